@@ -1,0 +1,362 @@
+"""What is asked, and after which answers: the decision tree itself.
+
+Pure Python: importing this module loads neither numpy nor torch. Everything that depends on the
+tree (slices, masks, column names, plot labels) is derived from a :class:`DecisionTree`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any, Literal
+
+from gz2tree.errors import InputError
+
+Naming = Literal["kaggle", "catalogue"]
+
+# Names become keys of a state dict and columns of FITS, SQL and CSV tables.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+
+
+class TreeError(InputError):
+    """A malformed decision tree; the message names the offender."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One possible answer to a question.
+
+    Parameters
+    ----------
+    name : str
+        Identifier, unique in the tree. In Galaxy Zoo 2 the catalogue's own name, e.g.
+        ``"a01_smooth"``.
+    label : str, optional
+        Wording for people; the name without its number by default.
+    """
+
+    name: str
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        _check_name("answer", self.name)
+        if not self.label:
+            text = re.sub(r"^a\d+_", "", self.name).replace("_", " ")
+            object.__setattr__(self, "label", text)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, its answers and when it is asked.
+
+    Parameters
+    ----------
+    name : str
+        Identifier, unique in the tree, e.g. ``"t02_edgeon"``.
+    answers : sequence of Answer or str
+        At least one; a string stands for ``Answer(string)``.
+    asked_after : sequence of str, optional
+        Names of the answers that lead to this question. Several are allowed if no two of them can
+        be given of the same galaxy; their probabilities add. Empty: asked of everyone.
+    label : str, optional
+        Wording for people; derived from the name by default.
+    """
+
+    name: str
+    answers: tuple[Answer, ...]
+    asked_after: tuple[str, ...] = ()
+    label: str = ""
+
+    def __init__(
+        self,
+        name: str,
+        answers: Sequence[Answer | str],
+        asked_after: Sequence[str] = (),
+        label: str = "",
+    ) -> None:
+        _check_name("question", name)
+        for field, value in (("answers", answers), ("asked_after", asked_after)):
+            if isinstance(value, str):
+                raise TreeError(
+                    f"question {name!r}: {field} is a sequence, found the string {value!r}"
+                )
+        if not answers:
+            raise TreeError(f"question {name!r} has no answers; at least one is expected")
+        made = tuple(a if isinstance(a, Answer) else Answer(a) for a in answers)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "answers", made)
+        object.__setattr__(self, "asked_after", tuple(asked_after))
+        text = label or re.sub(r"^t\d+_", "", name).replace("_", " ") + "?"
+        object.__setattr__(self, "label", text)
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+
+class DecisionTree:
+    """Questions in the order in which they can be asked.
+
+    Parameters
+    ----------
+    name : str
+        Name of the tree, kept in saved models.
+    questions : sequence of Question
+        Every question comes after the questions whose answers lead to it, so that a cycle cannot
+        be written.
+    naming : {"catalogue", "kaggle"}
+        Which convention `columns` follows.
+
+    Raises
+    ------
+    TreeError
+        A name used twice, a parent that is unknown or declared later, or two parents of one
+        question that could both be answered for the same galaxy.
+
+    Examples
+    --------
+    >>> tree = DecisionTree("toy", [
+    ...     Question("shape", ["smooth", "disk"]),
+    ...     Question("bar", ["barred", "unbarred"], asked_after=["disk"]),
+    ... ])
+    >>> len(tree)
+    4
+    >>> tree.columns
+    ('shape_smooth', 'shape_disk', 'bar_barred', 'bar_unbarred')
+    >>> tree == DecisionTree.from_dict(tree.to_dict())
+    True
+    """
+
+    def __init__(
+        self, name: str, questions: Sequence[Question], naming: Naming = "catalogue"
+    ) -> None:
+        if naming not in ("catalogue", "kaggle"):
+            raise TreeError(f"naming is 'catalogue' or 'kaggle', found {naming!r}")
+        self.name = name
+        self.questions = tuple(questions)
+        self.naming: Naming = naming
+        if not self.questions:
+            raise TreeError(f"tree {name!r} has no questions; at least one is expected")
+        self._check_names()
+        self._check_parents()
+
+    def _check_names(self) -> None:
+        declared: dict[str, str] = {}
+        for question in self.questions:
+            if question.name in (q.name for q in self.questions if q is not question):
+                raise TreeError(f"question {question.name!r} is declared twice")
+            for answer in question.answers:
+                if answer.name in declared:
+                    raise TreeError(
+                        f"duplicate answer {answer.name!r}: in question {question.name!r} "
+                        f"and already in {declared[answer.name]!r}"
+                    )
+                declared[answer.name] = question.name
+        for names in (self.catalogue_columns, self.kaggle_columns):
+            for column in names:
+                if names.count(column) > 1:
+                    raise TreeError(f"two answers would share the column {column!r}")
+
+    def _check_parents(self) -> None:
+        everywhere = {a.name: q.name for q in self.questions for a in q.answers}
+        seen: set[str] = set()
+        for question in self.questions:
+            for parent in question.asked_after:
+                if parent not in everywhere:
+                    raise TreeError(
+                        f"question {question.name!r} is asked after {parent!r}, "
+                        "which is no answer of this tree"
+                    )
+                if parent not in seen:
+                    raise TreeError(
+                        f"question {question.name!r} is asked after {parent!r} of question "
+                        f"{everywhere[parent]!r}, which must be declared before it"
+                    )
+                if question.asked_after.count(parent) > 1:
+                    raise TreeError(f"question {question.name!r} names parent {parent!r} twice")
+            seen.update(a.name for a in question.answers)
+        known: dict[tuple[int, int], bool] = {}
+        for number, question in enumerate(self.questions):
+            for one, other in combinations(self.parents[number], 2):
+                if not self._exclude_each_other(one, other, known):
+                    raise TreeError(
+                        f"question {question.name!r} is asked after "
+                        f"{self.answers[one].name!r} and {self.answers[other].name!r}, which can "
+                        "both be given of one galaxy: their probabilities would not add"
+                    )
+
+    def _exclude_each_other(self, a: int, b: int, known: dict[tuple[int, int], bool]) -> bool:
+        """Whether no galaxy can get both answers.
+
+        Given an answer `a` to an earlier question, the later answer `b` is possible exactly if one
+        of the parents of its question is possible together with `a`.
+        """
+        a, b = sorted((a, b))
+        if self.question_of[a] == self.question_of[b]:
+            return a != b
+        if (a, b) not in known:
+            parents = self.parents[self.question_of[b]]
+            known[a, b] = bool(parents) and all(
+                self._exclude_each_other(a, parent, known) for parent in parents
+            )
+        return known[a, b]
+
+    @cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """All answers, question by question; the order of every ``(..., n_answers)`` array."""
+        return tuple(answer for question in self.questions for answer in question.answers)
+
+    @cached_property
+    def slices(self) -> tuple[slice, ...]:
+        """Where each question's answers lie along an ``(..., n_answers)`` axis."""
+        slices, start = [], 0
+        for question in self.questions:
+            slices.append(slice(start, start + len(question)))
+            start += len(question)
+        return tuple(slices)
+
+    @cached_property
+    def question_of(self) -> tuple[int, ...]:
+        """For each answer, the position of its question."""
+        return tuple(n for n, question in enumerate(self.questions) for _ in question.answers)
+
+    @cached_property
+    def parents(self) -> tuple[tuple[int, ...], ...]:
+        """For each question, the positions of the answers that lead to it."""
+        position = {answer.name: n for n, answer in enumerate(self.answers)}
+        return tuple(tuple(position[name] for name in q.asked_after) for q in self.questions)
+
+    @cached_property
+    def levels(self) -> tuple[tuple[int, ...], ...]:
+        """Positions of the questions by depth: a level's parents all lie in earlier levels."""
+        depth: list[int] = []
+        for parents in self.parents:
+            depth.append(1 + max((depth[self.question_of[p]] for p in parents), default=-1))
+        return tuple(
+            tuple(n for n, d in enumerate(depth) if d == level) for level in range(max(depth) + 1)
+        )
+
+    @cached_property
+    def catalogue_columns(self) -> tuple[str, ...]:
+        """``<question>_<answer>``, the stem of the GZ2 catalogue's column names."""
+        return tuple(f"{q.name}_{a.name}" for q in self.questions for a in q.answers)
+
+    @cached_property
+    def kaggle_columns(self) -> tuple[str, ...]:
+        """``Class<question>.<answer>``, counted from 1 in the order of declaration."""
+        return tuple(
+            f"Class{q}.{a}"
+            for q, question in enumerate(self.questions, 1)
+            for a in range(1, len(question) + 1)
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """One column name for each answer, in the convention of `naming`."""
+        return self.kaggle_columns if self.naming == "kaggle" else self.catalogue_columns
+
+    @property
+    def id_column(self) -> str:
+        """Name of the id column of a catalogue written for this tree."""
+        return "GalaxyID" if self.naming == "kaggle" else "id"
+
+    def answer_position(self, name: str) -> int:
+        """Position of an answer given by its name or by a column name of either convention.
+
+        Raises
+        ------
+        KeyError
+            No answer is called so.
+        """
+        names = (tuple(a.name for a in self.answers), self.catalogue_columns, self.kaggle_columns)
+        for known in names:
+            if name in known:
+                return known.index(name)
+        raise KeyError(f"tree {self.name!r} has no answer called {name!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The declaration as plain lists and strings, for JSON."""
+        return {
+            "name": self.name,
+            "naming": self.naming,
+            "questions": [
+                {
+                    "name": q.name,
+                    "label": q.label,
+                    "answers": [{"name": a.name, "label": a.label} for a in q.answers],
+                    "asked_after": list(q.asked_after),
+                }
+                for q in self.questions
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, declaration: dict[str, Any]) -> DecisionTree:
+        """The inverse of `to_dict`.
+
+        Raises
+        ------
+        TreeError
+            The declaration lacks a field, or is no tree.
+        """
+        try:
+            questions = [
+                Question(
+                    q["name"],
+                    [Answer(a["name"], a.get("label", "")) for a in q["answers"]],
+                    q.get("asked_after", ()),
+                    q.get("label", ""),
+                )
+                for q in declaration["questions"]
+            ]
+            return cls(declaration["name"], questions, declaration.get("naming", "catalogue"))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TreeError(f"not the declaration of a decision tree: {error!r}") from error
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DecisionTree) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.questions, self.naming))
+
+    def __repr__(self) -> str:
+        return f"<DecisionTree {self.name}: {len(self.questions)} questions, {len(self)} answers>"
+
+    def __str__(self) -> str:
+        title = f"{self.name}: {len(self.questions)} questions, {len(self)} answers"
+        return "\n".join([title, *self._draw()])
+
+    def _draw(self) -> Iterator[str]:
+        """Lines of the drawing; a question of several parents is drawn under the first of them."""
+        below: dict[int | None, list[int]] = {}
+        for number, parents in enumerate(self.parents):
+            below.setdefault(parents[0] if parents else None, []).append(number)
+
+        def question_lines(number: int, indent: str) -> Iterator[str]:
+            question = self.questions[number]
+            others = [self.answers[p].label for p in self.parents[number][1:]]
+            also = f" (also after: {', '.join(others)})" if others else ""
+            yield f"{indent}{number + 1}. {question.label}{also}"
+            answers = range(self.slices[number].start, self.slices[number].stop)
+            for position in answers:
+                last = position == answers[-1]
+                branch = "└─ " if last else "├─ "
+                yield f"{indent}   {branch}{self.answers[position].label}  [{self.columns[position]}]"
+                for child in below.get(position, ()):
+                    yield from question_lines(child, indent + ("      " if last else "   │  "))
+
+        for number in below[None]:
+            yield from question_lines(number, "")
+
+
+def _check_name(what: str, name: object) -> None:
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise TreeError(
+            f"{what} name: expected letters, digits and underscores starting with a letter, "
+            f"found {name!r}"
+        )
