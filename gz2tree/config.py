@@ -1,14 +1,27 @@
-"""Options of cutouts and of training: plain dataclasses, torch-free, so that ``--help`` is instant."""
+"""Options of cutouts and training: plain dataclasses, torch-free, so that ``--help`` is instant."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from gz2tree.errors import InputError
+
+Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
+Columns = Literal["cumulative", "conditional", "reach"]
+Head = Literal["pooled", "flatten"]
+Kind = Literal["count", "weight", "fraction", "weighted_fraction", "debiased"]
+LossName = Literal["binary_cross_entropy", "squared_error", "root_squared_error"]
+Precision = Literal["auto", "32", "bf16", "16"]
 
 
 class OptionError(InputError):
     """An option outside its range; the message says what was expected and found."""
+
+
+def _check(name: str, value: object, fine: bool, expected: str) -> None:
+    if not fine:
+        raise OptionError(f"{name}: expected {expected}, found {value!r}")
 
 
 @dataclass(frozen=True)
@@ -36,3 +49,240 @@ class CutoutOptions:
             raise OptionError(
                 f"expected 1 <= size <= crop, found size {self.size} and crop {self.crop}"
             )
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """How training images are varied; every orientation of a galaxy is as good as any other.
+
+    Parameters
+    ----------
+    rotate : bool
+        Turn by any angle.
+    flip : bool
+        Mirror half of the images.
+    zoom : float, at least 0
+        Scale by a factor from 1 / (1 + zoom) to 1 + zoom.
+    shift : float, in [0, 0.5]
+        Move by up to this share of the side, in both directions.
+
+    Raises
+    ------
+    OptionError
+        A zoom or shift outside its range.
+    """
+
+    rotate: bool = True
+    flip: bool = True
+    zoom: float = 0.1
+    shift: float = 0.02
+
+    def __post_init__(self) -> None:
+        _check("zoom", self.zoom, self.zoom >= 0, "at least 0")
+        _check("shift", self.shift, 0 <= self.shift <= 0.5, "a share from 0 to 0.5")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int
+    batch_size : int
+    batches_per_epoch : int, optional
+        By default as many full batches as the training galaxies fill.
+    optimizer : {"adamw", "adam"}
+    learning_rate : float
+        The highest.
+    weight_decay : float
+        Of weights; biases and normalisation layers have none.
+    schedule : {"cosine", "plateau"}
+        Cosine to 0, or halved after `plateau_patience` epochs without a better validation RMSE.
+    warmup_epochs : float
+        Linear increase at the start of the cosine schedule.
+    plateau_patience : int
+    min_learning_rate : float
+        Where the plateau schedule stops halving.
+    loss : {"binary_cross_entropy", "squared_error", "root_squared_error"}
+    early_stopping : int, optional
+        Stop after this many epochs without a better validation RMSE; never by default.
+    augment : AugmentOptions
+    precision : {"auto", "32", "bf16", "16"}
+        Of the backbone; probabilities and losses are always float32. ``"auto"``: bfloat16 where
+        the hardware has it and the backbone gains by it.
+    deterministic : bool
+        Deterministic algorithms only; with ``precision="32"`` on a CPU a resumed training is
+        bit-identical to an uninterrupted one.
+    seed : int
+        Of the order of galaxies and of their augmentation.
+    checkpoint_minutes : float
+        A checkpoint to resume from is written this often, and after every epoch.
+    workers : int
+        Processes that read cutouts. 0 reads them in the training process, which is fast enough for
+        a prepared store.
+    devices : int
+        GPUs (or processes) on each node.
+    nodes : int
+
+    Raises
+    ------
+    OptionError
+        An option outside its range.
+    """
+
+    epochs: int = 12
+    batch_size: int = 64
+    batches_per_epoch: int | None = None
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    learning_rate: float = 3e-4
+    weight_decay: float = 0.05
+    schedule: Literal["cosine", "plateau"] = "cosine"
+    warmup_epochs: float = 1.0
+    plateau_patience: int = 2
+    min_learning_rate: float = 1e-6
+    loss: LossName = "binary_cross_entropy"
+    early_stopping: int | None = None
+    augment: AugmentOptions = AugmentOptions()
+    precision: Precision = "auto"
+    deterministic: bool = False
+    seed: int = 0
+    checkpoint_minutes: float = 2.0
+    workers: int = 0
+    devices: int = 1
+    nodes: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "devices", "nodes"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name in ("batches_per_epoch", "early_stopping"):
+            value = getattr(self, name)
+            _check(name, value, value is None or value >= 1, "at least 1, or none")
+        for name in ("learning_rate", "checkpoint_minutes"):
+            _check(name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
+        for name in (
+            "weight_decay", "warmup_epochs", "plateau_patience", "min_learning_rate", "seed",
+            "workers",
+        ):  # fmt: skip
+            _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How predictions are made.
+
+    Parameters
+    ----------
+    views : {1, 8, 16}
+        Orientations of each image to average over.
+    gate : float, in [0, 1]
+        Answers below this cumulative probability become exactly 0, with all that follows.
+    batch_size : int
+    workers : int, optional
+        Processes that decode images; as many as there are cores by default.
+    precision : {"auto", "32", "bf16", "16"}
+        Of the backbone; probabilities are always float32.
+    device : str, optional
+        A GPU if there is one, by default.
+
+    Raises
+    ------
+    OptionError
+        An option outside its range.
+    """
+
+    views: Literal[1, 8, 16] = 1
+    gate: float = 0.0
+    batch_size: int = 64
+    workers: int | None = None
+    precision: Precision = "auto"
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        _check("views", self.views, self.views in (1, 8, 16), "1, 8 or 16")
+        _check("gate", self.gate, 0 <= self.gate <= 1, "a probability from 0 to 1")
+        _check("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """How a table of labels is read.
+
+    Parameters
+    ----------
+    kind : {"count", "weight", "fraction", "weighted_fraction", "debiased"}
+        Which columns of a Galaxy Zoo 2 catalogue to use; a Kaggle table has only one kind.
+    id_column : str, optional
+        By default GalaxyID, else the first of asset_id, dr7objid, objid, id_str and id whose
+        values match the image names.
+    allow_bad_rows : bool
+        Drop and count rows whose values are no probabilities or break the tree's sums.
+    """
+
+    kind: Kind = "debiased"
+    id_column: str | None = None
+    allow_bad_rows: bool = False
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How galaxies are split; byte-identical images stay together.
+
+    Parameters
+    ----------
+    valid_fraction : float, in [0, 1)
+        Share of the galaxies by which the best epoch is chosen.
+    test_fraction : float, in [0, 1)
+        Share that training never sees; `gz2tree evaluate --part test` measures on it.
+    """
+
+    valid_fraction: float = 0.1
+    test_fraction: float = 0.0
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Which network is trained.
+
+    Parameters
+    ----------
+    model : {"tree", "flat", "flat-renormalised"}
+        One softmax head for each question, joined by the decision tree; or a flat head of
+        sigmoids, as it is or divided by each question's sum.
+    backbone : str
+        Any backbone of timm by name, or resnet50_v1.
+    pretrained : bool or str
+        true: timm's ImageNet weights from its hub; false: random weights; or the path of a
+        .safetensors or .pth state dict.
+    activation : str
+        How the tree's heads turn logits into probabilities.
+    head : {"pooled", "flatten"}
+        Of a flat network: linear on the pooled features, or the student paper's, on the flattened
+        feature map.
+    """
+
+    model: Literal["tree", "flat", "flat-renormalised"] = "tree"
+    backbone: str = "resnet50"
+    pretrained: bool | str = True
+    activation: Activation = "softmax"
+    head: Head = "pooled"
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {
+        "crop": 120,
+        "size": 96,
+        "epochs": 36,
+        "batch_size": 75,
+        "batches_per_epoch": 50,
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "weight_decay": 0.0,
+        "schedule": "plateau",
+        "plateau_patience": 2,
+        "min_learning_rate": 1e-6,
+        "loss": "root_squared_error",
+        "augment": {"rotate": True, "flip": False, "zoom": 0.0, "shift": 0.0},
+    },
+}
+"""Named sets of options; "paper" is the student paper's recipe, its cutouts included."""

@@ -10,7 +10,7 @@ class InputError(ValueError):
 
 
 def first_few(names: Sequence[object], limit: int = 3) -> str:
-    """The first offenders by name and how many more there are, for a message.
+    """Name the first offenders and how many more there are, for a message.
 
     Examples
     --------

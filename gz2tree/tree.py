@@ -258,6 +258,13 @@ class DecisionTree:
         return self.kaggle_columns if self.naming == "kaggle" else self.catalogue_columns
 
     @property
+    def question_columns(self) -> tuple[str, ...]:
+        """One name for each question, in the convention of `naming`."""
+        if self.naming == "kaggle":
+            return tuple(f"Class{number}" for number in range(1, len(self.questions) + 1))
+        return tuple(question.name for question in self.questions)
+
+    @property
     def id_column(self) -> str:
         """Name of the id column of a catalogue written for this tree."""
         return "GalaxyID" if self.naming == "kaggle" else "id"
@@ -277,7 +284,7 @@ class DecisionTree:
         raise KeyError(f"tree {self.name!r} has no answer called {name!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """The declaration as plain lists and strings, for JSON."""
+        """Return the declaration as plain lists and strings, for JSON."""
         return {
             "name": self.name,
             "naming": self.naming,
@@ -294,7 +301,7 @@ class DecisionTree:
 
     @classmethod
     def from_dict(cls, declaration: dict[str, Any]) -> DecisionTree:
-        """The inverse of `to_dict`.
+        """Declare a tree from the result of `to_dict`.
 
         Raises
         ------
@@ -346,7 +353,8 @@ class DecisionTree:
             for position in answers:
                 last = position == answers[-1]
                 branch = "└─ " if last else "├─ "
-                yield f"{indent}   {branch}{self.answers[position].label}  [{self.columns[position]}]"
+                label, column = self.answers[position].label, self.columns[position]
+                yield f"{indent}   {branch}{label}  [{column}]"
                 for child in below.get(position, ()):
                     yield from question_lines(child, indent + ("      " if last else "   │  "))
 

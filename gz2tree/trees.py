@@ -94,6 +94,6 @@ GZ2 = DecisionTree("GZ2", _questions(odd_asked_after=("a01_smooth", "a02_feature
 """Galaxy Zoo 2 as volunteers met it (Willett et al. 2013)."""
 
 GZ2_KAGGLE = DecisionTree("GZ2_KAGGLE", _questions(odd_asked_after=()), naming="kaggle")
-"""Galaxy Zoo 2 as the Kaggle Galaxy Challenge tabulates it: "anything odd?" is asked of everyone."""
+"""Galaxy Zoo 2 as Kaggle's Galaxy Challenge tabulates it: "anything odd?" is asked of everyone."""
 
 TREES = {tree.name: tree for tree in (GZ2, GZ2_KAGGLE)}

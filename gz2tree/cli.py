@@ -1,0 +1,305 @@
+"""The command line: options in, one of the commands run. Nothing heavy is imported before that."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+
+from gz2tree.config import (
+    PRESETS,
+    Columns,
+    CutoutOptions,
+    LabelOptions,
+    NetworkOptions,
+    PredictOptions,
+    SplitOptions,
+    TrainConfig,
+)
+from gz2tree.errors import InputError
+from gz2tree.trees import TREES
+
+TreeName = Literal["GZ2_KAGGLE", "GZ2"]
+Options = TypeVar("Options")
+
+
+class Parser(ArgumentParser):
+    """jsonargparse's parser, with dashes in option names and errors of one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        """Print what is wrong with the options, and exit with 2."""
+        text = re.sub(
+            r"\b(?:tree|simulate|prepare|train|evaluate|predict|demo)\.(\w+)", r"--\1", str(message)
+        )
+        print("error:", _with_dashes(" ".join(text.split())), file=sys.stderr)
+        raise SystemExit(2)
+
+    def format_help(self) -> str:
+        """Show option names with dashes."""
+        return _with_dashes(super().format_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+
+    Returns
+    -------
+    exit_code : int
+        0; 2 for options or input that are refused; 130 after Ctrl-C.
+    """
+    given = [_with_underscores(argument) for argument in (arguments or sys.argv[1:])]
+    parsed = build_parser(given).parse_args(given)
+    command = parsed.subcommand
+    _log_to_stderr()
+    try:
+        _COMMANDS[command](parsed[command])
+    except InputError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        again = "; the same command with --resume goes on" if command == "train" else ""
+        print(f"interrupted{again}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser(arguments: Sequence[str]) -> Parser:
+    """Build the parser; a preset among the arguments gives the defaults of ``train``."""
+    parser = Parser(
+        prog="gz2tree",
+        description="Predict how Galaxy Zoo 2 volunteers would classify a galaxy image.",
+    )
+    commands = parser.add_subcommands(required=True)
+
+    tree = Parser(description="Draw a decision tree.")
+    tree.add_argument("tree", type=TreeName, nargs="?", default="GZ2_KAGGLE")
+    commands.add_subcommand("tree", tree, help="draw a decision tree")
+
+    simulate = Parser(description="Simulate galaxies and the volunteers who classify them.")
+    simulate.add_argument("sky", type=Path, metavar="SKY", help="folder to be written")
+    simulate.add_argument("--n", type=int, required=True, help="number of galaxies")
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--size", type=int, default=424, help="side of the images in pixels")
+    simulate.add_argument(
+        "--volunteers", type=int, nargs=2, default=[28, 60], help="fewest and most for a galaxy"
+    )
+    simulate.add_argument(
+        "--workers", type=int | None, default=None, help="processes; all cores by default"
+    )
+    commands.add_subcommand("simulate", simulate, help="simulate a sky to try it on")
+
+    prepare = Parser(description="Prepare the cutouts of many images as one memory-mapped store.")
+    prepare.add_argument("images", type=Path, metavar="IMAGES", help="folder or zip file")
+    prepare.add_argument("store", type=Path, metavar="STORE", help="folder to be written")
+    prepare.add_class_arguments(CutoutOptions)
+    prepare.add_argument(
+        "--workers", type=int | None, default=None, help="processes; all cores by default"
+    )
+    commands.add_subcommand("prepare", prepare, help="images to a store of cutouts")
+
+    train = Parser(description="Train a network on images and a table of labels.")
+    train.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
+    _add_data(train)
+    train.add_argument("--out", type=Path, required=True, help="run directory to be written")
+    train.add_argument("--tree", type=TreeName, default="GZ2_KAGGLE")
+    train.add_argument("--preset", type=Literal[tuple(PRESETS)] | None, default=None)  # type: ignore[valid-type]
+    train.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    for name, default in (("crop", CutoutOptions.crop), ("size", CutoutOptions.size)):
+        text = f"pixels; those of a prepared store, else {default}"
+        train.add_argument(f"--{name}", type=int | None, default=None, help=text)
+    for options in (NetworkOptions, LabelOptions, SplitOptions, TrainConfig):
+        train.add_class_arguments(options)
+    train.set_defaults(PRESETS.get(_value_of("--preset", arguments), {}))
+    commands.add_subcommand("train", train, help="train a network")
+
+    evaluate = Parser(description="Compare a network's predictions with labels.")
+    _add_model(evaluate)
+    _add_data(evaluate)
+    evaluate.add_argument("--json", type=Path | None, default=None, help="file to be written")
+    evaluate.add_argument(
+        "--part",
+        type=Literal["train", "valid", "test", "all"] | None,
+        default=None,
+        help="part of the run's split",
+    )
+    evaluate.add_argument(
+        "--tree", type=TreeName | None, default=None, help="the model's by default"
+    )
+    evaluate.add_class_arguments(LabelOptions)
+    evaluate.add_class_arguments(PredictOptions)
+    commands.add_subcommand("evaluate", evaluate, help="compare predictions with labels")
+
+    predict = Parser(description="Predict a catalogue of images.")
+    _add_model(predict)
+    predict.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
+    predict.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .fits file")
+    predict.add_argument(
+        "--columns", type=Columns, default="cumulative", help="probabilities to write"
+    )
+    predict.add_class_arguments(PredictOptions)
+    commands.add_subcommand("predict", predict, help="predict a catalogue of images")
+
+    demo = Parser(description="Simulate, train a tree and a flat network, evaluate and predict.")
+    demo.add_argument("--out", type=Path, default=Path("gz2tree-demo"), help="folder to be written")
+    demo.add_argument("--seed", type=int, default=0)
+    commands.add_subcommand("demo", demo, help="the whole job on a simulated sky, in minutes")
+    return parser
+
+
+def _add_model(parser: Parser) -> None:
+    parser.add_argument(
+        "--model",
+        type=str,
+        default="default",
+        help="run directory, folder of a saved model, or 'default'",
+    )
+
+
+def _add_data(parser: Parser) -> None:
+    parser.add_argument("--labels", type=Path, required=True, help="table of labels")
+    parser.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
+
+
+def _tree(options: Namespace) -> None:
+    print(TREES[options.tree])
+
+
+def _simulate(options: Namespace) -> None:
+    from gz2tree.simulate import simulate
+
+    low, high = options.volunteers
+    simulate(
+        options.sky,
+        options.n,
+        seed=options.seed,
+        size=options.size,
+        volunteers=(low, high),
+        workers=options.workers,
+    )
+
+
+def _prepare(options: Namespace) -> None:
+    cutouts = _take(CutoutOptions, options)
+
+    from gz2tree.store import prepare
+
+    store = prepare(options.images, options.store, cutouts, workers=options.workers)
+    print(f"{len(store):,} cutouts in {options.store}")
+
+
+def _train(options: Namespace) -> None:
+    network, labels = _take(NetworkOptions, options), _take(LabelOptions, options)
+    split, config = _take(SplitOptions, options), _take(TrainConfig, options)
+
+    from gz2tree.commands import train_run
+
+    train_run(
+        options.labels,
+        options.images,
+        options.out,
+        tree=TREES[options.tree],
+        network=network,
+        label_options=labels,
+        split=split,
+        config=config,
+        crop=options.crop,
+        size=options.size,
+        resume=options.resume,
+    )
+
+
+def _evaluate(options: Namespace) -> None:
+    labels, prediction = _take(LabelOptions, options), _take(PredictOptions, options)
+
+    from gz2tree.commands import evaluate_model
+
+    evaluate_model(
+        options.model,
+        options.labels,
+        options.images,
+        options.json,
+        tree=TREES[options.tree] if options.tree else None,
+        part=options.part,
+        label_options=labels,
+        options=prediction,
+    )
+
+
+def _predict(options: Namespace) -> None:
+    prediction = _take(PredictOptions, options)
+
+    from gz2tree.commands import predict_catalogue
+
+    predict_catalogue(
+        options.model, options.images, options.out, columns=options.columns, options=prediction
+    )
+
+
+def _demo(options: Namespace) -> None:
+    from gz2tree.demo import demo
+
+    demo(options.out, options.seed)
+
+
+_COMMANDS = {
+    "tree": _tree,
+    "simulate": _simulate,
+    "prepare": _prepare,
+    "train": _train,
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "demo": _demo,
+}
+
+
+def _take(kind: type[Options], options: Namespace) -> Options:
+    """Make a dataclass of those options that are its fields."""
+    values = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        value = options[field.name]
+        nested = isinstance(value, Namespace)
+        values[field.name] = type(field.default)(**value.as_dict()) if nested else value
+    return kind(**values)
+
+
+def _value_of(option: str, arguments: Sequence[str]) -> str:
+    """Value of an option before parsing, as ``--option value`` or ``--option=value``."""
+    for position, argument in enumerate(arguments):
+        name, separator, value = argument.partition("=")
+        if name == option:
+            return value if separator else "".join(arguments[position + 1 : position + 2])
+    return ""
+
+
+def _with_underscores(argument: str) -> str:
+    name, separator, value = argument.partition("=")
+    return (
+        f"{name[:2]}{name[2:].replace('-', '_')}{separator}{value}"
+        if name[:2] == "--"
+        else argument
+    )
+
+
+def _with_dashes(text: str) -> str:
+    return re.sub(r"--[a-z][a-z_.]*", lambda option: option[0].replace("_", "-"), text)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logging.addLevelName(logging.WARNING, "warning")
+    logging.addLevelName(logging.INFO, "info")
+    logger = logging.getLogger("gz2tree")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)

@@ -1,0 +1,247 @@
+"""What the commands do, once their options are known: files in, files out."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from gz2tree.config import (
+    Columns,
+    CutoutOptions,
+    LabelOptions,
+    NetworkOptions,
+    PredictOptions,
+    SplitOptions,
+    TrainConfig,
+)
+from gz2tree.cutouts import ImageFiles
+from gz2tree.dataset import LabelledCutouts
+from gz2tree.errors import InputError
+from gz2tree.evaluation import evaluate
+from gz2tree.labels import CUMULATIVE, Labels, read_labels
+from gz2tree.model import FlatNet, GalaxyTreeNet, load_model
+from gz2tree.network import GalaxyNet
+from gz2tree.prediction import predict, predict_to_file
+from gz2tree.run import RunDirectory
+from gz2tree.splits import compare_parts, read_split, split_parts, write_split
+from gz2tree.store import CutoutStore, open_images, prepare
+from gz2tree.tables import write_table
+from gz2tree.tree import DecisionTree
+
+DEFAULT_MODEL = Path(__file__).parent / "default_model"
+_log = logging.getLogger("gz2tree")
+
+
+def train_run(
+    labels_table: Path,
+    images: Path,
+    out: Path,
+    *,
+    tree: DecisionTree,
+    network: NetworkOptions,
+    label_options: LabelOptions,
+    split: SplitOptions,
+    config: TrainConfig,
+    crop: int | None,
+    size: int | None,
+    resume: bool,
+) -> None:
+    """Train a network and leave a run directory."""
+    source = open_images(images, _wanted_cutouts(images, crop, size))
+    labels = read_labels(
+        labels_table,
+        tree,
+        label_options.kind,
+        label_options.id_column,
+        image_ids=source.ids,
+        allow_bad_rows=label_options.allow_bad_rows,
+    )
+    torch.manual_seed(config.seed)
+    model = build_network(network, tree, source.options)
+    options = {
+        "train": asdict(config),
+        "network": asdict(network),
+        "labels": {"table": labels_table.name, **asdict(label_options)},
+        "split": asdict(split),
+        "cutouts": asdict(source.options),
+        "data": {"galaxies": len(labels), "sha256": _digest(labels)},
+    }
+    run = RunDirectory.open(out, options, resume=resume)
+    if isinstance(source, ImageFiles):
+        have = set(source.ids)
+        wanted = [galaxy for galaxy in labels.ids if galaxy in have]
+        source = prepare(images, run.cutouts, source.options, only=wanted)
+    galaxies = LabelledCutouts(source, labels)
+    parts = split_parts(galaxies.hashes, split.valid_fraction, split.test_fraction, config.seed)
+    write_split(run.split, galaxies.labels.ids, parts)
+    comparison = compare_parts(galaxies.labels, parts)
+    write_table(comparison.reset_index(), run.comparison)
+    _log.info("galaxies: %s; means of the answers in %s", _count(parts), run.comparison)
+
+    from gz2tree.training import fit
+
+    valid = galaxies.take(parts == "valid") if (parts == "valid").any() else None
+    history = fit(model, galaxies.take(parts == "train"), valid, config, out=run, resume=resume)
+    best = history.loc[history["valid_rmse"].idxmin()] if valid is not None else history.iloc[-1]
+    print(
+        f"best epoch {best['epoch']:.0f} of {len(history)}: validation RMSE {best['valid_rmse']:.4f}"
+    )
+    print(f"the model is in {run.model}")
+
+
+def evaluate_model(
+    model_path: str,
+    labels_table: Path,
+    images: Path,
+    json_file: Path | None,
+    *,
+    tree: DecisionTree | None,
+    part: str | None,
+    label_options: LabelOptions,
+    options: PredictOptions,
+) -> None:
+    """Predict labelled galaxies, compare with their labels, print and write the figures."""
+    model, run = _find_model(model_path)
+    if tree is not None and tree != model.tree:
+        raise InputError(
+            f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
+            "read under the model's tree"
+        )
+    if json_file is not None and not json_file.parent.is_dir():
+        raise InputError(f"{json_file}: expected an existing folder, found none")
+    source = open_images(images, model.cutouts)
+    labels = read_labels(
+        labels_table,
+        model.tree,
+        label_options.kind,
+        label_options.id_column,
+        image_ids=source.ids,
+        allow_bad_rows=label_options.allow_bad_rows,
+    )
+    labels = labels.take(_rows_of_part(labels, run, part))
+    _warn_of_kind(model, labels)
+    positions = pd.Index(source.ids).get_indexer(pd.Index(labels.ids))
+    predictions = predict(model, source, options, positions=positions[positions >= 0])
+    report = evaluate(predictions, labels)
+    print(report)
+    if json_file is not None:
+        described = {
+            "command": " ".join(sys.argv),
+            "model": model_path,
+            "labels": str(labels_table),
+            "kind": labels.kind,
+            "part": part,
+            "views": options.views,
+            "gate": options.gate,
+        }
+        json_file.write_text(report.to_json(**described) + "\n")
+
+
+def predict_catalogue(
+    model_path: str, images: Path, out: Path, *, columns: Columns, options: PredictOptions
+) -> None:
+    """Write a catalogue of predictions."""
+    model, _ = _find_model(model_path)
+    n = predict_to_file(model, open_images(images, model.cutouts), out, options, columns=columns)
+    print(f"{n:,} galaxies in {out}")
+
+
+def build_network(options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOptions) -> GalaxyNet:
+    """Build the network that the options name."""
+    pretrained = options.pretrained
+    if options.model == "tree":
+        return GalaxyTreeNet(
+            options.backbone, tree, pretrained, options.activation, cutouts=cutouts
+        )
+    return FlatNet(
+        options.backbone,
+        tree,
+        pretrained,
+        renormalised=options.model == "flat-renormalised",
+        head=options.head,
+        cutouts=cutouts,
+    )
+
+
+def _wanted_cutouts(images: Path, crop: int | None, size: int | None) -> CutoutOptions | None:
+    """Crop and size asked for; those of a prepared store where they are not."""
+    if crop is None and size is None:
+        return None
+    given = {name: value for name, value in (("crop", crop), ("size", size)) if value is not None}
+    try:
+        return replace(CutoutStore(images).options, **given)
+    except InputError:
+        return CutoutOptions(**given)
+
+
+def _find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:
+    """Load a model, and find the run it came from, if it lies in one."""
+    if name == "default":
+        if not DEFAULT_MODEL.is_dir():
+            raise InputError(
+                "model: this version has no default model yet; give --model a run directory or "
+                "the folder of a saved model"
+            )
+        return load_model(DEFAULT_MODEL), None
+    for run in (RunDirectory(name), RunDirectory(Path(name).resolve().parent)):
+        if (
+            run.is_begun
+            and run.model.is_dir()
+            and Path(name).resolve()
+            in (
+                run.path.resolve(),
+                run.model.resolve(),
+            )
+        ):
+            return load_model(run.model), run
+    return load_model(name), None
+
+
+def _rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) -> NDArray[np.bool_]:
+    """Choose galaxies by their part in the run's split; its training galaxies only if asked for."""
+    if part in ("all", None) and (run is None or not run.split.is_file()):
+        return np.ones(len(labels), dtype=bool)
+    if run is None or not run.split.is_file():
+        raise InputError(f"part {part!r}: expected a model within its run directory, with a split")
+    split = read_split(run.split)
+    part_of = np.array([split.get(galaxy, "") for galaxy in labels.ids])
+    if part is None:
+        n_train = int((part_of == "train").sum())
+        if n_train:
+            raise InputError(
+                f"{n_train} of {len(labels)} labelled galaxies trained this model ({run.split}); "
+                "--part test evaluates on those it never saw, --part all or train on these as well"
+            )
+        return np.ones(len(labels), dtype=bool)
+    rows = part_of == part if part != "all" else np.ones(len(labels), dtype=bool)
+    if not rows.any():
+        raise InputError(f"part {part!r}: expected galaxies of it among the labels, found none")
+    return rows
+
+
+def _warn_of_kind(model: GalaxyNet, labels: Labels) -> None:
+    if model.kind is not None and model.kind != labels.kind:
+        kaggle = "a table of cumulative probabilities"
+        trained = kaggle if model.kind == CUMULATIVE else f"kind {model.kind!r}"
+        found = kaggle if labels.kind == CUMULATIVE else f"kind {labels.kind!r}"
+        _log.warning(
+            "the model was trained on %s, the labels are of %s: different targets", trained, found
+        )
+
+
+def _digest(labels: Labels) -> str:
+    text = "\n".join(labels.ids).encode() + labels.cumulative.tobytes()
+    return hashlib.sha256(text).hexdigest()
+
+
+def _count(parts: NDArray[Any]) -> str:
+    return ", ".join(f"{n} {part}" for part, n in pd.Series(parts).value_counts().items())

@@ -1,0 +1,270 @@
+"""Image files to cutouts, many at once: those of a folder or a zip file, read in parallel."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import zipfile
+import zlib
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader
+
+from gz2tree.config import CutoutOptions
+from gz2tree.decoding import UnreadableImage, file_bytes, read_cutout
+from gz2tree.errors import InputError, first_few
+
+__all__ = [
+    "CutoutBatch",
+    "CutoutSource",
+    "ImageFiles",
+    "UnreadableImage",
+    "log_unreadable",
+    "read_cutout",
+]
+
+logger = logging.getLogger("gz2tree")
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"})
+# Beyond this many processes reading is bound by the disk and by whoever consumes the cutouts.
+_MOST_WORKERS = 16
+
+
+@dataclass(frozen=True)
+class CutoutBatch:
+    """Cutouts of some images, and what became of those that could not be read.
+
+    Parameters
+    ----------
+    positions : ndarray of int64, shape (n,)
+        Positions, in the source's ``ids``, of the images that could be read.
+    cutouts : Tensor of uint8, shape (n, size, size, 3)
+        Their cutouts, RGB, in [0, 255].
+    hashes : list of str, length n
+        SHA-256 of their files' bytes, in hexadecimal.
+    problems : list of (int, str)
+        Position of every image that could not be read, and why.
+    """
+
+    positions: npt.NDArray[np.int64]
+    cutouts: torch.Tensor
+    hashes: list[str]
+    problems: list[tuple[int, str]]
+
+
+class CutoutSource(Protocol):
+    """Where cutouts come from: image files, or a store prepared from them."""
+
+    @property
+    def ids(self) -> npt.NDArray[np.object_]:
+        """The galaxies' ids, strings, shape (n,)."""
+
+    @property
+    def options(self) -> CutoutOptions:
+        """Crop and size of the cutouts."""
+
+    def __len__(self) -> int: ...
+
+    def batches(
+        self,
+        positions: npt.ArrayLike | None = None,
+        batch_size: int = 64,
+        workers: int | None = None,
+    ) -> Generator[CutoutBatch, None, None]:
+        """Cutouts of the galaxies at some positions (all by default), in their order."""
+
+
+class ImageFiles:
+    """The images of a folder, searched recursively, or of a zip file, in the order of their ids.
+
+    Hidden files and ``__MACOSX`` are skipped. May be pickled, and used in other processes.
+
+    Parameters
+    ----------
+    path : Path or str
+        A folder or a zip file.
+    options : CutoutOptions, optional
+        Crop and size of the cutouts.
+
+    Attributes
+    ----------
+    ids : ndarray of str objects, shape (n,)
+        The files' names without folder and suffix.
+    names : list of str, length n
+        The files' paths within the folder or zip file, with forward slashes.
+
+    Raises
+    ------
+    InputError
+        Neither a folder nor a zip file, no image in it, or two images of the same id.
+    """
+
+    def __init__(self, path: Path | str, options: CutoutOptions | None = None) -> None:
+        self.path = Path(path)
+        self.options = options or CutoutOptions()
+        self._archive: tuple[int, zipfile.ZipFile] | None = None
+        self._is_folder = self.path.is_dir()
+        names = _names_in_folder(self.path) if self._is_folder else _names_in_zip(self.path)
+        by_id = _images_by_id(names, self.path)
+        self.ids: npt.NDArray[np.object_] = np.array(sorted(by_id), dtype=object)
+        self.names = [by_id[galaxy] for galaxy in self.ids]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_archive": None}
+
+    def read_bytes(self, position: int) -> bytes:
+        """Return the bytes of one file.
+
+        Raises
+        ------
+        UnreadableImage
+            The file has gone, may not be read, or is damaged or encrypted within the zip file.
+        """
+        if self._is_folder:
+            return file_bytes(self.path / self.names[position])
+        try:
+            return self._open_archive().read(self.names[position])
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise UnreadableImage(f"cannot be read: {error}") from error
+
+    def _open_archive(self) -> zipfile.ZipFile:
+        # A forked process shares its parent's file offset, so each process opens its own.
+        if self._archive is None or self._archive[0] != os.getpid():
+            self._archive = os.getpid(), zipfile.ZipFile(self.path)
+        return self._archive[1]
+
+    def batches(
+        self,
+        positions: npt.ArrayLike | None = None,
+        batch_size: int = 64,
+        workers: int | None = None,
+    ) -> Generator[CutoutBatch, None, None]:
+        """Read cutouts, in parallel and in order; closing the generator ends the processes.
+
+        Parameters
+        ----------
+        positions : array_like of int, optional
+            Which images, as positions in ``ids``; all of them by default.
+        batch_size : int
+            Images a batch; a batch has fewer cutouts where images cannot be read.
+        workers : int, optional
+            Processes that read; 0 reads in this one. By default as many as there are cores.
+
+        Yields
+        ------
+        CutoutBatch
+        """
+        chosen = np.arange(len(self)) if positions is None else np.asarray(positions, np.int64)
+        chunks = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
+        loader: DataLoader[Any] = DataLoader(
+            chunks,  # type: ignore[arg-type]  # any sequence will do
+            batch_size=None,  # a chunk is a batch already
+            collate_fn=partial(_read_batch, self),
+            num_workers=_default_workers(len(chunks)) if workers is None else workers,
+        )
+        for readable, cutouts, hashes, problems in loader:
+            yield CutoutBatch(readable, torch.from_numpy(cutouts), hashes, problems)
+
+
+def _default_workers(n_batches: int) -> int:
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    workers = min(cores, n_batches, _MOST_WORKERS)
+    return workers if workers > 1 else 0
+
+
+def _read_batch(
+    images: ImageFiles, positions: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], list[str], list[tuple[int, str]]]:
+    """Read the fields of a CutoutBatch, its cutouts still an array.
+
+    Workers would hand a tensor over in shared memory, of which containers have little (64 MB by
+    default in Docker) and which kills them when it runs out; an array goes through a pipe.
+    """
+    size = images.options.size
+    cutouts = np.empty((len(positions), size, size, 3), np.uint8)
+    readable: list[int] = []
+    hashes: list[str] = []
+    problems: list[tuple[int, str]] = []
+    for position in positions.tolist():
+        try:
+            data = images.read_bytes(position)
+            cutouts[len(readable)] = read_cutout(data, images.options)
+        except UnreadableImage as error:
+            problems.append((position, str(error)))
+        else:
+            readable.append(position)
+            hashes.append(hashlib.sha256(data).hexdigest())
+    return np.array(readable, np.int64), cutouts[: len(readable)], hashes, problems
+
+
+def log_unreadable(problems: Sequence[tuple[str, str]], n_images: int) -> None:
+    """Warn, through the logger ``gz2tree``, of images left out: how many, and the first by name.
+
+    Parameters
+    ----------
+    problems : sequence of (str, str)
+        Id of each image that could not be read, and why. Nothing is logged of none.
+    n_images : int
+        How many images there were, readable or not.
+    """
+    if problems:
+        named = first_few([f"{galaxy} ({problem})" for galaxy, problem in problems])
+        logger.warning(
+            "%s of %s images cannot be read and are left out: %s",
+            f"{len(problems):,}",
+            f"{n_images:,}",
+            named,
+        )
+
+
+def _names_in_folder(folder: Path) -> list[str]:
+    return [
+        (Path(parent) / name).relative_to(folder).as_posix()
+        for parent, _, names in os.walk(folder)
+        for name in names
+    ]
+
+
+def _names_in_zip(path: Path) -> list[str]:
+    if not path.exists():
+        raise InputError(f"expected a folder or a zip file of images, found nothing at {path}")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"expected a folder or a zip file of images, {path} is neither")
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
+
+
+def _images_by_id(names: Sequence[str], source: Path) -> dict[str, str]:
+    by_id: dict[str, str] = {}
+    for name in filter(_is_image_name, sorted(names)):
+        galaxy = PurePosixPath(name).stem
+        if galaxy in by_id:
+            raise InputError(
+                f"expected one image a galaxy in {source}, "
+                f"found {by_id[galaxy]} and {name} for {galaxy}"
+            )
+        by_id[galaxy] = name
+    if not by_id:
+        raise InputError(
+            f"expected images ({', '.join(sorted(_SUFFIXES))}) in {source}, "
+            f"found none among {len(names):,} files"
+        )
+    return by_id
+
+
+def _is_image_name(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return not hidden and not name.endswith("/") and path.suffix.lower() in _SUFFIXES

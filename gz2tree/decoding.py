@@ -1,0 +1,131 @@
+"""One image to one cutout: its central square, scaled down, as unsigned 8-bit RGB."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from gz2tree.config import CutoutOptions
+from gz2tree.errors import InputError
+
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF")
+_EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+
+# Antialiased and smooth, and the fastest such filter: of the time a cutout takes, decoding is 70 %
+# with it, 63 % with bicubic and 55 % with Lanczos. On Galaxy Zoo 2's images, which oversample the
+# seeing, the mean pixel differs by 0.6 of 255 from the bicubic filter's.
+_RESAMPLE = Image.Resampling.BILINEAR
+
+
+class UnreadableImage(InputError):  # noqa: N818 - it is the image that is named
+    """An image no cutout can be made of; the message says what was expected and found."""
+
+
+def read_cutout(
+    source: Path | bytes | bytearray | memoryview | BinaryIO, options: CutoutOptions
+) -> npt.NDArray[np.uint8]:
+    """Return the central square of an image, scaled down.
+
+    A JPEG is decoded at the smallest scale (1, 1/2, 1/4, 1/8) that leaves at least ``size`` pixels
+    across the crop. If the image is an odd number of pixels larger than the crop, the crop's edges
+    fall between pixels, so that the cutout of a mirrored image is the mirrored cutout. Of an
+    animation the first frame is taken; transparency and EXIF orientation are ignored.
+
+    Parameters
+    ----------
+    source : Path, bytes-like or binary file
+        An image file or its bytes.
+    options : CutoutOptions
+        Crop, in pixels of the original image, and size, in pixels of the cutout.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size, size, 3), in [0, 255]
+        RGB; grey images have three equal channels.
+
+    Raises
+    ------
+    UnreadableImage
+        The file is missing, empty, truncated, not an image, smaller than the crop, suspiciously
+        large (Pillow's limit against decompression bombs), or has more than 8 bits a channel.
+    """
+    data = _bytes_of(source)
+    with _decoding(data):
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        _check_size_and_mode(image, options.crop)
+        box = _draft(image, options)
+        # Palettes and bitmaps cannot be interpolated, and alpha would weight the colours.
+        rgb = image.convert("RGB") if image.mode != "RGB" else image
+        return np.array(rgb.resize((options.size, options.size), _RESAMPLE, box=box))
+
+
+def file_bytes(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises
+    ------
+    UnreadableImage
+        There is no such file, or it may not be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(f"cannot be read: {error.strerror}") from error
+
+
+def _bytes_of(source: Path | bytes | bytearray | memoryview | BinaryIO) -> bytes:
+    if isinstance(source, Path):
+        return file_bytes(source)
+    return bytes(source if isinstance(source, bytes | bytearray | memoryview) else source.read())
+
+
+@contextmanager
+def _decoding(data: bytes) -> Iterator[None]:
+    """Turn whatever Pillow raises over these bytes into an UnreadableImage."""
+    if not data:
+        raise UnreadableImage("empty file: expected an image, found 0 bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata is no concern of ours
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    except UnreadableImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(
+            f"not an image: expected {', '.join(_FORMATS)}; "
+            f"found {len(data):,} bytes that begin with {data[:8]!r}"
+        ) from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise UnreadableImage(f"too large: {error}") from error
+    except Exception as error:
+        # Pillow's plugins raise whatever malformed bytes make them trip over (SyntaxError,
+        # struct.error, zlib.error ...), and one bad file must not end a run over 300,000.
+        raise UnreadableImage(f"truncated or damaged: {error}") from error
+
+
+def _check_size_and_mode(image: Image.Image, crop: int) -> None:
+    if image.mode not in _EIGHT_BIT_MODES:
+        raise UnreadableImage(f"expected 8 bits a channel, found an image of mode {image.mode}")
+    width, height = image.size
+    if min(width, height) < crop:
+        raise UnreadableImage(f"image is {width} x {height} px, the crop needs {crop}")
+
+
+def _draft(image: Image.Image, options: CutoutOptions) -> tuple[float, float, float, float]:
+    """Choose the scale at which to decode; return the crop's box in pixels of that scale."""
+    width, height = image.size
+    scale = next(scale for scale in (8, 4, 2, 1) if scale * options.size <= options.crop)
+    draft = image.draft(None, (width // scale, height // scale))
+    # A draft is rounded up to whole pixels; Pillow tells how far the image itself extends.
+    right, bottom = draft[1][2:] if draft else (width, height)
+    half = options.crop * right / width / 2
+    return right / 2 - half, bottom / 2 - half, right / 2 + half, bottom / 2 + half

@@ -1,0 +1,282 @@
+"""Predictions against labels: pure arithmetic on two tables, no network is run here.
+
+A null label is a cumulative probability of exactly 0: *structural* if its question was not reached,
+*voteless* if it was, and nobody chose the answer. They fail for different reasons and are reported
+apart.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from gz2tree.errors import InputError, first_few
+from gz2tree.graph import DecisionGraph
+from gz2tree.labels import Labels
+from gz2tree.tree import DecisionTree
+
+Array = NDArray[np.float64]
+_log = logging.getLogger("gz2tree")
+
+
+@dataclass(frozen=True)
+class Report:
+    """How well predictions agree with labels; NaN where no cell is behind a figure.
+
+    Parameters
+    ----------
+    n : int
+        Galaxies.
+    n_cells : int
+        Measured labels.
+    rmse : float
+        Over all measured labels: the score of Kaggle's Galaxy Challenge if all are measured.
+    null_rmse, structural_null_rmse, voteless_null_rmse, nonnull_rmse : float
+        Over the labels of that sort.
+    mean_baseline_rmse : float
+        Of predicting, for every galaxy, each answer's mean in the evaluated labels.
+    vote_noise_rmse : float
+        What the true probabilities would score, since so few people vote; NaN without vote counts.
+    conditional_rmse : float
+        Of conditional probabilities, weighted by the label's reach.
+    exact_zero_share : float
+        Share of measured labels predicted as exactly 0.
+    null_share : float
+        Share of measured labels that are exactly 0.
+    max_parent_violation : float
+        Largest absolute difference between the sum of a question's predicted answers and its
+        predicted reach.
+    per_question, per_answer : dict of dict of float
+        The same figures for each question and each answer.
+    """
+
+    n: int
+    n_cells: int
+    rmse: float
+    null_rmse: float
+    structural_null_rmse: float
+    voteless_null_rmse: float
+    nonnull_rmse: float
+    mean_baseline_rmse: float
+    vote_noise_rmse: float
+    conditional_rmse: float
+    exact_zero_share: float
+    null_share: float
+    max_parent_violation: float
+    per_question: dict[str, dict[str, float]]
+    per_answer: dict[str, dict[str, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all figures as JSON values; None where no cell is behind one."""
+        return _without_nan(asdict(self))
+
+    def to_json(self, **more: Any) -> str:
+        """Return all figures, and what the caller adds, as JSON."""
+        return json.dumps(more | self.to_dict(), indent=2)
+
+    def __str__(self) -> str:
+        lines = [f"{self.n:,} galaxies, {self.n_cells:,} measured labels"]
+        for text, value in (
+            ("RMSE", self.rmse),
+            ("  null labels", self.null_rmse),
+            ("    structural", self.structural_null_rmse),
+            ("    voteless", self.voteless_null_rmse),
+            ("  other labels", self.nonnull_rmse),
+            ("RMSE of predicting the mean", self.mean_baseline_rmse),
+            ("RMSE of the votes' own noise", self.vote_noise_rmse),
+            ("conditional RMSE, by reach", self.conditional_rmse),
+            ("share predicted exactly 0", self.exact_zero_share),
+            ("share labelled exactly 0", self.null_share),
+            ("largest violation of the tree", self.max_parent_violation),
+        ):
+            lines.append(f"{text:<32}{_figure(value)}")
+        shown = ("rmse", "null_rmse", "nonnull_rmse", "conditional_rmse", "mean_baseline_rmse")
+        table = pd.DataFrame(self.per_question).T[list(shown)]
+        table = table.rename(columns=lambda name: name.removesuffix("_rmse"))
+        return "\n".join([*lines, "", "RMSE by question", table.map(_figure).to_string()])
+
+
+def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
+    """Compare a catalogue of predictions with labels.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The id column and the columns of the labels' tree, cumulative.
+    labels : Labels
+        Galaxies without a prediction are counted and left out.
+
+    Returns
+    -------
+    report : Report
+
+    Raises
+    ------
+    InputError
+        Columns that are missing, ids used twice, values that are not probabilities, or no galaxy
+        in both.
+    """
+    predicted, labels = _align(predictions, labels)
+    tree, target = labels.tree, labels.cumulative
+    graph = DecisionGraph(tree)
+    square = np.square(predicted - target)  # (n, n_answers), NaN where not measured
+    means = np.array([_mean(column[~np.isnan(column)]) for column in target.T])
+    baseline = np.square(means - target)
+    noise = _vote_variance(labels)
+    conditional = _conditional_square(graph, predicted, labels)
+    violation = _violation(graph, predicted)  # (n, n_questions)
+
+    def figures(answers: slice) -> dict[str, float]:
+        def rmse_where(cells: NDArray[np.bool_]) -> float:
+            return math.sqrt(_mean(square[:, answers][cells[:, answers]]))
+
+        weighted, weight = conditional
+        measured = labels.measured[:, answers]
+        return {
+            "n_cells": int(measured.sum()),
+            "rmse": rmse_where(labels.measured),
+            "null_rmse": rmse_where(labels.null),
+            "structural_null_rmse": rmse_where(labels.structural_null),
+            "voteless_null_rmse": rmse_where(labels.voteless_null),
+            "nonnull_rmse": rmse_where(labels.measured & ~labels.null),
+            "mean_baseline_rmse": math.sqrt(_mean(baseline[:, answers][measured])),
+            "vote_noise_rmse": math.sqrt(_mean(noise[:, answers][measured])),
+            "conditional_rmse": math.sqrt(
+                _ratio(weighted[:, answers].sum(), weight[:, answers].sum())
+            ),
+            "exact_zero_share": _mean(predicted[:, answers][measured] == 0),
+            "null_share": _mean(labels.null[:, answers][measured]),
+        }
+
+    per_question = {
+        name: figures(answers) | {"max_parent_violation": float(violation[:, number].max())}
+        for number, (name, answers) in enumerate(
+            zip(tree.question_columns, tree.slices, strict=True)
+        )
+    }
+    per_answer = {
+        column: figures(slice(n, n + 1))
+        | {
+            "mean_label": means[n],
+            "mean_prediction": _mean(predicted[labels.measured[:, n], n]),
+        }
+        for n, column in enumerate(tree.columns)
+    }
+    overall: dict[str, Any] = figures(slice(None))
+    return Report(
+        n=len(labels),
+        max_parent_violation=float(violation.max()),
+        per_question=per_question,
+        per_answer=per_answer,
+        **overall,
+    )
+
+
+def _align(predictions: pd.DataFrame, labels: Labels) -> tuple[Array, Labels]:
+    """Predictions in the order of the labels, and the labels that have one."""
+    tree = labels.tree
+    missing = [c for c in (tree.id_column, *tree.columns) if c not in predictions]
+    if missing:
+        raise InputError(f"predictions: expected column {first_few(missing)}, found none")
+    ids = pd.Index(predictions[tree.id_column].astype(str))
+    if not ids.is_unique:
+        raise InputError(
+            f"predictions: expected each id once, found {first_few(list(ids[ids.duplicated()]))} "
+            "repeated"
+        )
+    rows = ids.get_indexer(pd.Index(labels.ids))
+    have = rows >= 0
+    if not have.any():
+        raise InputError(
+            f"no galaxy is in both: labels have e.g. {first_few(list(labels.ids[:2]))}, "
+            f"predictions e.g. {first_few(list(ids[:2]))}"
+        )
+    if not have.all():
+        _log.warning(
+            "%d of %d labelled galaxies have no prediction and are left out: %s",
+            (~have).sum(), len(labels), first_few(list(labels.ids[~have])),
+        )  # fmt: skip
+    predicted = predictions[list(tree.columns)].to_numpy(dtype=np.float64)[rows[have]]
+    wrong = np.argwhere(~((predicted >= 0) & (predicted <= 1)))
+    if len(wrong):
+        row, column = wrong[0]
+        raise InputError(
+            f"predictions: id {labels.ids[have][row]}, column {tree.columns[column]}: expected a "
+            f"probability, found {predicted[row, column]}"
+        )
+    return predicted, labels.take(have)
+
+
+def _vote_variance(labels: Labels) -> Array:
+    """Variance of each label from the number of votes, c (1 - c) / (n - 1); NaN if unknown.
+
+    A cumulative probability is the share, of those asked the first question on the way to it, who
+    followed that way; the binomial variance of that share is estimated without bias by dividing by
+    n - 1.
+    """
+    if labels.counts is None:
+        return np.full_like(labels.cumulative, np.nan)
+    asked = np.empty_like(labels.cumulative)
+    for number, root in enumerate(_roots(labels.tree)):
+        votes = labels.counts[:, labels.tree.slices[root]].sum(-1, keepdims=True)
+        asked[:, labels.tree.slices[number]] = votes
+    share = labels.cumulative
+    return np.where(asked > 1, share * (1 - share) / np.maximum(asked - 1, 1), np.nan)
+
+
+def _roots(tree: DecisionTree) -> list[int]:
+    """For each question, the question asked of everyone through which it is reached."""
+    roots: list[int] = []
+    for number, parents in enumerate(tree.parents):
+        roots.append(roots[tree.question_of[parents[0]]] if parents else number)
+    return roots
+
+
+def _conditional_square(
+    graph: DecisionGraph, predicted: Array, labels: Labels
+) -> tuple[Array, Array]:
+    """Squared errors of conditional probabilities, times their weights; and the weights.
+
+    An answer predicted not to be reachable counts as predicted with probability 0; a flat network
+    may imply a conditional probability above 1, which counts as 1.
+    """
+    voted = graph.condition(torch.from_numpy(labels.cumulative)).numpy()
+    ours = graph.condition(torch.from_numpy(predicted)).numpy()
+    ours = np.nan_to_num(ours, nan=0.0).clip(0, 1)
+    weight = np.where(np.isnan(voted), 0.0, labels.reach[:, list(labels.tree.question_of)])
+    return weight * np.square(ours - np.nan_to_num(voted)), weight
+
+
+def _violation(graph: DecisionGraph, predicted: Array) -> Array:
+    reach = graph.reach(torch.from_numpy(predicted)).numpy()
+    sums = [predicted[:, answers].sum(-1) for answers in graph.tree.slices]
+    return np.abs(np.stack(sums, -1) - reach)
+
+
+def _mean(values: NDArray[Any]) -> float:
+    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    return float(known.mean()) if known.size else math.nan
+
+
+def _ratio(above: float, below: float) -> float:
+    return above / below if below else math.nan
+
+
+def _figure(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-4 else f"{value:.1e}"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

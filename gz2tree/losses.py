@@ -1,0 +1,82 @@
+"""Losses between predicted and voted probabilities: pure functions.
+
+Every loss takes targets with NaN where an answer was not measured; such cells contribute exactly 0
+to the loss and to its gradient. All are means over the measured cells of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gz2tree.config import LossName
+
+
+def squared_error(cumulative: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error.
+
+    Parameters
+    ----------
+    cumulative : Tensor, shape (N, n_answers), in [0, 1]
+    target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
+
+    Returns
+    -------
+    loss : Tensor, scalar
+    """
+    return _mean_of_measured(lambda p, t: (p - t).square(), cumulative, target)
+
+
+def root_squared_error(cumulative: Tensor, target: Tensor) -> Tensor:
+    """Root of the mean squared error of a batch, the student paper's loss and Kaggle's score.
+
+    Parameters
+    ----------
+    cumulative : Tensor, shape (N, n_answers), in [0, 1]
+    target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
+
+    Returns
+    -------
+    loss : Tensor, scalar
+    """
+    # The slope of the root is infinite at 0: a perfect batch would give NaN.
+    return squared_error(cumulative, target).clamp(min=1e-12).sqrt()
+
+
+def binary_cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
+    """Mean of -t log p - (1 - t) log(1 - p), every answer a yes or no of its own.
+
+    Logarithms are cut off at -100, as in ``torch.nn.BCELoss``, so that probabilities of exactly 0
+    and 1 give a finite loss and gradient.
+
+    Parameters
+    ----------
+    cumulative : Tensor, shape (N, n_answers), in [0, 1]
+    target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
+
+    Returns
+    -------
+    loss : Tensor, scalar
+    """
+    return _mean_of_measured(
+        lambda p, t: F.binary_cross_entropy(p, t, reduction="none"), cumulative, target
+    )
+
+
+LOSSES: dict[LossName, Callable[[Tensor, Tensor], Tensor]] = {
+    "squared_error": squared_error,
+    "root_squared_error": root_squared_error,
+    "binary_cross_entropy": binary_cross_entropy,
+}
+
+
+def _mean_of_measured(
+    cell: Callable[[Tensor, Tensor], Tensor], cumulative: Tensor, target: Tensor
+) -> Tensor:
+    measured = ~target.isnan()
+    # Unmeasured cells are replaced before the loss: NaN times a mask of 0 is still NaN.
+    losses = cell(cumulative, torch.where(measured, target, 0.0).to(cumulative.dtype))
+    return torch.where(measured, losses, 0.0).sum() / measured.sum().clamp(min=1)

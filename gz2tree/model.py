@@ -1,0 +1,253 @@
+"""The networks: one softmax head for each question joined by the tree, and the flat rival.
+
+``GalaxyTreeNet`` has one softmax head for each question and multiplies down the decision tree;
+``FlatNet`` guesses every answer on its own, which is what it is compared with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
+from torch import Tensor, nn
+
+from gz2tree.config import Activation, CutoutOptions, Head
+from gz2tree.errors import InputError
+from gz2tree.network import GalaxyNet
+from gz2tree.tree import DecisionTree
+from gz2tree.trees import GZ2_KAGGLE
+
+
+class GalaxyTreeNet(GalaxyNet):
+    """A shared backbone, one head for each question, and the decision tree that joins them.
+
+    Parameters
+    ----------
+    backbone : str
+        Any backbone of timm by name, or ``"resnet50_v1"``.
+    tree : DecisionTree
+    pretrained : bool or path
+        True: timm's ImageNet weights from the hub. False: random weights. A path: a state dict of
+        the backbone, ``.safetensors`` or ``.pth``.
+    activation : str
+        How a question's logits become probabilities; see `DecisionGraph`.
+    cutouts : CutoutOptions
+        Crop and size of the cutouts the network is made for.
+    kind : str, optional
+        Kind of label it is trained on; set by training.
+    training : dict, optional
+        How it was trained; set by training.
+    mean, std : sequence of 3 floats, optional
+        Normalisation of the RGB channels; the backbone's own by default.
+
+    Raises
+    ------
+    InputError
+        An unknown backbone or activation, or weights that cannot be had or do not fit.
+
+    Examples
+    --------
+    >>> model = GalaxyTreeNet("resnet18", pretrained=False).eval()
+    >>> cumulative = model(torch.rand(2, 3, 96, 96))
+    >>> cumulative.shape
+    torch.Size([2, 37])
+    >>> bool(((cumulative >= 0) & (cumulative <= 1)).all())
+    True
+    """
+
+    def __init__(
+        self,
+        backbone: str = "resnet50",
+        tree: DecisionTree = GZ2_KAGGLE,
+        pretrained: bool | str | Path = True,
+        activation: Activation = "softmax",
+        cutouts: CutoutOptions = CutoutOptions(),
+        kind: str | None = None,
+        training: dict[str, Any] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(backbone, tree, pretrained, activation, cutouts, kind, training, mean, std)
+        width = self.backbone.num_features
+        self.heads = nn.ModuleDict({q.name: nn.Linear(width, len(q)) for q in tree.questions})
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits of all answers, question by question.
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+
+        Returns
+        -------
+        logits : Tensor, shape (N, n_answers)
+        """
+        features = self.features(images)  # (N, num_features)
+        return torch.cat([head(features) for head in self.heads.values()], -1)  # (N, n_answers)
+
+    def conditional(self, images: Tensor) -> Tensor:
+        """Conditional probabilities: P(answer | its question was asked).
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+
+        Returns
+        -------
+        conditional : Tensor, shape (N, n_answers), in [0, 1]
+        """
+        return self.graph.conditional(self.logits(images))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Cumulative probabilities: P(question was asked and answered so).
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+
+        Returns
+        -------
+        cumulative : Tensor, shape (N, n_answers), in [0, 1]
+        """
+        return self.graph(self.logits(images))
+
+    def gate(self, cumulative: Tensor, threshold: float) -> Tensor:
+        """Set improbable answers to 0 along the tree; see `DecisionGraph.gate`."""
+        return self.graph.gate(cumulative, threshold)
+
+
+class FlatNet(GalaxyNet):
+    """A backbone and a flat head: every answer a sigmoid of its own.
+
+    Parameters
+    ----------
+    backbone, tree, pretrained, cutouts, kind, training, mean, std
+        As in `GalaxyTreeNet`. The tree only names the answers here.
+    renormalised : bool
+        Divide each question's sigmoids by their sum, so that they sum to 1 (the student paper's
+        reading). Such a head cannot represent a null label.
+    head : {"pooled", "flatten"}
+        A linear layer on the pooled features, or the paper's: on the flattened feature map, for
+        cutouts of ``cutouts.size``.
+
+    Raises
+    ------
+    InputError
+        As in `GalaxyTreeNet`; an unknown head; images of another size with ``head="flatten"``.
+
+    Examples
+    --------
+    >>> FlatNet("resnet18", pretrained=False).eval()(torch.rand(2, 3, 96, 96)).shape
+    torch.Size([2, 37])
+    """
+
+    def __init__(
+        self,
+        backbone: str = "resnet50",
+        tree: DecisionTree = GZ2_KAGGLE,
+        pretrained: bool | str | Path = True,
+        renormalised: bool = False,
+        head: Head = "pooled",
+        cutouts: CutoutOptions = CutoutOptions(),
+        kind: str | None = None,
+        training: dict[str, Any] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        if head not in ("pooled", "flatten"):
+            raise InputError(f"head: expected 'pooled' or 'flatten', found {head!r}")
+        super().__init__(
+            backbone, tree, pretrained, "normalised_sigmoid", cutouts, kind, training, mean, std
+        )
+        self.renormalised = renormalised
+        self.head_name = head
+        width = self.backbone.num_features
+        if head == "flatten":
+            with torch.no_grad():
+                blank = torch.zeros(1, 3, cutouts.size, cutouts.size)
+                width = self.forward_features(blank).numel()
+        self.head = nn.Linear(width, len(tree))
+
+    def config(self) -> dict[str, Any]:
+        """Return all that is needed to build the network again, as JSON values."""
+        config = super().config() | {"renormalised": self.renormalised, "head": self.head_name}
+        del config["activation"]
+        return config
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits of all answers.
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+
+        Returns
+        -------
+        logits : Tensor, shape (N, n_answers)
+        """
+        if self.head_name == "pooled":
+            return self.head(self.features(images))
+        flat = self.forward_features(images).flatten(1)  # (N, num_features * h * w)
+        if flat.shape[1] != self.head.in_features:
+            raise InputError(
+                f"images: expected {self.cutouts.size} x {self.cutouts.size} pixels, "
+                f"found {images.shape[-2]} x {images.shape[-1]}"
+            )
+        return self.head(flat)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Probabilities, meant as cumulative ones; the tree's sums hold only by accident.
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+
+        Returns
+        -------
+        probabilities : Tensor, shape (N, n_answers), float32 (float64 of float64), in [0, 1]
+        """
+        logits = self.logits(images)
+        if self.renormalised:
+            return self.graph.conditional(logits)
+        return torch.sigmoid(logits if logits.dtype == torch.float64 else logits.float())
+
+    def gate(self, probabilities: Tensor, threshold: float) -> Tensor:
+        """Set answers below the threshold to 0, each on its own."""
+        return torch.where(probabilities < threshold, 0.0, probabilities)
+
+
+def load_model(folder: str | Path) -> GalaxyNet:
+    """Load a saved network, of whichever class it is.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A folder written by ``save_pretrained``, or a run directory (its ``model`` folder is read).
+
+    Raises
+    ------
+    InputError
+        Neither, or a model of a class this version does not know.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG_NAME).is_file() and (folder / "model" / CONFIG_NAME).is_file():
+        folder = folder / "model"
+    if not (folder / CONFIG_NAME).is_file():
+        raise InputError(
+            f"{folder}: expected a run directory or a folder with {CONFIG_NAME} and "
+            f"{SAFETENSORS_SINGLE_FILE}, found neither"
+        )
+    try:
+        name = json.loads((folder / CONFIG_NAME).read_text()).get("model")
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{folder / CONFIG_NAME}: expected a JSON object: {error}") from error
+    classes = {cls.__name__: cls for cls in (GalaxyTreeNet, FlatNet)}
+    if name not in classes:
+        raise InputError(
+            f"{folder / CONFIG_NAME}: expected a model of {' or '.join(classes)}, found {name!r}"
+        )
+    return classes[name].from_pretrained(folder)

@@ -1,0 +1,212 @@
+"""What every network here shares: its backbone, how images enter it, saving and loading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from torch import Tensor, nn
+
+from gz2tree.backbones import create_backbone, load_strictly, read_safetensors
+from gz2tree.config import Activation, CutoutOptions
+from gz2tree.errors import InputError
+from gz2tree.graph import DecisionGraph
+from gz2tree.tree import DecisionTree
+from gz2tree.version import __version__
+
+
+class GalaxyNet(nn.Module, PyTorchModelHubMixin):
+    """Base of `GalaxyTreeNet` and `FlatNet`; its parameters are described there.
+
+    Attributes
+    ----------
+    tree : DecisionTree
+    graph : DecisionGraph
+    cutouts : CutoutOptions
+        Crop and size of the cutouts the network was made for.
+    kind : str or None
+        Which kind of label it was trained on; None before training.
+    training_record : dict
+        How it was trained: options, data, versions, as JSON values.
+    """
+
+    backbone: Any  # timm promises more of its networks than nn.Module does
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: str,
+        tree: DecisionTree,
+        pretrained: bool | str | Path,
+        activation: Activation,
+        cutouts: CutoutOptions,
+        kind: str | None,
+        training: dict[str, Any] | None,
+        mean: Sequence[float] | None,
+        std: Sequence[float] | None,
+    ) -> None:
+        super().__init__()
+        self.tree = tree
+        self.graph = DecisionGraph(tree, activation)
+        self.cutouts = cutouts
+        self.kind = kind
+        self.training_record = dict(training or {})
+        self.backbone_name = backbone
+        self.backbone = create_backbone(backbone, pretrained)
+        normalisation = self.backbone.pretrained_cfg
+        for name, given in (("mean", mean), ("std", std)):
+            values = torch.tensor(given if given is not None else normalisation[name])
+            self.register_buffer(name, values.view(3, 1, 1), persistent=False)
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Last feature map of the backbone.
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+
+        Returns
+        -------
+        features : Tensor, as the backbone gives it; (N, num_features, h, w) for a ResNet
+
+        Raises
+        ------
+        InputError
+            Images of another shape or of an integer dtype.
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+            raise InputError(
+                "images: expected floating-point RGB in [0, 1] of shape (N, 3, H, W), found "
+                f"{str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}"
+            )
+        return self.backbone.forward_features((images - self.mean) / self.std)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Pooled features of the backbone.
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+
+        Returns
+        -------
+        features : Tensor, shape (N, num_features)
+        """
+        return self.backbone.forward_head(self.forward_features(images))
+
+    def gate(self, probabilities: Tensor, threshold: float) -> Tensor:
+        """Set improbable answers to exactly 0, as the subclass understands it."""
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """Return all that is needed to build the network again, as JSON values."""
+        return {
+            "model": type(self).__name__,
+            "gz2tree_version": __version__,
+            "backbone": self.backbone_name,
+            "pretrained": False,
+            "tree": self.tree.to_dict(),
+            "columns": list(self.tree.columns),
+            "activation": self.graph.activation,
+            "cutouts": asdict(self.cutouts),
+            "mean": self.mean.flatten().tolist(),
+            "std": self.std.flatten().tolist(),
+            "kind": self.kind,
+            "training": self.training_record,
+        }
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> str | None:
+        """Write ``model.safetensors`` and ``config.json`` into a folder.
+
+        Parameters
+        ----------
+        save_directory : str or Path
+        **kwargs
+            As in huggingface_hub's ``ModelHubMixin.save_pretrained``.
+        """
+        kwargs["config"] = kwargs.get("config") or self.config()
+        return super().save_pretrained(save_directory, **kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> Self:
+        """Load a saved network from a folder or from the Hugging Face hub.
+
+        Parameters
+        ----------
+        pretrained_model_name_or_path : str or Path
+            A folder written by `save_pretrained`, or the name of a model on the hub.
+        **kwargs
+            As in huggingface_hub's ``ModelHubMixin.from_pretrained``.
+
+        Raises
+        ------
+        InputError
+            No such model, a network of another class, or weights that do not fit.
+        """
+        name = str(pretrained_model_name_or_path)
+        if Path(name).is_dir() and not (Path(name) / CONFIG_NAME).is_file():
+            raise InputError(f"{name}: expected a folder with {CONFIG_NAME}, found none")
+        try:
+            return super().from_pretrained(name, **kwargs)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{name}/{CONFIG_NAME}: expected JSON: {error}") from error
+        except (OSError, HfHubHTTPError, HFValidationError) as error:
+            raise InputError(
+                f"model {name!r}: no such folder, and it could not be fetched from the Hugging "
+                f"Face hub ({type(error).__name__}). Offline? Download it and give its folder"
+            ) from error
+
+    @classmethod
+    def _from_pretrained(  # type: ignore[override]
+        cls,
+        *,
+        model_id: str,
+        revision: str | None,
+        cache_dir: str | Path | None,
+        force_download: bool,
+        local_files_only: bool,
+        token: str | bool | None,
+        config: dict[str, Any],
+        **arguments: Any,
+    ) -> Self:
+        """Build from the config and load the weights; strict, and from safetensors only."""
+        if config.get("model") != cls.__name__:
+            raise InputError(
+                f"{model_id}: expected a {cls.__name__}, found {config.get('model', 'no model')}"
+            )
+        try:
+            tree = DecisionTree.from_dict(config["tree"])
+            arguments |= {
+                "tree": tree,
+                "cutouts": CutoutOptions(**config["cutouts"]),
+                "pretrained": False,
+            }
+            network = cls(**arguments)
+            if list(tree.columns) != config["columns"]:
+                raise InputError(f"{model_id}/{CONFIG_NAME}: its columns are not those of its tree")
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{model_id}/{CONFIG_NAME}: incomplete: {error!r}") from error
+        if Path(model_id).is_dir():
+            file = Path(model_id) / SAFETENSORS_SINGLE_FILE
+        else:
+            file = Path(
+                hf_hub_download(
+                    model_id,
+                    SAFETENSORS_SINGLE_FILE,
+                    revision=revision,
+                    cache_dir=cache_dir,
+                    force_download=force_download,
+                    local_files_only=local_files_only,
+                    token=token,
+                )
+            )
+        load_strictly(network, read_safetensors(file)[0], file)
+        return network.eval()

@@ -1,0 +1,224 @@
+"""From a network and images to a catalogue of predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from gz2tree.augment import orientations
+from gz2tree.config import Columns, PredictOptions
+from gz2tree.cutouts import CutoutSource, log_unreadable
+from gz2tree.errors import InputError
+from gz2tree.model import GalaxyTreeNet
+from gz2tree.network import GalaxyNet
+from gz2tree.precision import autocast, choose_precision, memory_format
+from gz2tree.tables import TableWriter, table_format
+from gz2tree.tree import DecisionTree
+from gz2tree.version import __version__
+
+
+def predict(
+    model: GalaxyNet,
+    images: CutoutSource,
+    options: PredictOptions = PredictOptions(),
+    *,
+    positions: ArrayLike | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Predict the answers of volunteers.
+
+    Parameters
+    ----------
+    model : GalaxyTreeNet or FlatNet
+    images : CutoutStore or ImageFiles
+        Cutouts of the model's crop and size.
+    options : PredictOptions
+    positions : array_like of int, optional
+        Which of the images, as positions in ``images.ids``; all by default.
+    progress : bool
+
+    Returns
+    -------
+    catalogue : DataFrame, one row for each readable image
+        The id column of the model's tree, then a column of cumulative probabilities (float32) for
+        each answer.
+
+    Raises
+    ------
+    InputError
+        Cutouts of another crop or size, or no image that can be read.
+    """
+    pieces = list(_catalogue_pieces(model, images, options, "cumulative", positions, progress))
+    return pd.concat(pieces, ignore_index=True)
+
+
+def predict_to_file(
+    model: GalaxyNet,
+    images: CutoutSource,
+    out: Path,
+    options: PredictOptions = PredictOptions(),
+    *,
+    columns: Columns = "cumulative",
+    progress: bool = True,
+) -> int:
+    """Write a catalogue of predictions, batch by batch.
+
+    Parameters
+    ----------
+    model, images, options, progress
+        As in `predict`.
+    out : Path
+        ``.parquet``, ``.csv`` (Kaggle's submission format if the tree is Kaggle's) or ``.fits``.
+        The file appears when it is complete.
+    columns : {"cumulative", "conditional", "reach"}
+        What to write of each answer, or (reach) of each question; the latter two are a suffix in
+        the column names. Conditional probabilities of a question that is not reached are NaN.
+
+    Returns
+    -------
+    n : int
+        Galaxies written.
+
+    Raises
+    ------
+    InputError
+        As in `predict`; an unknown format; ``conditional`` or ``reach`` of a flat network.
+    """
+    table_format(out)
+    if columns != "cumulative" and not isinstance(model, GalaxyTreeNet):
+        raise InputError(
+            f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
+            "GalaxyTreeNet has"
+        )
+    provenance = {
+        "model": f"{type(model).__name__} {model.backbone_name}",
+        "tree": model.tree.name,
+        "kind": model.kind or "untrained",
+        "version": __version__,
+    }
+    written = 0
+    with TableWriter(out, provenance) as writer:
+        for piece in _catalogue_pieces(model, images, options, columns, None, progress):
+            writer.write(piece)
+            written += len(piece)
+    return written
+
+
+def column_names(tree: DecisionTree, columns: Columns) -> list[str]:
+    """Names of the probability columns of a catalogue."""
+    if columns == "cumulative":
+        return list(tree.columns)
+    stems = tree.columns if columns == "conditional" else tree.question_columns
+    return [f"{stem}_{columns}" for stem in stems]
+
+
+def _catalogue_pieces(
+    model: GalaxyNet,
+    images: CutoutSource,
+    options: PredictOptions,
+    columns: Columns,
+    positions: ArrayLike | None,
+    progress: bool,
+) -> Iterator[pd.DataFrame]:
+    names = column_names(model.tree, columns)
+    for ids, cumulative in predict_batches(model, images, options, positions, progress):
+        values = cumulative
+        if columns == "conditional":
+            values = model.graph.condition(cumulative)
+        elif columns == "reach":
+            values = model.graph.reach(cumulative)
+        piece = pd.DataFrame(values.numpy(), columns=names)
+        piece.insert(0, model.tree.id_column, ids)
+        yield piece
+
+
+def predict_batches(
+    model: GalaxyNet,
+    images: CutoutSource,
+    options: PredictOptions,
+    positions: ArrayLike | None = None,
+    progress: bool = True,
+) -> Iterator[tuple[NDArray[np.object_], Tensor]]:
+    """Predict batch by batch; the parameters are those of `predict`.
+
+    Yields
+    ------
+    ids : array of str, shape (N,)
+    cumulative : Tensor, float32, shape (N, n_answers), in [0, 1], on the CPU
+    """
+    if images.options != model.cutouts:
+        raise InputError(f"cutouts: expected the model's {model.cutouts}, found {images.options}")
+    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    total = len(images) if positions is None else len(np.asarray(positions))
+    problems: list[tuple[str, str]] = []
+    network = _Predictor(model, device, options)
+    with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
+        for batch in images.batches(positions, options.batch_size, options.workers):
+            problems += [(images.ids[position], text) for position, text in batch.problems]
+            if len(batch.positions):
+                yield images.ids[batch.positions], network(batch.cutouts)
+            bar.update(len(batch.positions) + len(batch.problems))
+    if problems and len(problems) == total:
+        raise InputError(
+            f"expected images that can be read, found none among {total}: {problems[0][0]}: "
+            f"{problems[0][1]}"
+        )
+    log_unreadable(problems, total)
+
+
+class _Predictor:
+    """A network ready to predict: on its device, in its precision, over its views."""
+
+    def __init__(self, model: GalaxyNet, device: torch.device, options: PredictOptions) -> None:
+        self.device, self.options = device, options
+        self.layout = memory_format(model, device)
+        self.precision = choose_precision(model, device, options.precision)
+        self.model = model.eval().to(device).to(memory_format=self.layout)
+
+    @torch.inference_mode()
+    def __call__(self, cutouts: Tensor) -> Tensor:
+        """uint8 (N, H, W, 3) -> cumulative (N, n_answers)."""
+        images = cutouts.to(self.device).permute(0, 3, 1, 2).float() / 255  # (N, 3, H, W)
+        total = torch.zeros((), device=self.device)
+        with autocast(self.device, self.precision):
+            for view in orientations(images, self.options.views):
+                total = total + self.model(view.contiguous(memory_format=self.layout))
+        # The tree's sums are linear, so the mean of consistent views is consistent.
+        mean = total / self.options.views
+        if self.options.gate > 0:
+            mean = self.model.gate(mean, self.options.gate)
+        return mean.cpu()
+
+
+def most_probable_path(tree: DecisionTree, cumulative: ArrayLike) -> list[tuple[int, float]]:
+    """Follow the most probable answer of every question that is then asked.
+
+    Parameters
+    ----------
+    tree : DecisionTree
+    cumulative : array_like, shape (n_answers,), in [0, 1]
+        Of one galaxy.
+
+    Returns
+    -------
+    path : list of (int, float)
+        Positions of the answers and their conditional probabilities, in the order of the tree.
+        Questions asked side by side give an answer each.
+    """
+    values = np.asarray(cumulative, dtype=np.float64)
+    given: set[int] = set()
+    path = []
+    for answers, parents in zip(tree.slices, tree.parents, strict=True):
+        total = values[answers].sum()
+        if total > 0 and (not parents or given.intersection(parents)):
+            best = answers.start + int(values[answers].argmax())
+            given.add(best)
+            path.append((best, float(values[best] / total)))
+    return path

@@ -1,0 +1,147 @@
+"""A run directory: what one training leaves behind, and how it is opened again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from gz2tree.errors import InputError, first_few
+from gz2tree.version import __version__
+
+_RECORD = "run.json"
+
+
+class RunDirectory:
+    """Options, versions, history, split, checkpoints and the best model of one training.
+
+    Parameters
+    ----------
+    path : str or Path
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.model = self.path / "model"
+        self.history = self.path / "history.csv"
+        self.split = self.path / "split.csv"
+        self.comparison = self.path / "split_comparison.csv"
+        self.cutouts = self.path / "cutouts"
+        self.checkpoint = self.path / "checkpoints" / "last.ckpt"
+
+    @classmethod
+    def open(cls, path: str | Path, options: Mapping[str, Any], *, resume: bool) -> RunDirectory:
+        """Begin a run, or take up an interrupted one.
+
+        Parameters
+        ----------
+        path : str or Path
+        options : mapping of JSON values
+            All that decides what comes out.
+        resume : bool
+            Accept a run that was begun with the same options.
+
+        Raises
+        ------
+        InputError
+            The directory is in use, is no run, or was begun with other options.
+        """
+        run = cls(path)
+        given = json.loads(json.dumps(options))
+        if run.path.exists() and not run.path.is_dir():
+            raise InputError(f"{path}: expected a directory for the run, found a file")
+        if run.is_begun:
+            run._check_resumable(given, resume)
+        elif run.path.is_dir() and any(run.path.iterdir()):
+            raise InputError(f"{path}: expected an empty or new directory, found other files in it")
+        else:
+            run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            run._write(
+                {
+                    "command": " ".join(sys.argv),
+                    "options": given,
+                    "versions": versions(),
+                    "hardware": f"{platform.platform()}, {os.cpu_count()} cores",
+                    "status": "running",
+                }
+            )
+        return run
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a run in the directory."""
+        return (self.path / _RECORD).is_file()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the training came to its end."""
+        return self.is_begun and self.record()["status"] == "finished"
+
+    def record(self) -> dict[str, Any]:
+        """Return command, options, versions, hardware and status.
+
+        Raises
+        ------
+        InputError
+            No run in the directory, or a damaged record.
+        """
+        file = self.path / _RECORD
+        try:
+            record = json.loads(file.read_text())
+            return {key: record[key] for key in ("command", "options", "versions", "status")}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{file}: expected the record of a run: {error!r}") from error
+
+    def finish(self) -> None:
+        """Mark the training as finished."""
+        self._write(json.loads((self.path / _RECORD).read_text()) | {"status": "finished"})
+
+    def _check_resumable(self, given: dict[str, Any], resume: bool) -> None:
+        if not resume:
+            raise InputError(
+                f"{self.path}: holds a run already; --resume goes on with it, another "
+                "--out begins anew"
+            )
+        begun = self.record()["options"]
+        different = [
+            f"{key}: begun with {before!r}, found {now!r}"
+            for key, before, now in _differences(begun, given)
+        ]
+        if different:
+            raise InputError(
+                f"{self.path}: to resume, expected the options the run was begun with; "
+                f"{first_few(different)}"
+            )
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        partial = self.path / f".partial-{_RECORD}"
+        partial.write_text(json.dumps(record, indent=2) + "\n")
+        os.replace(partial, self.path / _RECORD)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide what comes out."""
+    names = ("torch", "torchvision", "timm", "lightning", "numpy", "pillow")
+    return {
+        "python": platform.python_version(),
+        "gz2tree": __version__,
+        **{name: version(name) for name in names},
+    }
+
+
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
+) -> list[tuple[str, Any, Any]]:
+    found = []
+    for key in sorted({*before, *now}):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append((f"{prefix}{key}", old, new))
+    return found

@@ -1,0 +1,307 @@
+"""A sky to try the library on: simulated galaxies and the votes of simulated volunteers.
+
+``SKY/images/<GalaxyID>.jpg``
+    Cutouts as from the Sloan Digital Sky Survey (:mod:`gz2tree.skyrender`).
+``SKY/labels.csv``
+    Cumulative vote fractions in the format of the Kaggle Galaxy Challenge. Null labels arise as in
+    nature: nobody was asked, or nobody chose the answer.
+``SKY/catalogue.csv``
+    Counts and conditional fractions in the format of the Galaxy Zoo 2 catalogue. No redshift bias
+    is simulated: the debiased fractions equal the vote fractions, and every vote weighs the same.
+``SKY/truth.csv``
+    What infinitely many volunteers would have said, in the format of ``labels.csv``. The RMSE
+    between the two is the lowest that any model can reach.
+``SKY/parameters.csv``
+    The physical quantities of every galaxy (:class:`gz2tree.population.Galaxy`).
+``SKY/sky.json``
+    The options; with them the same sky comes out byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm import tqdm
+
+from gz2tree.errors import InputError, first_few
+from gz2tree.population import Galaxy, draw_galaxy
+from gz2tree.skyrender import render
+from gz2tree.trees import GZ2, GZ2_KAGGLE
+from gz2tree.volunteers import (
+    Counts,
+    Floats,
+    down_the_tree,
+    true_conditionals,
+    vote,
+    vote_fractions,
+)
+
+SKY_VERSION = 1
+"""Goes up whenever the same options would give another sky."""
+
+_FIRST_ID = 100_000
+_MOST_GALAXIES = 900_000  # ids have six digits
+_JPEG_QUALITY = 75  # that of the real cutouts
+_WORTH_A_POOL = 64  # images from which on starting worker processes pays
+
+
+@dataclass(frozen=True)
+class SkyOptions:
+    """What decides a sky.
+
+    Parameters
+    ----------
+    n : int
+        Number of galaxies.
+    seed : int
+        Non-negative; every galaxy has random numbers of its own derived from it.
+    size : int, pixels
+        Side of the cutouts.
+    volunteers : (int, int)
+        Fewest and most volunteers a galaxy; uniform between them, both included.
+
+    Raises
+    ------
+    InputError
+        An option outside its range.
+    """
+
+    n: int
+    seed: int = 0
+    size: int = 424
+    volunteers: tuple[int, int] = (28, 60)
+
+    def __post_init__(self) -> None:
+        low, high = self.volunteers
+        if not 1 <= self.n <= _MOST_GALAXIES:
+            raise InputError(f"n: expected 1 to {_MOST_GALAXIES} galaxies, found {self.n}")
+        if self.seed < 0:
+            raise InputError(f"seed: expected 0 or more, found {self.seed}")
+        if self.size < 32:
+            raise InputError(f"size: expected at least 32 pixels, found {self.size}")
+        if not 1 <= low <= high:
+            raise InputError(f"volunteers: expected 1 <= low <= high, found {low} and {high}")
+
+
+def simulate(
+    out: Path,
+    n: int,
+    *,
+    seed: int = 0,
+    size: int = 424,
+    volunteers: tuple[int, int] = (28, 60),
+    workers: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Simulate a sky of galaxies and the votes on them.
+
+    An interrupted run is finished by the same call. The first galaxies of a larger sky are those of
+    a smaller one, whatever the number of workers.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the sky; made if need be.
+    n, seed, size, volunteers
+        See :class:`SkyOptions`.
+    workers : int, optional
+        Processes; one for each processor by default. They are spawned, so a script that asks for
+        more than one calls this under ``if __name__ == "__main__":``.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    InputError
+        An option outside its range, or `out` holds something else or a sky of other options.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sky = simulate(Path(folder), 2, size=64, progress=False)
+    ...     sorted(path.name for path in sky.rglob("*.*"))
+    ['100000.jpg', '100001.jpg', 'catalogue.csv', 'labels.csv', 'parameters.csv', 'sky.json',
+     'truth.csv']
+    """
+    options = SkyOptions(n, seed, size, volunteers)
+    if workers is not None and workers < 1:
+        raise InputError(f"workers: expected 1 or more, found {workers}")
+    out = Path(out)
+    _claim(out, options)
+    _photograph_all(out / "images", options, workers or os.cpu_count() or 1, progress)
+    for name, table in _tables(options).items():
+        _write(out / name, partial(_to_csv, table))
+    return out
+
+
+def galaxy_id(index: int) -> str:
+    """Six digits, like those of the Kaggle table.
+
+    Examples
+    --------
+    >>> galaxy_id(7)
+    '100007'
+    """
+    return str(_FIRST_ID + index)
+
+
+def kaggle_labels(counts: Counts) -> Floats:
+    """Cumulative vote fractions as the Kaggle table holds them.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (..., n_answers)
+        Votes, as from :func:`gz2tree.volunteers.vote`.
+
+    Returns
+    -------
+    ndarray of float, shape (..., n_answers), in [0, 1]
+        In the order of ``GZ2_KAGGLE.columns``. "Anything odd?" sums to 1 for every galaxy; where
+        all volunteers saw a star and nobody was asked, the answer is no.
+    """
+    fractions = vote_fractions(counts)
+    not_odd = GZ2.answer_position("a15_no")
+    odd = GZ2.slices[GZ2.question_of[not_odd]]
+    fractions[counts[..., odd].sum(-1) == 0, not_odd] = 1.0
+    return down_the_tree(fractions, GZ2_KAGGLE)
+
+
+@dataclass(frozen=True)
+class _Streams:
+    """Random numbers of one galaxy, apart for each purpose so that none depends on another."""
+
+    parameters: np.random.Generator
+    picture: np.random.Generator
+    votes: np.random.Generator
+
+    @classmethod
+    def of(cls, seed: int, index: int) -> _Streams:
+        seeds = np.random.SeedSequence(seed, spawn_key=(index,)).spawn(3)
+        return cls(*(np.random.default_rng(one) for one in seeds))
+
+
+def _claim(out: Path, options: SkyOptions) -> None:
+    """Make the folder ours, or see that it is: never mix two skies."""
+    declaration = out / "sky.json"
+    expected = {"version": SKY_VERSION, **asdict(options), "volunteers": list(options.volunteers)}
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: expected a folder, found a file")
+    if declaration.exists():
+        try:
+            found = json.loads(declaration.read_text())
+        except ValueError as error:
+            raise InputError(f"{declaration}: expected JSON, found {error}") from error
+        if found != expected:
+            raise InputError(
+                f"{declaration}: expected the options {expected}, found {found}; "
+                "finish that sky with its own options, or name another folder"
+            )
+    elif out.exists() and any(out.iterdir()):
+        names = sorted(path.name for path in out.iterdir())
+        raise InputError(
+            f"{out}: expected an empty folder or a simulated sky, found {first_few(names)} "
+            f"and no {declaration.name}"
+        )
+    (out / "images").mkdir(parents=True, exist_ok=True)
+    _write(declaration, lambda file: file.write(json.dumps(expected, indent=2).encode() + b"\n"))
+
+
+def _photograph_all(folder: Path, options: SkyOptions, workers: int, progress: bool) -> None:
+    """Make the images that are not there yet."""
+    made = {path.name for path in folder.glob("*.jpg")}
+    missing = [i for i in range(options.n) if f"{galaxy_id(i)}.jpg" not in made]
+    photograph = partial(_photograph, folder, options.seed, options.size)
+    bar = tqdm(
+        total=options.n,
+        initial=options.n - len(missing),
+        unit="galaxy",
+        disable=not progress,
+    )
+    with bar:
+        if workers == 1 or len(missing) < _WORTH_A_POOL:
+            for index in missing:
+                photograph(index)
+                bar.update()
+            return
+        # Spawned, since forking a process that runs threads (torch's, say) can deadlock.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            try:
+                for _ in pool.map(photograph, missing, chunksize=16):
+                    bar.update()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # an interrupt must not wait for the rest
+                raise
+
+
+def _photograph(folder: Path, seed: int, size: int, index: int) -> None:
+    streams = _Streams.of(seed, index)
+    picture = Image.fromarray(render(draw_galaxy(streams.parameters), size, streams.picture))
+    save = partial(picture.save, format="JPEG", quality=_JPEG_QUALITY)
+    _write(folder / f"{galaxy_id(index)}.jpg", save)
+
+
+def _tables(options: SkyOptions) -> dict[str, pd.DataFrame]:
+    """Tables of a sky by file name."""
+    galaxies, truths, votes = [], [], []
+    low, high = options.volunteers
+    for index in range(options.n):
+        streams = _Streams.of(options.seed, index)
+        galaxies.append(draw_galaxy(streams.parameters))
+        truths.append(true_conditionals(galaxies[-1]))
+        number = int(streams.votes.integers(low, high, endpoint=True))
+        votes.append(vote(truths[-1], number, streams.votes))
+    counts = np.stack(votes)  # (n, n_answers)
+    truth = down_the_tree(np.stack(truths), GZ2_KAGGLE)
+    ids = pd.Index([galaxy_id(index) for index in range(options.n)], name=GZ2_KAGGLE.id_column)
+    columns = list(GZ2_KAGGLE.columns)
+    return {
+        "labels.csv": pd.DataFrame(kaggle_labels(counts), ids, columns),
+        "catalogue.csv": _catalogue(counts, ids),
+        "truth.csv": pd.DataFrame(truth, ids, columns),
+        "parameters.csv": _parameters(galaxies, ids),
+    }
+
+
+def _catalogue(counts: Counts, ids: pd.Index) -> pd.DataFrame:
+    everyone = counts[:, GZ2.slices[0]].sum(-1)
+    columns = {"total_classifications": everyone, "total_votes": counts.sum(-1)}
+    fractions = vote_fractions(counts)
+    for position, stem in enumerate(GZ2.catalogue_columns):
+        for kind in ("count", "weight"):
+            columns[f"{stem}_{kind}"] = counts[:, position]
+        for kind in ("fraction", "weighted_fraction", "debiased"):
+            columns[f"{stem}_{kind}"] = fractions[:, position]
+    return pd.DataFrame(columns, ids)
+
+
+def _parameters(galaxies: Sequence[Galaxy], ids: pd.Index) -> pd.DataFrame:
+    return pd.DataFrame([asdict(galaxy) for galaxy in galaxies], ids)
+
+
+def _to_csv(table: pd.DataFrame, file: IO[bytes]) -> None:
+    table.to_csv(file, float_format="%.9g", lineterminator="\n")
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file under another name first, so that what bears its name is complete."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    with unfinished.open("wb") as file:
+        write(file)
+    os.replace(unfinished, path)

@@ -1,0 +1,116 @@
+"""Split galaxies into training, validation and test parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gz2tree.errors import InputError, first_few
+from gz2tree.labels import Labels
+from gz2tree.tables import read_table, table_columns, write_table
+
+PARTS = ("train", "valid", "test")
+
+
+def split_parts(
+    groups: Sequence[str], valid_fraction: float, test_fraction: float, seed: int
+) -> NDArray[np.object_]:
+    """Assign every galaxy to a part, at random but whole groups together.
+
+    Parameters
+    ----------
+    groups : sequence of str, length n
+        Galaxies with the same entry (byte-identical images: the same hash) share a part.
+    valid_fraction, test_fraction : float, in [0, 1)
+        Shares of the galaxies; the rest is for training. A share above 0 gets at least one group.
+    seed : int
+
+    Returns
+    -------
+    parts : array of str, shape (n,)
+        ``"train"``, ``"valid"`` or ``"test"``.
+
+    Raises
+    ------
+    InputError
+        Fractions outside their range, or too few groups to give every part one.
+    """
+    for name, fraction in (("valid", valid_fraction), ("test", test_fraction)):
+        if not 0 <= fraction < 1:
+            raise InputError(f"{name}_fraction: expected a share in [0, 1), found {fraction}")
+    if valid_fraction + test_fraction >= 1:
+        raise InputError(
+            "valid_fraction + test_fraction: expected less than 1, so that galaxies are left for "
+            f"training, found {valid_fraction + test_fraction}"
+        )
+    group_of, sizes = np.unique(
+        np.asarray(groups, dtype=object).astype(str), return_inverse=True, return_counts=True
+    )[1:]
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    shares = [fraction for fraction in (test_fraction, valid_fraction) if fraction > 0]
+    if len(sizes) <= len(shares):
+        raise InputError(
+            f"split: expected at least {len(shares) + 1} different images, found {len(sizes)}"
+        )
+    part_of_group = np.full(len(sizes), "train", dtype=object)
+    # Cut the shuffled groups where the running number of galaxies passes each share.
+    galaxies_before = np.concatenate([[0], np.cumsum(sizes[order])[:-1]])
+    start = 0
+    for part, fraction in (("test", test_fraction), ("valid", valid_fraction)):
+        if fraction == 0:
+            continue
+        end_galaxy = galaxies_before[start] + fraction * len(groups)
+        stop = max(start + 1, int(np.searchsorted(galaxies_before, round(end_galaxy))))
+        part_of_group[order[start:stop]] = part
+        start = stop
+    return part_of_group[group_of]
+
+
+def compare_parts(labels: Labels, parts: NDArray[np.object_]) -> pd.DataFrame:
+    """Compare the label distributions of the parts.
+
+    Parameters
+    ----------
+    labels : Labels, n galaxies
+    parts : array of str, shape (n,)
+
+    Returns
+    -------
+    comparison : DataFrame, one row an answer
+        The mean cumulative probability in each part, and the largest difference between a part's
+        mean and the training part's in standard errors of that difference.
+    """
+    table = pd.DataFrame(labels.cumulative, columns=list(labels.tree.columns))
+    grouped = table.groupby(parts)
+    means, errors = grouped.mean().T, grouped.sem().T
+    difference = means.sub(means["train"], axis=0)
+    error = errors.pow(2).add(errors["train"].pow(2), axis=0).pow(0.5)
+    deviation = difference.div(error).drop(columns="train").abs()
+    comparison = means.reindex(columns=[part for part in PARTS if part in means])
+    return comparison.assign(largest_deviation=deviation.max(axis=1)).rename_axis("answer")
+
+
+def write_split(path: Path, ids: Sequence[str], parts: NDArray[np.object_]) -> None:
+    """Write a table of id and part."""
+    write_table(pd.DataFrame({"id": list(ids), "part": parts}), path)
+
+
+def read_split(path: Path) -> dict[str, str]:
+    """Read the part of every id.
+
+    Raises
+    ------
+    InputError
+        Not a table of id and part, or a part of another name.
+    """
+    if not {"id", "part"} <= set(table_columns(path)):
+        raise InputError(f"{path}: expected columns id and part")
+    table = read_table(path, ["id", "part"], ids=["id"])
+    unknown = sorted(set(table["part"]) - set(PARTS))
+    if unknown:
+        raise InputError(f"{path}: expected parts {', '.join(PARTS)}, found {first_few(unknown)}")
+    return dict(zip(table["id"], table["part"], strict=True))

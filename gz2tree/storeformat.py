@@ -1,0 +1,130 @@
+"""The layout of a prepared store: a folder of four files.
+
+``cutouts.npy`` holds the cutouts, ``index.csv`` the id and hash of each of its rows,
+``problems.csv`` the images that were left out, and ``store.json`` what the store is.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from gz2tree.config import CutoutOptions
+from gz2tree.errors import InputError
+from gz2tree.version import __version__
+
+FORMAT = 1
+CUTOUTS, INDEX, PROBLEMS, HEADER = "cutouts.npy", "index.csv", "problems.csv", "store.json"
+JOURNAL = "journal.jsonl"  # there only until the store is complete
+INDEX_COLUMNS = ("id", "sha256")
+PROBLEM_COLUMNS = ("id", "file", "problem")
+
+
+@dataclass(frozen=True)
+class StoreHeader:
+    """What a store is: the content of its ``store.json``.
+
+    Parameters
+    ----------
+    crop, size : int
+        Those of :class:`gz2tree.config.CutoutOptions`.
+    n_images : int
+        Images it is prepared from, whether they can be read or not.
+    ids_sha256 : str
+        SHA-256, in hexadecimal, of their ids, one a line.
+    source : str
+        Name of the folder or zip file they came from.
+    n : int
+        Cutouts it holds; 0 until it is complete.
+    complete : bool
+        Whether preparing it has finished.
+    format : int
+        Version of this layout.
+    gz2tree : str
+        Version of gz2tree that began it.
+    """
+
+    crop: int
+    size: int
+    n_images: int
+    ids_sha256: str
+    source: str
+    n: int = 0
+    complete: bool = False
+    format: int = FORMAT
+    gz2tree: str = __version__
+
+    @property
+    def options(self) -> CutoutOptions:
+        """Crop and size of its cutouts."""
+        return CutoutOptions(self.crop, self.size)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one cutout."""
+        return 3 * self.size**2
+
+    def npy_header(self, n: int) -> bytes:
+        """Return how ``cutouts.npy`` begins; NumPy pads it to the same length for every n."""
+        file = io.BytesIO()
+        shape = (n, self.size, self.size, 3)
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+        return file.getvalue()
+
+    def file_bytes(self, n: int) -> int:
+        """Return the bytes of a ``cutouts.npy`` of n cutouts."""
+        return len(self.npy_header(n)) + n * self.row_bytes
+
+    @classmethod
+    def read(cls, folder: Path) -> StoreHeader:
+        """Read ``store.json``; an InputError says if there is none or it cannot be understood."""
+        path = folder / HEADER
+        try:
+            content = json.loads(path.read_text("utf-8"))
+            if content["format"] != FORMAT:
+                raise InputError(
+                    f"expected a store of format {FORMAT}, {folder} has format "
+                    f"{content['format']}: it was written by gz2tree {content.get('gz2tree')}"
+                )
+            return cls(**content)
+        except FileNotFoundError:
+            raise InputError(f"expected a prepared store, {folder} has no {HEADER}") from None
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise InputError(f"{path} does not describe a store: {error}") from error
+
+    def write(self, folder: Path) -> None:
+        """Write ``store.json``, all of it or nothing."""
+        write_whole(folder / HEADER, json.dumps(asdict(self), indent=2) + "\n")
+
+
+def check_options(folder: Path, held: CutoutOptions, asked: CutoutOptions) -> None:
+    """Refuse, with an InputError, a store of another crop or size than asked for."""
+    if held != asked:
+        raise InputError(
+            f"store {folder} holds crop {held.crop}, size {held.size}; "
+            f"asked for crop {asked.crop}, size {asked.size}"
+        )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that there is all of it or nothing, whenever the process is killed."""
+    part = path.with_name(f"{path.name}.tmp")
+    # File names that are not UTF-8 reach Python as surrogates, and go back as they came.
+    with part.open("wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+        sync(file)
+    part.replace(path)
+
+
+def sync(file: BinaryIO) -> None:
+    """Return once what was written is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())

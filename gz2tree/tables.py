@@ -1,0 +1,219 @@
+"""Tables on disk: CSV, gzipped CSV, Parquet and FITS, with ids that stay strings.
+
+Galaxy ids such as dr7objid exceed 2^53, so a detour through floats would merge galaxies.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from gz2tree.errors import InputError
+
+_CSV = (".csv", ".csv.gz")
+_PARQUET = (".parquet", ".pq")
+_FITS = (".fits", ".fit", ".fits.gz")
+
+
+def table_format(path: Path) -> str:
+    """``"csv"``, ``"parquet"`` or ``"fits"``, by the suffix.
+
+    Raises
+    ------
+    InputError
+        Another suffix.
+    """
+    for name, suffixes in (("csv", _CSV), ("parquet", _PARQUET), ("fits", _FITS)):
+        if path.name.lower().endswith(suffixes):
+            return name
+    known = ", ".join(_CSV + _PARQUET + _FITS)
+    raise InputError(f"{path}: expected a table ending in one of {known}")
+
+
+def table_columns(path: Path) -> list[str]:
+    """Names of a table's columns.
+
+    Raises
+    ------
+    InputError
+        No such file, an unknown or damaged format.
+    """
+    return list(_read(path, columns=None, text=(), header_only=True).columns)
+
+
+def read_table(path: Path, columns: Collection[str], ids: Collection[str]) -> pd.DataFrame:
+    """Read some columns of a table.
+
+    Parameters
+    ----------
+    path : Path
+    columns : collection of str
+        The columns to read; all must exist.
+    ids : collection of str
+        Those of them that hold ids and are read as strings.
+
+    Returns
+    -------
+    table : DataFrame
+        Numeric columns as they are in the file; text where the file has text.
+
+    Raises
+    ------
+    InputError
+        No such file, an unknown or damaged format, ids stored as floating-point numbers.
+    """
+    return _read(path, columns=list(columns), text=ids, header_only=False)
+
+
+def _read(
+    path: Path, columns: list[str] | None, text: Collection[str], header_only: bool
+) -> pd.DataFrame:
+    kind = table_format(path)
+    if not path.is_file():
+        raise InputError(f"{path}: expected a table, found no such file")
+    try:
+        if kind == "csv":
+            return pd.read_csv(
+                path,
+                usecols=columns,
+                dtype=dict.fromkeys(text, str),
+                nrows=0 if header_only else None,
+                low_memory=False,
+            )
+        table = _read_parquet(path, columns, header_only) if kind == "parquet" else None
+        if table is None:
+            table = _read_fits(path, columns, header_only)
+    # Each reader has its own errors for a damaged file, down to those of C libraries.
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as {kind}: {reason}") from error
+    for column in text:
+        if pd.api.types.is_float_dtype(table[column]):
+            raise InputError(
+                f"{path}: column {column}: expected ids as text or integers, found floating-point "
+                "numbers, which do not hold the digits of large ids"
+            )
+        table[column] = table[column].astype(str)
+    return table
+
+
+def _read_parquet(path: Path, columns: list[str] | None, header_only: bool) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    if header_only:
+        return pd.DataFrame(columns=pq.read_schema(path).names)
+    return pq.read_table(path, columns=columns).to_pandas()
+
+
+def _read_fits(path: Path, columns: list[str] | None, header_only: bool) -> pd.DataFrame:
+    from astropy.io import fits
+
+    with fits.open(path, memmap=True) as file:
+        tables = [unit for unit in file if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
+        if not tables:
+            raise ValueError("no table extension in the file")
+        if header_only:
+            return pd.DataFrame(columns=tables[0].columns.names)
+        data = tables[0].data
+        return pd.DataFrame({name: _native(data[name]) for name in columns or ()})
+
+
+def _native(values: Any) -> np.ndarray:
+    """FITS stores big-endian numbers and padded text."""
+    array = np.asarray(values)
+    if array.dtype.kind in "US":
+        return np.char.strip(array.astype(str)).astype(object)
+    return array.astype(array.dtype.newbyteorder("="))
+
+
+class TableWriter:
+    """Write a table piece by piece; the file appears under its name when it is complete.
+
+    Parquet and CSV keep one piece in memory at a time, FITS all of them.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix names the format.
+    metadata : dict of str to str
+        Provenance, kept in Parquet's schema and FITS's header.
+
+    Raises
+    ------
+    InputError
+        An unknown suffix, or a folder that does not exist.
+    """
+
+    def __init__(self, path: Path, metadata: dict[str, str] | None = None) -> None:
+        self.format = table_format(path)
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: expected an existing folder, found none at {path.parent}")
+        self.path = path
+        self.metadata = metadata or {}
+        # The suffix stays last: pandas compresses, and astropy checks, by it.
+        self._partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+        self._parquet: Any = None
+        self._pieces: list[pd.DataFrame] = []
+        self._begun = False
+
+    def write(self, piece: pd.DataFrame) -> None:
+        """Append rows; every piece has the columns of the first."""
+        if self.format == "csv":
+            piece.to_csv(self._partial, mode="a", header=not self._begun, index=False)
+        elif self.format == "parquet":
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            rows = pa.Table.from_pandas(piece, preserve_index=False)
+            if self._parquet is None:
+                schema = rows.schema.with_metadata({**rows.schema.metadata, **self.metadata})
+                self._parquet = pq.ParquetWriter(self._partial, schema)
+            self._parquet.write_table(rows.cast(self._parquet.schema))
+        else:
+            self._pieces.append(piece)
+        self._begun = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._parquet is not None:
+            self._parquet.close()
+        if error is None:
+            if self.format == "fits" and self._pieces:
+                self._write_fits(pd.concat(self._pieces, ignore_index=True))
+            if self._begun:
+                os.replace(self._partial, self.path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+    def _write_fits(self, table: pd.DataFrame) -> None:
+        from astropy.table import Table
+
+        columns = {
+            name: values.to_numpy(dtype=str) if _is_text(values) else values.to_numpy()
+            for name, values in table.items()
+        }
+        written = Table(columns, meta={k.upper()[:8]: v for k, v in self.metadata.items()})
+        written.write(self._partial, format="fits", overwrite=True)
+
+
+def write_table(table: pd.DataFrame, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a whole table; see `TableWriter`."""
+    with TableWriter(path, metadata) as writer:
+        writer.write(table)
+
+
+def _is_text(values: pd.Series[Any]) -> bool:
+    return not pd.api.types.is_numeric_dtype(values)

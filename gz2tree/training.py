@@ -1,0 +1,294 @@
+"""Train a network with Lightning: the module, the callbacks that keep the run, and ``fit``."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+from torch.optim import lr_scheduler
+from torchmetrics import MeanMetric
+
+from gz2tree.augment import RandomView
+from gz2tree.callbacks import ProgressBar, RunKeeper
+from gz2tree.config import TrainConfig
+from gz2tree.dataset import LabelledCutouts
+from gz2tree.errors import InputError
+from gz2tree.loaders import GalaxyData
+from gz2tree.losses import LOSSES
+from gz2tree.network import GalaxyNet
+from gz2tree.precision import choose_precision, memory_format
+from gz2tree.run import RunDirectory
+
+_LIGHTNING_PRECISION: Mapping[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def fit(
+    model: GalaxyNet,
+    train: LabelledCutouts,
+    valid: LabelledCutouts | None = None,
+    config: TrainConfig = TrainConfig(),
+    *,
+    out: str | Path | RunDirectory | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train a network; afterwards it has the weights of its best epoch.
+
+    Parameters
+    ----------
+    model : GalaxyTreeNet or FlatNet
+    train, valid : LabelledCutouts
+        Without validation galaxies the last epoch counts as the best.
+    config : TrainConfig
+    out : str, Path or RunDirectory, optional
+        Where options, versions, history, checkpoints, TensorBoard logs and the best model are
+        kept. Without it nothing stays on disk.
+    resume : bool
+        Go on from the last checkpoint in `out`, if there is one.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    history : DataFrame, one row an epoch
+        Epoch, optimiser steps, training loss, validation loss and RMSE, learning rate, seconds.
+
+    Raises
+    ------
+    InputError
+        Cutouts or labels that do not fit the model, a run directory that is in use, other options
+        than those of the run to resume, or a loss that is not finite.
+
+    Notes
+    -----
+    Everything random is a function of ``config.seed`` and the optimiser step. A run resumed from a
+    checkpoint, also from within an epoch, is therefore the run that was not interrupted; on a CPU
+    with ``precision="32"`` and ``deterministic=True`` to the last bit.
+    """
+    _check_data(model, train, valid)
+    if out is None:
+        with tempfile.TemporaryDirectory() as folder:
+            run_inside = Path(folder) / "run"
+            return fit(model, train, valid, config, out=run_inside, progress=progress)
+    run = out
+    if not isinstance(run, RunDirectory):
+        run = RunDirectory.open(run, {"train": asdict(config)}, resume=resume)
+    if not run.is_finished:
+        _train(model, train, valid, config, run, resume, progress)
+        run.finish()
+    best = type(model).from_pretrained(run.model)
+    model.load_state_dict(best.state_dict())
+    model.kind, model.training_record = best.kind, best.training_record
+    model.eval().cpu()
+    return pd.read_csv(run.history)
+
+
+def _train(
+    model: GalaxyNet,
+    train: LabelledCutouts,
+    valid: LabelledCutouts | None,
+    config: TrainConfig,
+    run: RunDirectory,
+    resume: bool,
+    progress: bool,
+) -> None:
+    record = run.record()
+    model.kind = train.labels.kind
+    model.training_record = {
+        **record["options"],
+        "versions": record["versions"],
+        "n_train": len(train),
+        "n_valid": len(valid or ()),
+    }
+    accelerator = "gpu" if torch.cuda.is_available() else "cpu"
+    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
+    model.to(memory_format=memory_format(model, device))
+    callbacks: list[L.Callback] = [RunKeeper(run, config.checkpoint_minutes)]
+    if progress:
+        callbacks.append(ProgressBar())
+    if valid is not None and config.early_stopping is not None:
+        callbacks.append(EarlyStopping("valid_rmse", patience=config.early_stopping))
+    with _quiet_lightning():
+        trainer = L.Trainer(
+            accelerator=accelerator,
+            devices=config.devices,
+            num_nodes=config.nodes,
+            precision=_LIGHTNING_PRECISION[choose_precision(model, device, config.precision)],
+            max_epochs=config.epochs,
+            deterministic=config.deterministic,
+            callbacks=callbacks,
+            logger=TensorBoardLogger(run.path, name="", version="tensorboard"),
+            log_every_n_steps=1,
+            num_sanity_val_steps=0,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+            use_distributed_sampler=False,
+            sync_batchnorm=config.devices * config.nodes > 1,
+            default_root_dir=run.path,
+        )
+        go_on = resume and run.checkpoint.is_file()
+        try:
+            trainer.fit(
+                GalaxyModule(model, config),
+                datamodule=GalaxyData(train, valid, config),
+                ckpt_path=str(run.checkpoint) if go_on else None,
+                weights_only=True,
+            )
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            raise KeyboardInterrupt from None
+
+
+class GalaxyModule(L.LightningModule):
+    """What one step of training and of validation is.
+
+    Parameters
+    ----------
+    model : GalaxyNet
+    config : TrainConfig
+    """
+
+    def __init__(self, model: GalaxyNet, config: TrainConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.loss = LOSSES[config.loss]
+        self.view = RandomView(config.augment)
+        self.train_loss, self.valid_loss, self.valid_square = (
+            MeanMetric(),
+            MeanMetric(),
+            MeanMetric(),
+        )
+        # A run resumed within an epoch goes on with the epoch's mean.
+        self.train_loss.persistent(True)
+
+    def forward(self, cutouts: Tensor) -> Tensor:
+        """Cumulative probabilities of uint8 or floating-point images."""
+        return self.model(_to_unit_range(cutouts))
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Augment, predict, and compare with the votes."""
+        cutouts, target = batch  # (N, 3, H, W), (N, n_answers)
+        state = np.random.SeedSequence([self.config.seed, self.global_step, self.global_rank])
+        seed = int(state.generate_state(1)[0])
+        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)  # for dropout and the like, which draw from the global generator
+        images = self.view(_to_unit_range(cutouts), generator)
+        images = images.contiguous(memory_format=memory_format(self.model, self.device))
+        loss = self._loss(self.model(images), target)
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss.item()} at step {self.global_step}; the best model so far is "
+                "kept. A lower learning rate may help"
+            )
+        self.train_loss.update(loss.detach())
+        self.log("train_loss", loss.detach(), prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Accumulate loss and squared error over the measured cells."""
+        cutouts, target = batch
+        cumulative = self(cutouts)  # (N, n_answers)
+        measured = ~target.isnan()
+        n_cells = measured.sum()
+        self.valid_loss.update(self._loss(cumulative, target), weight=n_cells)
+        square = (cumulative - target)[measured].square().mean().nan_to_num(0.0)
+        self.valid_square.update(square, weight=n_cells)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what `RunKeeper`, early stopping and the plateau schedule go by."""
+        self.log("valid_rmse", self.valid_square.compute().sqrt(), prog_bar=True)
+        self.log("valid_loss", self.valid_loss.compute())
+        self.valid_square.reset()
+        self.valid_loss.reset()
+
+    def _loss(self, cumulative: Tensor, target: Tensor) -> Tensor:
+        # Some losses refuse to run under autocast, even on float32.
+        with torch.autocast(self.device.type, enabled=False):
+            return self.loss(cumulative, target)
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and schedule, as the config asks."""
+        config = self.config
+        decayed = [p for p in self.model.parameters() if p.ndim > 1]
+        spared = [p for p in self.model.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": spared, "weight_decay": 0.0},
+        ]
+        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
+        optimizer = kind(groups, lr=config.learning_rate)
+        if config.schedule == "plateau":
+            plateau = lr_scheduler.ReduceLROnPlateau(
+                optimizer,
+                factor=0.5,
+                patience=config.plateau_patience,
+                min_lr=config.min_learning_rate,
+            )
+            schedule = {"scheduler": plateau, "monitor": "valid_rmse", "interval": "epoch"}
+        else:
+            steps = int(self.trainer.estimated_stepping_batches)
+            warmup = min(round(config.warmup_epochs * steps / config.epochs), steps - 1)
+            factor = lr_scheduler.LambdaLR(optimizer, lambda step: _cosine(step, warmup, steps))
+            schedule = {"scheduler": factor, "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+
+def _check_data(model: GalaxyNet, train: LabelledCutouts, valid: LabelledCutouts | None) -> None:
+    for data in (train, valid):
+        if data is None:
+            continue
+        if data.labels.tree != model.tree:
+            raise InputError(
+                f"labels of tree {data.labels.tree.name}: expected the model's, {model.tree.name}"
+            )
+        if data.store.options != model.cutouts:
+            raise InputError(
+                f"cutouts: expected the model's {model.cutouts}, found {data.store.options}"
+            )
+    if len(train) < 2:
+        raise InputError("training: expected at least 2 galaxies, found 1")
+
+
+def _to_unit_range(cutouts: Tensor) -> Tensor:
+    return cutouts if cutouts.is_floating_point() else cutouts.float() / 255
+
+
+def _cosine(step: int, warmup: int, steps: int) -> float:
+    """Linear warm-up, then half a cosine (Loshchilov & Hutter 2017, ICLR), at most 1."""
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Without the advice that does not apply: memory-mapped cutouts need no more workers."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for message in (
+                ".*does not have many workers.*",
+                ".*`isinstance.treespec.*",
+                ".*exists and is not empty.*",
+            ):
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        logger.setLevel(level)
