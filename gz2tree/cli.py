@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
 from gz2tree.config import (
     PRESETS,
@@ -25,7 +25,6 @@ from gz2tree.config import (
 from gz2tree.errors import InputError
 from gz2tree.trees import TREES
 
-TreeName = Literal["GZ2_KAGGLE", "GZ2"]
 Options = TypeVar("Options")
 
 
@@ -34,15 +33,13 @@ class Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Print what is wrong with the options, and exit with 2."""
-        text = re.sub(
-            r"\b(?:tree|simulate|prepare|train|evaluate|predict|demo)\.(\w+)", r"--\1", str(message)
-        )
+        text = re.sub(rf"\b(?:{'|'.join(_COMMANDS)})\.(\w+)", r"--\1", message)
         print("error:", _with_dashes(" ".join(text.split())), file=sys.stderr)
         raise SystemExit(2)
 
-    def format_help(self) -> str:
+    def format_help(self, *arguments: Any) -> str:
         """Show option names with dashes."""
-        return _with_dashes(super().format_help())
+        return _with_dashes(super().format_help(*arguments))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +80,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     commands = parser.add_subcommands(required=True)
 
     tree = Parser(description="Draw a decision tree.")
-    tree.add_argument("tree", type=TreeName, nargs="?", default="GZ2_KAGGLE")
+    tree.add_argument("tree", choices=list(TREES), nargs="?", default="GZ2_KAGGLE")
     commands.add_subcommand("tree", tree, help="draw a decision tree")
 
     simulate = Parser(description="Simulate galaxies and the volunteers who classify them.")
@@ -94,26 +91,22 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     simulate.add_argument(
         "--volunteers", type=int, nargs=2, default=[28, 60], help="fewest and most for a galaxy"
     )
-    simulate.add_argument(
-        "--workers", type=int | None, default=None, help="processes; all cores by default"
-    )
+    _add_workers(simulate)
     commands.add_subcommand("simulate", simulate, help="simulate a sky to try it on")
 
     prepare = Parser(description="Prepare the cutouts of many images as one memory-mapped store.")
     prepare.add_argument("images", type=Path, metavar="IMAGES", help="folder or zip file")
     prepare.add_argument("store", type=Path, metavar="STORE", help="folder to be written")
     prepare.add_class_arguments(CutoutOptions)
-    prepare.add_argument(
-        "--workers", type=int | None, default=None, help="processes; all cores by default"
-    )
+    _add_workers(prepare)
     commands.add_subcommand("prepare", prepare, help="images to a store of cutouts")
 
     train = Parser(description="Train a network on images and a table of labels.")
     train.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
     _add_data(train)
     train.add_argument("--out", type=Path, required=True, help="run directory to be written")
-    train.add_argument("--tree", type=TreeName, default="GZ2_KAGGLE")
-    train.add_argument("--preset", type=Literal[tuple(PRESETS)] | None, default=None)  # type: ignore[valid-type]
+    train.add_argument("--tree", choices=list(TREES), default="GZ2_KAGGLE")
+    train.add_argument("--preset", choices=list(PRESETS), help="a named set of options")
     train.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     for name, default in (("crop", CutoutOptions.crop), ("size", CutoutOptions.size)):
         text = f"pixels; those of a prepared store, else {default}"
@@ -129,12 +122,11 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     evaluate.add_argument("--json", type=Path | None, default=None, help="file to be written")
     evaluate.add_argument(
         "--part",
-        type=Literal["train", "valid", "test", "all"] | None,
-        default=None,
-        help="part of the run's split",
+        choices=["train", "valid", "test", "all"],
+        help="which galaxies of the run's split",
     )
     evaluate.add_argument(
-        "--tree", type=TreeName | None, default=None, help="the model's by default"
+        "--tree", choices=list(TREES), help="that of the model; another one is refused"
     )
     evaluate.add_class_arguments(LabelOptions)
     evaluate.add_class_arguments(PredictOptions)
@@ -155,6 +147,12 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     demo.add_argument("--seed", type=int, default=0)
     commands.add_subcommand("demo", demo, help="the whole job on a simulated sky, in minutes")
     return parser
+
+
+def _add_workers(parser: Parser) -> None:
+    parser.add_argument(
+        "--workers", type=int | None, default=None, help="processes; as many as cores by default"
+    )
 
 
 def _add_model(parser: Parser) -> None:
@@ -268,8 +266,10 @@ def _take(kind: type[Options], options: Namespace) -> Options:
     values = {}
     for field in fields(kind):  # type: ignore[arg-type]
         value = options[field.name]
-        nested = isinstance(value, Namespace)
-        values[field.name] = type(field.default)(**value.as_dict()) if nested else value
+        if isinstance(value, Namespace):
+            nested: Any = type(field.default)
+            value = nested(**value.as_dict())
+        values[field.name] = value
     return kind(**values)
 
 
@@ -284,11 +284,9 @@ def _value_of(option: str, arguments: Sequence[str]) -> str:
 
 def _with_underscores(argument: str) -> str:
     name, separator, value = argument.partition("=")
-    return (
-        f"{name[:2]}{name[2:].replace('-', '_')}{separator}{value}"
-        if name[:2] == "--"
-        else argument
-    )
+    if not name.startswith("--"):
+        return argument
+    return f"--{name[2:].replace('-', '_')}{separator}{value}"
 
 
 def _with_dashes(text: str) -> str:

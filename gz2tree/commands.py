@@ -82,7 +82,7 @@ def train_run(
         source = prepare(images, run.cutouts, source.options, only=wanted)
     galaxies = LabelledCutouts(source, labels)
     parts = split_parts(galaxies.hashes, split.valid_fraction, split.test_fraction, config.seed)
-    write_split(run.split, galaxies.labels.ids, parts)
+    write_split(run.split, galaxies.labels.ids.tolist(), parts)
     comparison = compare_parts(galaxies.labels, parts)
     write_table(comparison.reset_index(), run.comparison)
     _log.info("galaxies: %s; means of the answers in %s", _count(parts), run.comparison)
@@ -91,10 +91,10 @@ def train_run(
 
     valid = galaxies.take(parts == "valid") if (parts == "valid").any() else None
     history = fit(model, galaxies.take(parts == "train"), valid, config, out=run, resume=resume)
-    best = history.loc[history["valid_rmse"].idxmin()] if valid is not None else history.iloc[-1]
-    print(
-        f"best epoch {best['epoch']:.0f} of {len(history)}: validation RMSE {best['valid_rmse']:.4f}"
-    )
+    if valid is not None:
+        best = history.iloc[int(history["valid_rmse"].to_numpy().argmin())]
+        text = f"validation RMSE {best['valid_rmse']:.4f}"
+        print(f"best epoch {best['epoch']:.0f} of {len(history)}: {text}")
     print(f"the model is in {run.model}")
 
 

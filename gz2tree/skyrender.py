@@ -386,7 +386,7 @@ def _noise(light: Light, rng: np.random.Generator) -> Light:
     """
     common = rng.standard_normal(light.shape[1:], np.float32)
     own = rng.standard_normal(light.shape, np.float32)
-    noise = _coloured(np.sqrt(0.8) * common, _BAND_NOISE) + np.sqrt(0.2) * own
+    noise = _coloured(0.8**0.5 * common, _BAND_NOISE) + 0.2**0.5 * own
     return np.asarray(noise * np.sqrt(1 + np.maximum(light, 0) / 30), np.float32)
 
 
@@ -416,7 +416,7 @@ def _add_artifact(light: Light, galaxy: Galaxy, rng: np.random.Generator) -> Non
 
 
 def _stretch(light: Light) -> NDArray[np.uint8]:
-    """Bands to colours: arcsinh of their mean, hue kept, as in Lupton et al. (2004)."""
+    """Bands to colours: arcsinh of their mean (Lupton et al. 2004); hue holds up to saturation."""
     mean = np.maximum(light.mean(0), 1e-3)
     brightness = _GREY_SCALE * np.arcsinh(mean / _GREY_SOFTENING)
     colours = np.maximum(light, 0) * (brightness / mean)
