@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 
 from gz2tree.config import AugmentOptions
+from gz2tree.errors import InputError
 
 
 class RandomView(v2.Transform):
@@ -86,7 +87,14 @@ def orientations(images: Tensor, number: int) -> list[Tensor]:
     Returns
     -------
     views : list of Tensor, `number` of shape (N, 3, H, W)
+
+    Raises
+    ------
+    InputError
+        Another number.
     """
+    if number not in (1, 8, 16):
+        raise InputError(f"orientations: expected 1, 8 or 16, found {number!r}")
     if number == 1:
         return [images]
     tilted = [images]

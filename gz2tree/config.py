@@ -41,7 +41,7 @@ class CutoutOptions:
         A side below 1 pixel, or a cutout larger than its crop.
     """
 
-    crop: int = 212
+    crop: int = 256
     size: int = 96
 
     def __post_init__(self) -> None:

@@ -84,7 +84,7 @@ class DecisionGraph(nn.Module):
         self.width = max(len(question) for question in tree.questions)
 
         # Questions side by side in a (n_questions, width) block; short ones have empty slots.
-        slot_answer = [0] * (self.n_questions * self.width)
+        slot_answer = [s.start for s in tree.slices for _ in range(self.width)]
         answer_slot = []
         for number, of_question in enumerate(tree.slices):
             for place, answer in enumerate(range(of_question.start, of_question.stop)):
@@ -162,15 +162,17 @@ class DecisionGraph(nn.Module):
         if self.activation == "softmax":
             probability = slots.masked_fill(~valid, -torch.inf).softmax(-1)
         elif self.activation == "normalised_sigmoid":
-            probability = F.logsigmoid(slots).masked_fill(~valid, -torch.inf).softmax(-1)
+            # ONNX has no logsigmoid: the log of its sigmoid is -inf at low logits, softplus exact.
+            log_sigmoid = -F.softplus(-slots, threshold=40.0)
+            probability = log_sigmoid.masked_fill(~valid, -torch.inf).softmax(-1)
         elif self.activation == "divisive_relu":
             probability = _divisive_relu(slots.masked_fill(~valid, 0.0), valid)
         else:
             # An empty slot must lie below the threshold of its question; -inf would make NaN.
-            lowest = slots.masked_fill(~valid, -torch.inf).amax(-1, keepdim=True).detach() - 10.0
+            below_highest = slots - slots.amax(-1, keepdim=True).detach()
             entmax = _import_entmax()
             mapping = entmax.entmax15 if self.activation == "entmax15" else entmax.sparsemax
-            probability = mapping(torch.where(valid, slots, lowest), dim=-1)
+            probability = mapping(below_highest.masked_fill(~valid, -10.0), dim=-1)
             probability = probability / probability.sum(-1, keepdim=True)
         return probability.flatten(-2).index_select(-1, self.answer_slot)  # (..., n_answers)
 
@@ -261,7 +263,7 @@ class DecisionGraph(nn.Module):
         return self.cumulative(kept.flatten(-2).index_select(-1, self.answer_slot))
 
     def _by_question(self, answers: Tensor) -> Tensor:
-        """(..., n_answers) -> (..., n_questions, width); empty slots repeat the first answer."""
+        """(..., n_answers) -> (..., n_questions, width); empty slots repeat a first answer."""
         slots: Tensor = answers.index_select(-1, self.slot_answer)
         return slots.view(*answers.shape[:-1], self.n_questions, self.width)
 
@@ -271,7 +273,8 @@ class DecisionGraph(nn.Module):
         return torch.cat([nobody, nobody + 1.0, answers], -1)
 
     def _sum_of_parents(self, table: Tensor, rows: Tensor) -> Tensor:
-        parents = table.index_select(-1, rows).view(*table.shape[:-1], -1, self.max_parents)
+        n_questions = len(rows) // self.max_parents  # -1 is ambiguous for an empty batch
+        parents = table.index_select(-1, rows).unflatten(-1, (n_questions, self.max_parents))
         total = parents.sum(-1)  # (..., questions)
         # Rounding can lift a sum of exclusive parents above 1. A clamp would cut the gradient too.
         return total - (total - 1.0).clamp(min=0.0).detach()
@@ -290,8 +293,8 @@ def _divisive_relu(slots: Tensor, valid: Tensor) -> Tensor:
     total = positive.sum(-1, keepdim=True)  # (..., n_questions, 1)
     # A denormal sum counts as none: its reciprocal, and so the gradient, would overflow.
     alive = total > torch.finfo(total.dtype).tiny
-    equal = valid / valid.sum(-1, keepdim=True)
-    return torch.where(alive, positive / torch.where(alive, total, 1.0), equal.to(slots.dtype))
+    equal = valid.to(slots.dtype) / valid.sum(-1, keepdim=True)
+    return torch.where(alive, positive / torch.where(alive, total, 1.0), equal)
 
 
 def _import_entmax():  # type: ignore[no-untyped-def]

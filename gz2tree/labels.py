@@ -180,10 +180,10 @@ def read_labels(
     values, bad = _numbers(table, columns, highest)
     if written_in is not None:
         cumulative, broken = _from_cumulative(values, columns, written_in, tree)
-        bad.update({row: text for row, text in broken.items() if row not in bad})
     else:
-        cumulative = multiply_down(tree, _normalise(tree, values))
-    counts = _numbers(table, counted, np.inf)[0] if counted else None
+        cumulative, broken = multiply_down(tree, _normalise(tree, values)), {}
+    counts, miscounted = _numbers(table, counted, np.inf) if counted else (None, {})
+    bad = miscounted | broken | bad
     labels = Labels(ids, cumulative, tree, kind if written_in is None else CUMULATIVE, counts)
     labels = _without_bad_rows(path, labels, bad, allow_bad_rows)
     _refuse_duplicates(path, labels.ids)
@@ -194,6 +194,8 @@ def _tree_of_table(header: Sequence[str], tree: DecisionTree) -> DecisionTree | 
     """Which tree a table of cumulative probabilities was made with; None if it holds none."""
     if any(column in header for column in tree.columns):
         return tree
+    if tree.catalogue_columns != GZ2.catalogue_columns:
+        return None
     if any(map(_KAGGLE_SHAPE.match, header)):
         return GZ2_KAGGLE
     if any(column in header for column in GZ2.columns):
@@ -202,10 +204,8 @@ def _tree_of_table(header: Sequence[str], tree: DecisionTree) -> DecisionTree | 
 
 
 def _refuse_unknown_answers(path: Path, header: Sequence[str], tree: DecisionTree) -> None:
-    if tree.naming != "kaggle":
-        return
     unknown = [c for c in header if _KAGGLE_SHAPE.match(c) and c not in tree.columns]
-    if unknown:
+    if unknown and tree.naming == "kaggle":
         near = difflib.get_close_matches(unknown[0], tree.columns, n=1, cutoff=0.0)
         raise InputError(
             f"{path}: column {unknown[0]}: tree {tree.name} has no such answer; "
@@ -272,7 +272,7 @@ def _choose_ids(
             "%s: ids from column %s; %d of %d match an image",
             path, chosen, matches[chosen], len(table),
         )  # fmt: skip
-    missing = table.index[table[chosen].isna()]
+    missing = table.index[table[chosen].fillna("") == ""]
     if len(missing):
         raise InputError(
             f"{path}: column {chosen}, row {missing[0] + 1}: expected an id, found none"
@@ -283,7 +283,7 @@ def _choose_ids(
 def _numbers(
     table: pd.DataFrame, columns: Sequence[str], highest: float
 ) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Values of the columns, and what is wrong in the rows that hold no number in range."""
+    """Values of the columns, NaN if out of range; and what is wrong in the rows with such."""
     values = np.empty((len(table), len(columns)))
     bad: dict[int, str] = {}
     for place, column in enumerate(columns):
@@ -293,10 +293,9 @@ def _numbers(
         outside = np.isinf(numbers) | (numbers < 0) | (numbers > highest)
         for row in np.flatnonzero(text | outside):
             expected = "a number from 0 to 1" if highest == 1.0 else "a finite number from 0"
-            bad.setdefault(
-                int(row), f"column {column}: expected {expected}, found {given.iloc[row]!r}"
-            )
-        values[:, place] = numbers
+            found = repr(given.iloc[row]) if text[row] else numbers[row]
+            bad.setdefault(int(row), f"column {column}: expected {expected}, found {found}")
+        values[:, place] = np.where(outside, np.nan, numbers)
     return values, bad
 
 
@@ -324,7 +323,8 @@ def _from_cumulative(
     if written_in == tree:
         return cumulative, broken
     conditional = graph.condition(torch.from_numpy(cumulative)).numpy()
-    return multiply_down(tree, conditional), broken
+    of_tree = multiply_down(tree, conditional)
+    return np.where(np.isnan(cumulative), np.nan, of_tree), broken
 
 
 def _normalise(tree: DecisionTree, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -136,23 +136,31 @@ class GalaxyData(L.LightningDataModule):
         super().__init__()
         self.train, self.valid, self.config = train, valid, config
 
+    @property
+    def batches_per_epoch(self) -> int:
+        """Optimiser steps of an epoch."""
+        return len(self._order(rank=0, world_size=self.config.devices * self.config.nodes))
+
     def train_dataloader(self) -> ResumableLoader:
         """Batches in an order that is a function of seed and step."""
-        trainer, config = self._trainer, self.config
-        order = StepOrder(
+        trainer = self._trainer
+        return ResumableLoader(
+            self.train,
+            self._order(trainer.global_rank, trainer.world_size),
+            lambda: trainer.global_step,
+            self.config.workers,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def _order(self, rank: int, world_size: int) -> StepOrder:
+        config = self.config
+        return StepOrder(
             len(self.train),
             config.batch_size,
             config.batches_per_epoch,
             config.seed,
-            trainer.global_rank,
-            trainer.world_size,
-        )
-        return ResumableLoader(
-            self.train,
-            order,
-            lambda: trainer.global_step,
-            config.workers,
-            torch.cuda.is_available(),
+            rank,
+            world_size,
         )
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:

@@ -167,9 +167,11 @@ class FlatNet(GalaxyNet):
         self.head_name = head
         width = self.backbone.num_features
         if head == "flatten":
+            blank = torch.zeros(1, 3, cutouts.size, cutouts.size)
             with torch.no_grad():
-                blank = torch.zeros(1, 3, cutouts.size, cutouts.size)
-                width = self.forward_features(blank).numel()
+                # In training mode the blank image would enter the statistics of BatchNorm.
+                width = self.eval().forward_features(blank).numel()
+            self.train()
         self.head = nn.Linear(width, len(tree))
 
     def config(self) -> dict[str, Any]:

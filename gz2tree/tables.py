@@ -6,6 +6,7 @@ Galaxy ids such as dr7objid exceed 2^53, so a detour through floats would merge 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
@@ -79,16 +80,16 @@ def _read(
         raise InputError(f"{path}: expected a table, found no such file")
     try:
         if kind == "csv":
-            return pd.read_csv(
+            table = pd.read_csv(
                 path,
                 usecols=columns,
                 dtype=dict.fromkeys(text, str),
                 nrows=0 if header_only else None,
                 low_memory=False,
             )
-        table = _read_parquet(path, columns, header_only) if kind == "parquet" else None
-        if table is None:
-            table = _read_fits(path, columns, header_only)
+            return table if columns is None else table[columns]  # pandas keeps the file's order
+        read = _read_parquet if kind == "parquet" else _read_fits
+        table = read(path, columns, header_only)
     # Each reader has its own errors for a damaged file, down to those of C libraries.
     except Exception as error:
         reason = " ".join(str(error).split())
@@ -114,7 +115,8 @@ def _read_parquet(path: Path, columns: list[str] | None, header_only: bool) -> p
 def _read_fits(path: Path, columns: list[str] | None, header_only: bool) -> pd.DataFrame:
     from astropy.io import fits
 
-    with fits.open(path, memmap=True) as file:
+    with warnings.catch_warnings(), fits.open(path, memmap=True) as file:
+        warnings.filterwarnings("error", "File may have been truncated")
         tables = [unit for unit in file if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
         if not tables:
             raise ValueError("no table extension in the file")
@@ -165,7 +167,9 @@ class TableWriter:
     def write(self, piece: pd.DataFrame) -> None:
         """Append rows; every piece has the columns of the first."""
         if self.format == "csv":
-            piece.to_csv(self._partial, mode="a", header=not self._begun, index=False)
+            piece.to_csv(
+                self._partial, mode="a" if self._begun else "w", header=not self._begun, index=False
+            )
         elif self.format == "parquet":
             import pyarrow as pa
             import pyarrow.parquet as pq
@@ -188,14 +192,14 @@ class TableWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._parquet is not None:
-            self._parquet.close()
-        if error is None:
-            if self.format == "fits" and self._pieces:
-                self._write_fits(pd.concat(self._pieces, ignore_index=True))
-            if self._begun:
+        try:
+            if self._parquet is not None:
+                self._parquet.close()
+            if error is None and self._begun:
+                if self.format == "fits":
+                    self._write_fits(pd.concat(self._pieces, ignore_index=True))
                 os.replace(self._partial, self.path)
-        else:
+        finally:
             self._partial.unlink(missing_ok=True)
 
     def _write_fits(self, table: pd.DataFrame) -> None:
@@ -206,7 +210,12 @@ class TableWriter:
             for name, values in table.items()
         }
         written = Table(columns, meta={k.upper()[:8]: v for k, v in self.metadata.items()})
-        written.write(self._partial, format="fits", overwrite=True)
+        try:
+            written.write(self._partial, format="fits", overwrite=True)
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{self.path}: expected ASCII text, all that FITS holds, found {error.object!r}"
+            ) from error
 
 
 def write_table(table: pd.DataFrame, path: Path, metadata: dict[str, str] | None = None) -> None:

@@ -71,7 +71,7 @@ def fit(
     ------
     InputError
         Cutouts or labels that do not fit the model, a run directory that is in use, other options
-        than those of the run to resume, or a loss that is not finite.
+        than those of the run to resume, or outputs that are not finite.
 
     Notes
     -----
@@ -80,6 +80,11 @@ def fit(
     with ``precision="32"`` and ``deterministic=True`` to the last bit.
     """
     _check_data(model, train, valid)
+    if valid is None and (config.schedule == "plateau" or config.early_stopping is not None):
+        raise InputError(
+            "the plateau schedule and early stopping go by the validation RMSE: expected "
+            "validation galaxies, found none"
+        )
     if out is None:
         with tempfile.TemporaryDirectory() as folder:
             run_inside = Path(folder) / "run"
@@ -122,6 +127,7 @@ def _train(
         callbacks.append(ProgressBar())
     if valid is not None and config.early_stopping is not None:
         callbacks.append(EarlyStopping("valid_rmse", patience=config.early_stopping))
+    data = GalaxyData(train, valid, config)
     with _quiet_lightning():
         trainer = L.Trainer(
             accelerator=accelerator,
@@ -134,6 +140,7 @@ def _train(
             logger=TensorBoardLogger(run.path, name="", version="tensorboard"),
             log_every_n_steps=1,
             num_sanity_val_steps=0,
+            limit_val_batches=None if valid is not None else 0,
             enable_checkpointing=False,
             enable_model_summary=False,
             enable_progress_bar=progress,
@@ -144,8 +151,8 @@ def _train(
         go_on = resume and run.checkpoint.is_file()
         try:
             trainer.fit(
-                GalaxyModule(model, config),
-                datamodule=GalaxyData(train, valid, config),
+                GalaxyModule(model, config, config.epochs * data.batches_per_epoch),
+                datamodule=data,
                 ckpt_path=str(run.checkpoint) if go_on else None,
                 weights_only=True,
             )
@@ -160,12 +167,15 @@ class GalaxyModule(L.LightningModule):
     ----------
     model : GalaxyNet
     config : TrainConfig
+    steps : int
+        Optimiser steps of the whole training.
     """
 
-    def __init__(self, model: GalaxyNet, config: TrainConfig) -> None:
+    def __init__(self, model: GalaxyNet, config: TrainConfig, steps: int) -> None:
         super().__init__()
         self.model = model
         self.config = config
+        self.steps = steps
         self.loss = LOSSES[config.loss]
         self.view = RandomView(config.augment)
         self.train_loss, self.valid_loss, self.valid_square = (
@@ -189,12 +199,13 @@ class GalaxyModule(L.LightningModule):
         torch.manual_seed(seed)  # for dropout and the like, which draw from the global generator
         images = self.view(_to_unit_range(cutouts), generator)
         images = images.contiguous(memory_format=memory_format(self.model, self.device))
-        loss = self._loss(self.model(images), target)
-        if not torch.isfinite(loss):
+        cumulative = self.model(images)  # (N, n_answers)
+        if not torch.isfinite(cumulative).all():
             raise InputError(
-                f"the loss is {loss.item()} at step {self.global_step}; the best model so far is "
-                "kept. A lower learning rate may help"
+                f"the network's output is not finite at step {self.global_step}; the best model so "
+                "far is kept. A lower learning rate may help"
             )
+        loss = self._loss(cumulative, target)
         self.train_loss.update(loss.detach())
         self.log("train_loss", loss.detach(), prog_bar=True)
         return loss
@@ -239,12 +250,19 @@ class GalaxyModule(L.LightningModule):
                 patience=config.plateau_patience,
                 min_lr=config.min_learning_rate,
             )
-            schedule = {"scheduler": plateau, "monitor": "valid_rmse", "interval": "epoch"}
+            # Counted in steps: Lightning skips the epoch-wise ones in an epoch that was resumed.
+            schedule = {
+                "scheduler": plateau,
+                "monitor": "valid_rmse",
+                "interval": "step",
+                "frequency": self.steps // config.epochs,
+            }
         else:
-            steps = int(self.trainer.estimated_stepping_batches)
-            warmup = min(round(config.warmup_epochs * steps / config.epochs), steps - 1)
-            factor = lr_scheduler.LambdaLR(optimizer, lambda step: _cosine(step, warmup, steps))
-            schedule = {"scheduler": factor, "interval": "step"}
+            warmup = min(round(config.warmup_epochs * self.steps / config.epochs), self.steps - 1)
+            cosine = lr_scheduler.LambdaLR(
+                optimizer, lambda step: _cosine(step, warmup, self.steps)
+            )
+            schedule = {"scheduler": cosine, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
 

@@ -144,8 +144,9 @@ class DecisionTree:
 
     def _check_names(self) -> None:
         declared: dict[str, str] = {}
+        question_names = [question.name for question in self.questions]
         for question in self.questions:
-            if question.name in (q.name for q in self.questions if q is not question):
+            if question_names.count(question.name) > 1:
                 raise TreeError(f"question {question.name!r} is declared twice")
             for answer in question.answers:
                 if answer.name in declared:

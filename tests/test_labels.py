@@ -1,0 +1,670 @@
+"""Tables of votes to labels: what is measured, what is null, what is refused."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import random_labels
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import trees
+
+from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, InputError, Labels, Question, read_labels
+from gz2tree.labels import CUMULATIVE, multiply_down
+from gz2tree.tables import write_table
+
+KINDS = ["count", "weight", "fraction", "weighted_fraction", "debiased"]
+TREES = [GZ2, GZ2_KAGGLE]
+SUFFIXES = [".csv", ".csv.gz", ".parquet", ".fits"]
+IDS = ["0042", "9007199254740993", "9007199254740992", "587739505552785605", "7"]
+HERE = logging.getLogger("gz2tree").name
+
+
+def slow_labels(tree: DecisionTree, votes: np.ndarray) -> np.ndarray:
+    """Normalise within each question, then multiply down: galaxy by galaxy, from the definition."""
+    labels = np.full(votes.shape, np.nan)
+    for galaxy, row in enumerate(votes.tolist()):
+        of_answer: dict[str, float] = {}
+        position = 0
+        for question in tree.questions:
+            places = range(position, position + len(question))
+            position += len(question)
+            leading = [of_answer[parent] for parent in question.asked_after]
+            reach = sum(leading) if leading else 1.0
+            total = sum(row[place] for place in places)
+            for place, answer in zip(places, question.answers, strict=True):
+                value = float("nan")  # reached, and nobody voted: not measured
+                if reach == 0:
+                    value = 0.0
+                elif total > 0:
+                    value = min(reach, 1.0) * (row[place] / total)
+                of_answer[answer.name] = labels[galaxy, place] = value
+    return labels
+
+
+def random_votes(n: int, tree: DecisionTree = GZ2, seed: int = 0) -> np.ndarray:
+    """Numbers in [0, 1] that sum to nothing in particular, many zeros, some questions without."""
+    rng = np.random.default_rng(seed)
+    votes = rng.random((n, len(tree))) * (rng.random((n, len(tree))) > 0.4)
+    for answers in tree.slices:
+        votes[rng.random(n) < 0.15, answers] = 0
+    return votes
+
+
+def catalogue(votes: np.ndarray, kind: str, id_column: str = "dr7objid") -> pd.DataFrame:
+    columns = [f"{stem}_{kind}" for stem in GZ2.catalogue_columns]
+    table = pd.DataFrame(votes, columns=columns)
+    table.insert(0, id_column, [f"5877{number:014}" for number in range(len(votes))])
+    return table
+
+
+def votes_for(**share: float) -> np.ndarray:
+    """One galaxy's votes by the answers' numbers; nobody gave the other answers."""
+    votes = np.zeros((1, len(GZ2)))
+    for number, value in share.items():
+        votes[0, [answer.name[:3] for answer in GZ2.answers].index(number)] = value
+    return votes
+
+
+def save(table: pd.DataFrame, folder: Path, suffix: str = ".csv") -> Path:
+    write_table(table, folder / f"labels{suffix}")
+    return folder / f"labels{suffix}"
+
+
+def kaggle_table(n: int = 5, seed: int = 0) -> pd.DataFrame:
+    table = pd.DataFrame(random_labels(IDS[:n], seed=seed).cumulative, columns=GZ2_KAGGLE.columns)
+    table.insert(0, "GalaxyID", IDS[:n])
+    return table
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+# Kaggle tables
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_kaggle_table_is_read_as_it_is(
+    tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = kaggle_table()
+    labels = read_labels(save(table, tmp_path, suffix))
+    np.testing.assert_array_equal(labels.cumulative, table[list(GZ2_KAGGLE.columns)].to_numpy())
+    assert labels.ids.tolist() == IDS
+    assert (labels.kind, labels.tree, labels.counts) == (CUMULATIVE, GZ2_KAGGLE, None)
+    assert labels.measured.all()
+    assert not warnings_in(caplog)
+
+
+def test_columns_may_come_in_any_order(tmp_path: Path) -> None:
+    table = kaggle_table()
+    shuffled = table[np.random.default_rng(0).permutation(table.columns)]
+    expected = read_labels(save(table, tmp_path))
+    given = read_labels(save(shuffled, tmp_path))
+    np.testing.assert_array_equal(given.cumulative, expected.cumulative)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kind_does_not_apply_to_a_kaggle_table(tmp_path: Path, kind: Any) -> None:
+    assert read_labels(save(kaggle_table(), tmp_path), kind=kind).kind == CUMULATIVE
+
+
+def test_missing_columns_are_not_measured_and_named_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    missing = ["Class3.1", "Class3.2", "Class11.6"]
+    table = kaggle_table()
+    labels = read_labels(save(table.drop(columns=missing), tmp_path))
+    lacks = np.isin(GZ2_KAGGLE.columns, missing)
+    assert np.isnan(labels.cumulative[:, lacks]).all()
+    assert labels.measured[:, ~lacks].all()
+    (warning,) = warnings_in(caplog)
+    assert warning.endswith(f"3 of 37 answers are not measured: {', '.join(missing)}")
+
+
+def test_missing_columns_of_another_tree_are_named_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree = DecisionTree("toy", [Question("shape", ["smooth", "disk"]), Question("odd", ["yes"])])
+    table = pd.DataFrame({"id": ["1"], "shape_smooth": [0.25], "shape_disk": [0.75]})
+    labels = read_labels(save(table, tmp_path), tree)
+    np.testing.assert_array_equal(labels.cumulative, [[0.25, 0.75, np.nan]])
+    (warning,) = warnings_in(caplog)
+    assert warning.endswith("1 of 3 answers are not measured: odd_yes")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_empty_cell_is_not_measured(tmp_path: Path, suffix: str) -> None:
+    table = kaggle_table()
+    table.loc[1, ["Class3.1", "Class3.2"]] = np.nan
+    labels = read_labels(save(table, tmp_path, suffix))
+    expected = table[list(GZ2_KAGGLE.columns)].notna().to_numpy()
+    np.testing.assert_array_equal(labels.measured, expected)
+    np.testing.assert_array_equal(labels.cumulative, table[list(GZ2_KAGGLE.columns)].to_numpy())
+
+
+# catalogues
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.name)
+@pytest.mark.parametrize("kind", KINDS)
+def test_catalogue_is_normalised_then_multiplied_down(
+    tmp_path: Path, kind: Any, tree: DecisionTree
+) -> None:
+    votes = random_votes(80)
+    if kind == "count":
+        votes = np.floor(votes * 20)
+    others = [catalogue(random_votes(80, seed=9), other) for other in KINDS if other != kind]
+    table = pd.concat(
+        [catalogue(votes, kind), *(o.drop(columns="dr7objid") for o in others)], axis=1
+    )
+    labels = read_labels(save(table, tmp_path, ".parquet"), tree, kind)
+    expected = slow_labels(tree, votes)
+    np.testing.assert_allclose(labels.cumulative, expected, rtol=1e-14, atol=0)
+    np.testing.assert_array_equal(labels.null, expected == 0)
+    assert np.isnan(expected).any()
+    assert (expected == 0).any()
+    assert labels.ids.tolist() == table["dr7objid"].tolist()
+    assert (labels.kind, labels.tree) == (kind, tree)
+
+
+@given(tree=trees(), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=150, deadline=None)
+def test_multiplied_down_any_tree(tree: DecisionTree, seed: int) -> None:
+    votes = random_votes(8, tree, seed)
+    conditional = votes.copy()
+    for answers in tree.slices:
+        total = votes[:, answers].sum(-1, keepdims=True)
+        conditional[:, answers] = np.where(
+            total > 0, votes[:, answers] / np.maximum(total, 1e-9), np.nan
+        )
+    given = multiply_down(tree, conditional)
+    np.testing.assert_allclose(given, slow_labels(tree, votes), rtol=1e-13, atol=0)
+
+
+def cells(labels: Labels) -> dict[str, float]:
+    """Labels of the first galaxy by the answers' numbers."""
+    return {
+        answer.name[:3]: float(value)
+        for answer, value in zip(labels.tree.answers, labels.cumulative[0], strict=True)
+    }
+
+
+def test_bar_hangs_below_not_edge_on(tmp_path: Path) -> None:
+    votes = votes_for(a01=0.2, a02=0.8, a04=0.9, a05=0.1, a06=1, a15=1)
+    given = cells(read_labels(save(catalogue(votes, "debiased"), tmp_path), GZ2))
+    assert given["a06"] == pytest.approx(0.08, rel=1e-12)
+
+
+def test_question_that_is_not_reached_is_zero(tmp_path: Path) -> None:
+    """A smooth galaxy: nobody was asked of its disk, so no votes there is no lack of them."""
+    votes = votes_for(a01=1, a17=1, a15=1)
+    labels = read_labels(save(catalogue(votes, "fraction"), tmp_path), GZ2, "fraction")
+    assert {name for name, value in cells(labels).items() if value == 1} == {"a01", "a15", "a17"}
+    assert labels.measured.all()
+    # Asked and not answered so: two answers each of questions 1 and 7, one of question 6.
+    assert labels.voteless_null.sum() == 5
+    assert labels.structural_null.sum() == 37 - 3 - 5
+
+
+def test_votes_below_a_question_that_is_not_reached_do_not_count(tmp_path: Path) -> None:
+    votes = votes_for(a01=1, a17=1, a15=1, a04=0.5, a06=1, a19=1)
+    given = cells(read_labels(save(catalogue(votes, "debiased"), tmp_path), GZ2))
+    assert [given[name] for name in ("a04", "a06", "a19")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("without", "not_measured"),
+    [
+        ("t10_arms_winding", {"t10_arms_winding"}),
+        ("t04_spiral", {"t04_spiral", "t10_arms_winding", "t11_arms_number"}),
+        ("t06_odd", {"t06_odd", "t08_odd_feature"}),
+        ("t01_smooth_or_features", {question.name for question in GZ2.questions}),
+    ],
+)
+def test_reached_without_votes_is_not_measured_nor_what_follows(
+    tmp_path: Path, without: str, not_measured: set[str]
+) -> None:
+    votes = np.ones((1, len(GZ2)))
+    counts = votes * 3
+    number = [question.name for question in GZ2.questions].index(without)
+    votes[:, GZ2.slices[number]] = 0
+    table = catalogue(votes, "fraction").join(catalogue(counts, "count").drop(columns="dr7objid"))
+    labels = read_labels(save(table, tmp_path), GZ2, "fraction")
+    for question, answers in zip(GZ2.questions, GZ2.slices, strict=True):
+        measured = labels.measured[0, answers]
+        assert measured.any() == measured.all() == (question.name not in not_measured)
+    assert labels.counts is not None
+    np.testing.assert_array_equal(labels.counts, counts)
+
+
+def test_kaggles_tree_asks_everyone_of_oddities(tmp_path: Path) -> None:
+    """Of a galaxy that one in four thinks a star, Galaxy Zoo 2 asks three in four."""
+    path = save(
+        catalogue(votes_for(a01=0.75, a03=0.25, a16=1, a14=0.4, a15=0.6), "debiased"), tmp_path
+    )
+    assert cells(read_labels(path, GZ2))["a14"] == pytest.approx(0.3)
+    assert cells(read_labels(path, GZ2_KAGGLE))["a14"] == pytest.approx(0.4)
+
+
+def test_kaggle_table_read_under_the_volunteers_tree(tmp_path: Path) -> None:
+    """The same conditional probabilities, with "anything odd?" asked of fewer."""
+    table = kaggle_table()
+    labels = read_labels(save(table, tmp_path), GZ2)
+    assert (labels.tree, labels.kind) == (GZ2, CUMULATIVE)
+    expected = table[list(GZ2_KAGGLE.columns)].to_numpy(copy=True)
+    asked = (table["Class1.1"] + table["Class1.2"]).to_numpy()
+    odd = np.array([column.startswith(("Class6.", "Class8.")) for column in GZ2_KAGGLE.columns])
+    expected[:, odd] *= asked[:, None]
+    np.testing.assert_allclose(labels.cumulative, expected, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.name)
+def test_what_is_not_measured_is_so_under_either_tree(tmp_path: Path, tree: DecisionTree) -> None:
+    """Also where its question was not reached, so that the label could only be 0."""
+    smooth = dict.fromkeys(GZ2_KAGGLE.columns, 0.0) | {"Class1.1": 1.0, "Class6.2": 1.0}
+    smooth |= {"Class7.2": 1.0, "Class2.1": np.nan}
+    table = pd.DataFrame({"GalaxyID": ["1"]} | smooth).drop(columns=["Class3.1", "Class3.2"])
+    labels = read_labels(save(table, tmp_path), tree)
+    not_measured = np.array(GZ2_KAGGLE.columns)[~labels.measured[0]]
+    assert not_measured.tolist() == ["Class2.1", "Class3.1", "Class3.2"]
+
+
+def test_predictions_written_for_the_volunteers_tree_can_be_labels(tmp_path: Path) -> None:
+    table = pd.DataFrame(random_labels(IDS, GZ2).cumulative, columns=GZ2.columns)
+    table.insert(0, "id", IDS)
+    labels = read_labels(save(table, tmp_path), GZ2)
+    np.testing.assert_array_equal(labels.cumulative, table[list(GZ2.columns)].to_numpy())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_incomplete_kind_is_refused(tmp_path: Path, kind: Any) -> None:
+    table = catalogue(random_votes(3), kind)
+    stem = "t08_odd_feature_a38_dust_lane"
+    path = save(table.drop(columns=f"{stem}_{kind}"), tmp_path)
+    with pytest.raises(InputError, match=rf"labels\.csv: kind '{kind}' is incomplete: 1 .*{stem}_"):
+        read_labels(path, GZ2, kind)
+
+
+def test_kind_the_catalogue_lacks_is_refused_naming_those_it_has(tmp_path: Path) -> None:
+    table = catalogue(random_votes(3), "fraction")
+    path = save(table.join(catalogue(random_votes(3), "count").drop(columns="dr7objid")), tmp_path)
+    with pytest.raises(InputError, match=r"found neither; it has the kinds count, fraction$"):
+        read_labels(path, GZ2, "debiased")
+
+
+def test_unknown_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"kind: expected one of count, .*, found 'votes'"):
+        read_labels(save(kaggle_table(), tmp_path), kind="votes")  # type: ignore[arg-type]
+
+
+def test_table_without_labels_is_refused(tmp_path: Path) -> None:
+    path = save(pd.DataFrame({"GalaxyID": ["1"], "redshift": [0.1]}), tmp_path)
+    with pytest.raises(InputError, match=r"expected columns Class1\.1, … or t01_.*_debiased, …"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize("naming", ["kaggle", "catalogue"])
+def test_table_of_another_tree_is_refused(tmp_path: Path, naming: Any) -> None:
+    toy = DecisionTree("toy", [Question("shape", ["smooth", "disk"])])
+    table = pd.DataFrame(random_labels(IDS, GZ2).cumulative)
+    table.columns = GZ2.kaggle_columns if naming == "kaggle" else GZ2.catalogue_columns
+    with pytest.raises(
+        InputError, match=r"expected columns shape_smooth, … or shape_smooth_debiased"
+    ):
+        read_labels(save(table.assign(id=IDS), tmp_path), toy)
+
+
+def test_table_without_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"labels\.csv: expected rows of labels, found none"):
+        read_labels(save(kaggle_table()[:0], tmp_path))
+
+
+# ids
+
+
+def catalogue_with_ids(**columns: list[str]) -> pd.DataFrame:
+    n = len(next(iter(columns.values())))
+    table = catalogue(random_votes(n), "debiased").drop(columns="dr7objid")
+    return table.assign(**columns)
+
+
+NAMES = {
+    "id_str": ["a1", "a2", "a3"],
+    "objid": ["9007199254740993", "9007199254740992", "3"],
+    "dr7objid": ["587739505552785605", "587739505552785604", "587739505552785603"],
+    "asset_id": ["011", "012", "013"],
+}
+
+
+@pytest.mark.parametrize(
+    ("images", "used", "matches"),
+    [
+        (["013", "unknown"], "asset_id", 1),
+        (["587739505552785605", "587739505552785604"], "dr7objid", 2),
+        (["9007199254740993"], "objid", 1),  # and not its neighbour, the same float
+        (["a1", "a2", "a3", "a4"], "id_str", 3),
+        (["a1", "012"], "asset_id", 1),  # the first that matches, not the best
+    ],
+)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_first_id_column_that_matches_images_is_used_and_said(
+    tmp_path: Path,
+    images: list[str],
+    used: str,
+    matches: int,
+    suffix: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = save(catalogue_with_ids(**NAMES), tmp_path, suffix)
+    with caplog.at_level(logging.INFO, HERE):
+        labels = read_labels(path, GZ2, image_ids=images)
+    assert labels.ids.tolist() == NAMES[used]
+    assert f"ids from column {used}; {matches} of 3 match an image" in caplog.text
+
+
+def test_galaxy_id_goes_before_all_others(tmp_path: Path) -> None:
+    path = save(catalogue_with_ids(**NAMES, GalaxyID=["1", "2", "3"]), tmp_path)
+    assert read_labels(path, GZ2, image_ids=["2"]).ids.tolist() == ["1", "2", "3"]
+    with pytest.raises(InputError, match=r"column GalaxyID has e\.g\. 1, 2, images .* 011"):
+        read_labels(path, GZ2, image_ids=["011"])
+
+
+def test_id_column_may_be_named(tmp_path: Path) -> None:
+    path = save(catalogue_with_ids(**NAMES, name=["x", "y", "z"]), tmp_path)
+    assert read_labels(path, GZ2, id_column="name", image_ids=["z"]).ids.tolist() == ["x", "y", "z"]
+    with pytest.raises(InputError, match=r"no id matches an image: column name"):
+        read_labels(path, GZ2, id_column="name", image_ids=["011"])
+    with pytest.raises(InputError, match=r"no id column 'asset'; did you mean 'asset_id'\?"):
+        read_labels(path, GZ2, id_column="asset")
+
+
+def test_no_id_column_is_refused(tmp_path: Path) -> None:
+    path = save(catalogue_with_ids(name=["x"]), tmp_path)
+    with pytest.raises(InputError, match=r"expected an id column \(GalaxyID, .*--id-column"):
+        read_labels(path, GZ2)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_repeated_id_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = save(kaggle_table().assign(GalaxyID=["007", "7", "007", "70", "8"]), tmp_path, suffix)
+    with pytest.raises(InputError, match=r"expected each id once, found 1 repeated: 007$"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_missing_id_is_refused(tmp_path: Path, suffix: str) -> None:
+    table = kaggle_table()
+    table["GalaxyID"] = ["1", "" if suffix == ".fits" else None, "3", "4", "5"]
+    path = save(table, tmp_path, suffix)
+    with pytest.raises(InputError, match=r"column GalaxyID, row 2: expected an id, found none"):
+        read_labels(path)
+
+
+# rows that are refused
+
+
+BAD_CELLS = [
+    ("?", r"expected a number from 0 to 1, found '\?'"),
+    ("inf", "expected a number from 0 to 1, found inf"),
+    ("-inf", "expected a number from 0 to 1, found -inf"),
+    ("-0.001", r"expected a number from 0 to 1, found -0\.001"),
+    ("1.001", r"expected a number from 0 to 1, found 1\.001"),
+]
+
+
+@pytest.mark.parametrize(("value", "message"), BAD_CELLS, ids=[value for value, _ in BAD_CELLS])
+def test_cell_that_is_no_probability_is_refused(tmp_path: Path, value: str, message: str) -> None:
+    tables = {
+        "Class8.3": (kaggle_table(), GZ2_KAGGLE),
+        "t08_odd_feature_a21_disturbed_debiased": (catalogue(random_votes(5), "debiased"), GZ2),
+    }
+    for column, (table, tree) in tables.items():
+        galaxy = table.iloc[3, 0]
+        table[column] = table[column].astype(object)
+        table.loc[3, column] = value
+        path = save(table, tmp_path)
+        where = rf"labels\.csv: row 4 \(id {galaxy}\): column {column}: "
+        with pytest.raises(InputError, match=rf"{where}{message}; --allow-bad-rows drops"):
+            read_labels(path, tree)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".fits"])
+@pytest.mark.parametrize("value", [np.inf, -0.5, 1.5])
+def test_number_that_is_no_probability_is_refused(
+    tmp_path: Path, suffix: str, value: float
+) -> None:
+    table = kaggle_table()
+    table.loc[2, "Class1.1"] = value
+    path = save(table, tmp_path, suffix)
+    with pytest.raises(InputError, match=rf"row 3 .*: column Class1\.1: .*, found {value};"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize("value", [np.inf, -1.0])
+@pytest.mark.parametrize("kind", ["count", "fraction"])
+def test_impossible_vote_count_is_refused(tmp_path: Path, kind: Any, value: float) -> None:
+    """Whether the labels are made from the counts, or these only tell of the votes' noise."""
+    counts = np.floor(random_votes(3) * 9)
+    counts[1, 0] = value
+    table = catalogue(random_votes(3), "fraction")
+    path = save(table.join(catalogue(counts, "count").drop(columns="dr7objid")), tmp_path)
+    with pytest.raises(
+        InputError, match=rf"row 2 .*a01_smooth_count: expected a finite .* {value};"
+    ):
+        read_labels(path, GZ2, kind)
+
+
+def test_counts_may_exceed_one(tmp_path: Path) -> None:
+    path = save(catalogue(votes_for(a01=30, a17=29, a15=1e6), "weight"), tmp_path)
+    assert cells(read_labels(path, GZ2, "weight"))["a17"] == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "question"),
+    [
+        ("Class1.1", "t01_smooth_or_features"),
+        ("Class6.2", "t06_odd"),
+        ("Class11.6", "t11_arms_number"),
+    ],
+)
+@pytest.mark.parametrize("off_by", [0.0099, 0.0101])
+def test_sums_may_be_off_by_a_hundredth(
+    tmp_path: Path, column: str, question: str, off_by: float
+) -> None:
+    table = kaggle_table()
+    row = int(table[column].between(0.02, 0.98).to_numpy().argmax())
+    # One answer has nothing below it, so no other question's sum changes.
+    leaf = {"Class1.1": "Class1.3"}.get(column, column)
+    table.loc[row, leaf] += off_by if table.loc[row, leaf] < 0.5 else -off_by
+    path = save(table, tmp_path)
+    if off_by < 0.01:
+        assert len(read_labels(path)) == len(table)
+    else:
+        where = rf"row {row + 1} \(id {IDS[row]}\): question {question}"
+        expected = (
+            rf"{where}: expected answers that sum to its reach \d\.\d{{4}}, found \d\.\d{{4}}"
+        )
+        with pytest.raises(InputError, match=expected):
+            read_labels(path)
+
+
+def test_sums_are_checked_only_where_all_is_measured(tmp_path: Path) -> None:
+    table = kaggle_table().drop(columns=["Class7.3", "Class2.1"])
+    assert len(read_labels(save(table, tmp_path))) == len(table)
+
+
+def test_bad_rows_may_be_dropped_and_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = kaggle_table()
+    good = read_labels(save(table, tmp_path)).take([0, 2])
+    table["Class9.1"] = table["Class9.1"].astype(object)
+    table.loc[1, "Class9.1"] = "many"
+    table.loc[3, "Class1.1"] = np.inf
+    table.loc[4, ["Class6.1", "Class6.2"]] = 0.3
+    path = save(table, tmp_path)
+    with pytest.raises(
+        InputError, match=r"row 2 .* found 'many' \(3 such rows\); --allow-bad-rows"
+    ):
+        read_labels(path)
+    labels = read_labels(path, allow_bad_rows=True)
+    assert labels.ids.tolist() == good.ids.tolist()
+    np.testing.assert_array_equal(labels.cumulative, good.cumulative)
+    (warning,) = warnings_in(caplog)
+    assert warning.startswith("3 of 5 rows dropped; ")
+    assert f"row 2 (id {IDS[1]}): column Class9.1" in warning
+
+
+def test_dropping_every_row_is_refused(tmp_path: Path) -> None:
+    path = save(kaggle_table().assign(**{"Class1.1": 2.0}), tmp_path)
+    with pytest.raises(InputError, match=r"row 1 .*all 5 rows are bad"):
+        read_labels(path, allow_bad_rows=True)
+
+
+def test_bad_row_does_not_repeat_an_id_once_dropped(tmp_path: Path) -> None:
+    table = kaggle_table().assign(GalaxyID=["1", "2", "3", "4", "1"])
+    table.loc[4, "Class1.1"] = -1
+    labels = read_labels(save(table, tmp_path), allow_bad_rows=True)
+    assert labels.ids.tolist() == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.name)
+@pytest.mark.parametrize(
+    ("column", "nearest"),
+    [("Class7.9", r"Class7\.\d"), ("Class12.1", r"Class\d+\.1"), ("Class1.0", r"Class\d+\.\d")],
+)
+def test_answer_that_the_tree_lacks_is_refused(
+    tmp_path: Path, tree: DecisionTree, column: str, nearest: str
+) -> None:
+    path = save(kaggle_table().assign(**{column: 0.0}), tmp_path)
+    with pytest.raises(
+        InputError, match=rf"column {column}: .* no such answer; the nearest is {nearest}$"
+    ):
+        read_labels(path, tree)
+
+
+# null labels
+
+
+def test_masks_of_null_labels() -> None:
+    tree = DecisionTree(
+        "toy",
+        [
+            Question("shape", ["smooth", "disk"]),
+            Question("edge", ["yes", "no"], ["disk"]),
+            Question("bar", ["bar", "none"], ["no"]),
+        ],
+    )
+    nan = np.nan
+    cumulative = np.array(
+        [
+            [0.5, 0.5, 0.0, 0.5, 0.5, 0.0],  # nobody says edge-on, nobody says no bar
+            [1.0, 0.0, 0.0, 0.0, 0.0, 0.0],  # nobody is asked of disks
+            [0.2, 0.8, nan, nan, 0.0, 0.4],  # whether question 3 was reached is not known
+            [0.0, 1.0, 0.5, 0.5, nan, nan],
+        ]
+    )
+    labels = Labels(np.array(list("abcd"), dtype=object), cumulative, tree, CUMULATIVE)
+    n, s, v, x = "null", "structural", "voteless", ""
+    sorts = [[x, x, v, x, x, v], [x, v, s, s, s, s], [x, x, x, x, n, x], [v, x, x, x, x, x]]
+    expected = np.array(sorts)
+    np.testing.assert_array_equal(labels.null, expected != x)
+    np.testing.assert_array_equal(labels.structural_null, expected == s)
+    np.testing.assert_array_equal(labels.voteless_null, expected == v)
+    np.testing.assert_array_equal(labels.measured, ~np.isnan(cumulative))
+    np.testing.assert_array_equal(
+        labels.reach, [[1, 0.5, 0.5], [1, 0, 0], [1, 0.8, nan], [1, 1, 0.5]]
+    )
+
+
+@pytest.mark.parametrize("rows", [[3, 0], np.array([3, 0]), np.arange(5) % 3 == 0, [], slice(1, 3)])
+def test_take_keeps_rows_together(rows: Any) -> None:
+    labels = random_labels(IDS)
+    counts = np.arange(labels.cumulative.size, dtype=float).reshape(labels.cumulative.shape)
+    labels = Labels(labels.ids, labels.cumulative, labels.tree, "count", counts)
+    _ = labels.null, labels.reach  # cached, and not to be handed on
+    rows = np.arange(5)[rows]
+    taken = labels.take(rows)
+    assert taken.ids.tolist() == [IDS[row] for row in rows]
+    assert len(taken) == len(rows)
+    for name in ("cumulative", "counts", "null", "structural_null", "reach"):
+        np.testing.assert_array_equal(getattr(taken, name), getattr(labels, name)[rows])
+    assert (taken.tree, taken.kind) == (labels.tree, labels.kind)
+
+
+# the real tables
+
+
+def largest_violation(labels: Labels) -> float:
+    sums = [labels.cumulative[:, answers].sum(-1) for answers in labels.tree.slices]
+    return float(np.nanmax(np.abs(np.stack(sums, -1) - labels.reach)))
+
+
+def test_real_kaggle_table(shared: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = shared / "data" / "kaggle_gz2"
+    images = [path.stem for path in (folder / "images").iterdir()]
+    labels = read_labels(folder / "solutions_17_columns.csv", image_ids=images)
+    assert len(labels) == 4000
+    assert set(labels.ids) == set(images)
+    measured = [c for c, m in zip(GZ2_KAGGLE.columns, labels.measured.T, strict=True) if m.all()]
+    assert len(measured) == 17
+    assert {column.split(".")[0] for column in measured} == {f"Class{n}" for n in (1, 2, 6, 7, 8)}
+    assert labels.measured.sum() == 17 * 4000
+    assert largest_violation(labels) < 1e-5
+    (warning,) = warnings_in(caplog)
+    assert "20 of 37 answers are not measured: Class3.1, " in warning
+
+
+def test_real_full_rows_obey_the_tree(shared: Path) -> None:
+    labels = read_labels(shared / "data" / "kaggle_gz2" / "five_full_rows.csv")
+    assert labels.cumulative.shape == (5, 37)
+    assert largest_violation(labels) < 1e-6
+    assert labels.measured.all()
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.name)
+@pytest.mark.parametrize("kind", ["debiased", "weighted_fraction"])
+def test_real_hart_catalogue(
+    shared: Path, kind: Any, tree: DecisionTree, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shared / "data" / "gz2_hart16"
+    images = [path.stem for path in (folder / "images").iterdir()]
+    path = folder / "gz2_hart16_sample.csv"
+    with caplog.at_level(logging.INFO, HERE):
+        labels = read_labels(path, tree, kind, image_ids=images)
+    assert "ids from column asset_id; 500 of 500 match an image" in caplog.text
+    assert largest_violation(labels) < 1e-12
+    table = pd.read_csv(path)
+    votes = table[[f"{stem}_{kind}" for stem in tree.catalogue_columns]].to_numpy()
+    np.testing.assert_allclose(labels.cumulative, slow_labels(tree, votes), rtol=1e-14, atol=0)
+    assert labels.ids.tolist() == table["asset_id"].astype(str).tolist()
+
+
+def test_real_hart_catalogue_lacks_most_fractions(shared: Path) -> None:
+    path = shared / "data" / "gz2_hart16" / "gz2_hart16_sample.csv"
+    with pytest.raises(InputError, match=r"kind 'fraction' is incomplete: 35 of 37 .*a03_star"):
+        read_labels(path, GZ2, "fraction")
+
+
+def test_real_stripe82_catalogue(shared: Path) -> None:
+    path = shared / "data" / "gz2_willett13_stripe82" / "table5.csv.gz"
+    of_kind: dict[str, Labels] = {kind: read_labels(path, GZ2, kind) for kind in KINDS}  # type: ignore[arg-type]
+    for labels in of_kind.values():
+        assert len(labels) == 19761
+        assert largest_violation(labels) < 1e-12
+        assert labels.counts is not None
+        np.testing.assert_array_equal(labels.counts, of_kind["count"].counts)
+    assert all(len(galaxy) > 16 for galaxy in of_kind["count"].ids)
+    np.testing.assert_array_equal(of_kind["count"].cumulative, of_kind["weight"].cumulative)
+    counts = of_kind["count"].counts
+    assert counts is not None
+    some = np.random.default_rng(0).choice(19761, 500, replace=False)
+    expected = slow_labels(GZ2, counts[some])
+    np.testing.assert_allclose(of_kind["count"].cumulative[some], expected, rtol=1e-14, atol=0)

@@ -1,0 +1,312 @@
+"""The networks: what they give, how weights enter, saving and loading."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+
+from gz2tree import GZ2, GZ2_KAGGLE, CutoutOptions, FlatNet, GalaxyTreeNet, InputError, load_model
+from gz2tree.network import GalaxyNet
+
+SMALL = CutoutOptions(crop=40, size=32)
+TINY = "resnet10t"
+
+
+@pytest.fixture(scope="module")
+def tree_net() -> GalaxyTreeNet:
+    torch.manual_seed(0)
+    return GalaxyTreeNet(TINY, pretrained=False, cutouts=SMALL).eval()
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def flat_nets() -> list[FlatNet]:
+    torch.manual_seed(0)
+    options = [{}, {"renormalised": True}, {"head": "flatten"}]
+    return [FlatNet(TINY, pretrained=False, cutouts=SMALL, **more).eval() for more in options]
+
+
+class TestGalaxyTreeNet:
+    def test_parts_agree_with_the_whole(
+        self, tree_net: GalaxyTreeNet, images: torch.Tensor
+    ) -> None:
+        logits = tree_net.logits(images)
+        assert torch.equal(tree_net(images), tree_net.graph(logits))
+        assert torch.equal(tree_net.conditional(images), tree_net.graph.conditional(logits))
+        assert tree_net.features(images).shape == (3, tree_net.backbone.num_features)
+
+    def test_has_one_head_for_each_question(self, tree_net: GalaxyTreeNet) -> None:
+        sizes = {name: head.out_features for name, head in tree_net.heads.items()}
+        assert sizes == {question.name: len(question) for question in GZ2_KAGGLE.questions}
+
+    def test_normalises_images_itself(self, tree_net: GalaxyTreeNet, images: torch.Tensor) -> None:
+        """The backbone alone, on images normalised by hand, gives the same features."""
+        mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+        std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+        expected = tree_net.backbone((images - mean) / std)
+        assert torch.allclose(tree_net.features(images), expected, atol=1e-6)
+
+    def test_is_float32_and_consistent_under_autocast(
+        self, tree_net: GalaxyTreeNet, images: torch.Tensor
+    ) -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            cumulative = tree_net(images)
+        assert cumulative.dtype == torch.float32
+        sums = torch.stack([cumulative[:, answers].sum(-1) for answers in GZ2_KAGGLE.slices], -1)
+        assert (sums - tree_net.graph.reach(cumulative)).abs().max() < 1e-6
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [torch.zeros(3, 32, 32), torch.zeros(1, 1, 32, 32), torch.zeros(1, 3, 8, 8).byte()],
+        ids=["no batch", "one channel", "uint8"],
+    )
+    def test_refuses_other_images(self, tree_net: GalaxyTreeNet, wrong: torch.Tensor) -> None:
+        with pytest.raises(InputError, match=r"expected floating-point RGB .* found"):
+            tree_net(wrong)
+
+
+class TestFlatNet:
+    def test_is_a_sigmoid_of_each_logit(self, images: torch.Tensor) -> None:
+        plain = flat_nets()[0]
+        assert torch.allclose(plain(images), torch.sigmoid(plain.logits(images)))
+
+    def test_renormalised_sums_to_one_within_each_question(self, images: torch.Tensor) -> None:
+        renormalised = flat_nets()[1]
+        given = renormalised(images)
+        sigmoid = torch.sigmoid(renormalised.logits(images))
+        for answers in GZ2_KAGGLE.slices:
+            expected = sigmoid[:, answers] / sigmoid[:, answers].sum(-1, keepdim=True)
+            assert torch.allclose(given[:, answers], expected, atol=1e-6)
+
+    def test_paper_network_has_the_published_size(self) -> None:
+        """24,269,733 in Keras: 26,560 convolution biases and 53,120 BatchNorm statistics more."""
+        paper = FlatNet(
+            "resnet50", pretrained=False, head="flatten", cutouts=CutoutOptions(120, 96)
+        )
+        assert sum(p.numel() for p in paper.head.parameters()) == 682_021
+        n = sum(p.numel() for p in paper.parameters())
+        assert n == 24_190_053
+        assert n + 26_560 + 53_120 == 24_269_733
+
+    def test_flatten_refuses_another_image_size(self) -> None:
+        with pytest.raises(InputError, match=r"expected 32 x 32 pixels, found 96 x 96"):
+            flat_nets()[2](torch.zeros(1, 3, 96, 96))
+
+    def test_gate_is_a_threshold(self, images: torch.Tensor) -> None:
+        plain = flat_nets()[0]
+        given = plain(images)
+        gated = plain.gate(given, 0.5)
+        assert torch.equal(gated, given * (given >= 0.5))
+        assert (gated == 0).any()
+
+
+class TestPretrained:
+    def test_file_gives_the_same_features(self, tmp_path: Path) -> None:
+        torch.manual_seed(1)
+        donor = timm.create_model(TINY, pretrained=False).eval()  # with its classifier
+        save_file(donor.state_dict(), tmp_path / "w.safetensors")
+        torch.save(donor.state_dict(), tmp_path / "w.pth")
+        for name, head in itertools.product(("w.safetensors", "w.pth"), ("pooled", "flatten")):
+            net = FlatNet(TINY, pretrained=tmp_path / name, head=head, cutouts=SMALL)
+            assert net.training
+            for key, value in net.backbone.state_dict().items():
+                assert torch.equal(value, donor.state_dict()[key])
+
+    def test_half_precision_file_is_converted(self, tmp_path: Path) -> None:
+        donor = timm.create_model(TINY, pretrained=False, num_classes=0)
+        half = {k: v.half() if v.is_floating_point() else v for k, v in donor.state_dict().items()}
+        save_file(half, tmp_path / "half.safetensors")
+        net = GalaxyTreeNet(TINY, pretrained=tmp_path / "half.safetensors")
+        assert {p.dtype for p in net.parameters()} == {torch.float32}
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda w: w.pop("conv1.0.weight"), "missing conv1.0.weight"),
+            (lambda w: w.update(extra=torch.zeros(1)), "unexpected extra"),
+            (lambda w: w.update({"bn1.weight": torch.zeros(7)}), r"bn1.weight: expected shape"),
+            (lambda w: w["bn1.weight"].fill_(torch.nan), r"bn1.weight: expected finite"),
+        ],
+        ids=["missing", "unexpected", "shape", "NaN"],
+    )
+    def test_file_that_does_not_fit_is_refused(
+        self, tmp_path: Path, change: object, message: str
+    ) -> None:
+        weights = timm.create_model(TINY, pretrained=False, num_classes=0).state_dict()
+        change(weights)  # type: ignore[operator]
+        save_file(weights, tmp_path / "w.safetensors")
+        with pytest.raises(InputError, match=message):
+            GalaxyTreeNet(TINY, pretrained=tmp_path / "w.safetensors")
+
+    def test_pickle_is_not_executed(self, tmp_path: Path) -> None:
+        class Evil:
+            def __reduce__(self) -> tuple[object, tuple[str]]:
+                return (Path.touch, (tmp_path / "executed",))  # type: ignore[return-value]
+
+        torch.save({"x": Evil()}, tmp_path / "evil.pth")
+        (tmp_path / "evil.safetensors").write_bytes((tmp_path / "evil.pth").read_bytes())
+        for name in ("evil.pth", "evil.safetensors"):
+            with pytest.raises(InputError, match=name):
+                GalaxyTreeNet(TINY, pretrained=tmp_path / name)
+        assert not (tmp_path / "executed").exists()
+
+    @pytest.mark.parametrize("name", ["nowhere.safetensors", "nowhere.pth", "weights.h5"])
+    def test_no_such_file_is_refused(self, name: str) -> None:
+        with pytest.raises(InputError, match=name):
+            GalaxyTreeNet(TINY, pretrained=name)
+
+    def test_unknown_backbone_is_refused_with_the_nearest(self) -> None:
+        with pytest.raises(InputError, match=r"found 'resnet5O'; did you mean 'resnet50'"):
+            GalaxyTreeNet("resnet5O", pretrained=False)
+
+    def test_offline_hub_says_what_to_do(self) -> None:
+        code = f"from gz2tree import GalaxyTreeNet; GalaxyTreeNet({TINY!r})"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent", "PATH": ""},
+            capture_output=True,
+            text=True,
+        )
+        assert "InputError" in done.stderr
+        assert "Offline? Give the path" in done.stderr
+
+
+class TestResNet50V1:
+    def test_stride_is_in_the_first_convolution(self) -> None:
+        v1 = timm.create_model("resnet50_v1", num_classes=0)
+        timms = timm.create_model("resnet50", num_classes=0)
+        for stage in ("layer2", "layer3", "layer4"):
+            ours, theirs = getattr(v1, stage)[0], getattr(timms, stage)[0]
+            assert (ours.conv1.stride, ours.conv2.stride) == ((2, 2), (1, 1))
+            assert (theirs.conv1.stride, theirs.conv2.stride) == ((1, 1), (2, 2))
+        assert v1.state_dict().keys() == timms.state_dict().keys()
+
+    def test_weights_that_name_the_stride_are_refused_by_resnet50(self, tmp_path: Path) -> None:
+        weights = timm.create_model("resnet50", num_classes=0).state_dict()
+        said = {"stride": "He et al. v1: stride 2 in conv1 of the first block of layer2-4"}
+        save_file(weights, tmp_path / "v1.safetensors", metadata=said)
+        with pytest.raises(InputError, match=r"expected backbone 'resnet50_v1', found 'resnet50'"):
+            GalaxyTreeNet("resnet50", pretrained=tmp_path / "v1.safetensors")
+        GalaxyTreeNet("resnet50_v1", pretrained=tmp_path / "v1.safetensors")
+
+    def test_takes_the_shared_imagenet_weights(self, shared: Path) -> None:
+        file = shared / "weights" / "resnet50_v1_imagenet_fp16.safetensors"
+        net = GalaxyTreeNet("resnet50_v1", pretrained=file)
+        expected = load_file(file)["layer4.2.conv3.weight"].float()
+        assert torch.equal(net.backbone.layer4[2].conv3.weight, expected)
+
+
+class TestSaving:
+    @pytest.mark.parametrize("number", range(4))
+    def test_loaded_model_gives_the_same_output(
+        self, number: int, tree_net: GalaxyTreeNet, images: torch.Tensor, tmp_path: Path
+    ) -> None:
+        model: GalaxyNet = [tree_net, *flat_nets()][number]
+        model.save_pretrained(tmp_path)
+        for loaded in (load_model(tmp_path), type(model).from_pretrained(tmp_path)):
+            assert type(loaded) is type(model)
+            assert not loaded.training
+            assert torch.equal(loaded(images), model(images))
+
+    def test_model_carries_what_it_was_made_with(self, tmp_path: Path) -> None:
+        made = GalaxyTreeNet(
+            TINY,
+            GZ2,
+            pretrained=False,
+            activation="normalised_sigmoid",
+            cutouts=SMALL,
+            kind="debiased",
+            training={"epochs": 3},
+            mean=(0.1, 0.2, 0.3),
+            std=(0.4, 0.5, 0.6),
+        )
+        made.save_pretrained(tmp_path)
+        loaded = GalaxyTreeNet.from_pretrained(tmp_path)
+        assert loaded.config() == made.config()
+        assert loaded.tree == GZ2
+        assert loaded.cutouts == SMALL
+        assert loaded.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
+        config = json.loads((tmp_path / "config.json").read_text())
+        assert config["columns"] == list(GZ2.columns)
+        assert config["gz2tree_version"]
+
+    def test_loading_never_replays_pretrained(
+        self, tmp_path: Path, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        donor = timm.create_model(TINY, pretrained=False, num_classes=0)
+        save_file(donor.state_dict(), tmp_path / "w.safetensors")
+        made = GalaxyTreeNet(TINY, pretrained=tmp_path / "w.safetensors", cutouts=SMALL)
+        made.save_pretrained(tmp_path / "model")
+        (tmp_path / "w.safetensors").unlink()
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        loaded = GalaxyTreeNet.from_pretrained(tmp_path / "model", pretrained=True)
+        assert torch.equal(loaded(images), made.eval()(images))
+
+    def test_other_class_is_refused(self, tree_net: GalaxyTreeNet, tmp_path: Path) -> None:
+        tree_net.save_pretrained(tmp_path)
+        with pytest.raises(InputError, match="expected a FlatNet, found GalaxyTreeNet"):
+            FlatNet.from_pretrained(tmp_path)
+
+    @pytest.mark.parametrize("damage", ["pickle", "truncated", "missing", "no config", "no json"])
+    def test_damaged_folder_is_refused(
+        self, damage: str, tree_net: GalaxyTreeNet, tmp_path: Path
+    ) -> None:
+        tree_net.save_pretrained(tmp_path)
+        weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
+        if damage == "pickle":
+            weights.unlink()
+            torch.save(tree_net.state_dict(), tmp_path / "pytorch_model.bin")
+        elif damage == "truncated":
+            weights.write_bytes(weights.read_bytes()[:1000])
+        elif damage == "missing":
+            kept = load_file(weights)
+            kept.pop("heads.t03_bar.weight")
+            save_file(kept, weights)
+        elif damage == "no config":
+            config.unlink()
+        else:
+            config.write_text("{")
+        with pytest.raises(InputError, match=tmp_path.name):
+            load_model(tmp_path)
+
+    def test_name_that_is_no_folder_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        with pytest.raises(InputError, match="no such folder, and it could not be fetched"):
+            GalaxyTreeNet.from_pretrained("nobody/nothing")
+
+
+def test_forward_needs_no_more_than_torch_and_friends() -> None:
+    """With everything else blocked, the network still imports and runs."""
+    code = f"""
+import sys
+blocked = ("lightning", "torchmetrics", "matplotlib", "pyarrow", "astropy", "jsonargparse")
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in blocked:
+            raise ImportError(name)
+sys.meta_path.insert(0, Block())
+import torch, gz2tree
+net = gz2tree.GalaxyTreeNet({TINY!r}, pretrained=False).eval()
+print(tuple(net(torch.rand(1, 3, 32, 32)).shape))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "(1, 37)", done.stderr
+
+
+def test_import_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, gz2tree; print([m for m in ('torch', 'numpy', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

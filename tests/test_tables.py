@@ -1,0 +1,268 @@
+"""Tables on disk: one frame from every format, ids that keep their digits, whole files only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from gz2tree.errors import InputError
+from gz2tree.tables import TableWriter, read_table, table_columns, table_format, write_table
+
+SUFFIXES = [".csv", ".csv.gz", ".parquet", ".pq", ".fits", ".fit", ".fits.gz"]
+FORMATS = [".csv", ".csv.gz", ".parquet", ".fits"]
+
+# 2^53 + 1 is the first integer that a float cannot hold.
+TABLE = pd.DataFrame(
+    {
+        "id": ["0042", "9007199254740993", "9007199254740992", "587739505552785605"],
+        "votes": [0, 40, -7, 2**53 + 1],
+        "share": [0.1, 1 / 3, np.nan, 1e-30],
+        "sample": ["original", "extra", "stripe82", "a, b"],
+    }
+)
+
+
+def save(table: pd.DataFrame, path: Path) -> Path:
+    """Write a table with other people's code."""
+    kind = table_format(path)
+    if kind == "csv":
+        table.to_csv(path, index=False)
+    elif kind == "parquet":
+        pq.write_table(pa.table({name: table[name].to_numpy() for name in table}), path)
+    else:
+        columns = {n: c.to_numpy(str if c.dtype == "str" else None) for n, c in table.items()}
+        Table(columns).write(path, format="fits")
+    return path
+
+
+def load(path: Path) -> pd.DataFrame:
+    """Read a table with other people's code."""
+    kind = table_format(path)
+    if kind == "csv":
+        return pd.read_csv(path, dtype={"id": str, "GalaxyID": str})
+    if kind == "parquet":
+        return pq.read_table(path).to_pandas()
+    return Table.read(path, character_as_bytes=False).to_pandas()
+
+
+# reading
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".CSV", ".Parquet"])
+def test_every_format_gives_the_same_frame(tmp_path: Path, suffix: str) -> None:
+    path = save(TABLE, tmp_path / f"table{suffix}")
+    pd.testing.assert_frame_equal(read_table(path, TABLE.columns, ids=["id"]), TABLE)
+    assert table_columns(path) == list(TABLE.columns)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_columns_come_in_the_order_asked_for(tmp_path: Path, suffix: str) -> None:
+    path = save(TABLE, tmp_path / f"table{suffix}")
+    wanted = ["share", "id"]
+    pd.testing.assert_frame_equal(read_table(path, wanted, ids=["id"]), TABLE[wanted])
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int32])
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_integer_ids_become_their_digits(tmp_path: Path, suffix: str, dtype: type) -> None:
+    ids = np.array([7, 2**31 - 1, np.iinfo(dtype).max], dtype)
+    path = save(pd.DataFrame({"dr7objid": ids}), tmp_path / f"table{suffix}")
+    table = read_table(path, ["dr7objid"], ids=["dr7objid"])
+    assert table["dr7objid"].tolist() == [str(int(number)) for number in ids]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("suffix", [".parquet", ".fits"])
+def test_float_ids_are_refused(tmp_path: Path, suffix: str, dtype: type) -> None:
+    table = pd.DataFrame({"objid": np.array([5.9e17, 1.0], dtype)})
+    path = save(table, tmp_path / f"table{suffix}")
+    with pytest.raises(InputError, match=r"column objid: expected ids as .* found floating-point"):
+        read_table(path, ["objid"], ids=["objid"])
+
+
+def test_only_the_columns_asked_for_are_read(tmp_path: Path) -> None:
+    """A catalogue may hold much else, such as arrays in the cells of a FITS table."""
+    path = tmp_path / "table.fits"
+    Table({"id": ["1", "2"], "image": np.zeros((2, 3, 3))}).write(path)
+    assert read_table(path, ["id"], ids=["id"])["id"].tolist() == ["1", "2"]
+    with pytest.raises(InputError, match=r"table\.fits: cannot be read as fits"):
+        read_table(path, ["id", "image"], ids=["id"])
+
+
+def test_first_table_of_a_fits_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "table.fits"
+    units = [fits.PrimaryHDU(np.zeros((2, 2))), fits.ImageHDU(np.zeros((2, 2)))]
+    units += [fits.BinTableHDU(Table({"id": [number]})) for number in (5, 6)]
+    fits.HDUList(units).writeto(path)
+    assert read_table(path, ["id"], ids=["id"])["id"].tolist() == ["5"]
+
+
+# refused
+
+
+def read_all(path: Path) -> None:
+    read_table(path, table_columns(path), ids=["id"])
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_missing_file_is_refused(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(InputError, match=rf"gone{suffix}: expected a table, found no such file"):
+        table_columns(tmp_path / f"gone{suffix}")
+
+
+@pytest.mark.parametrize("name", ["table.txt", "table", "csv", "table.csv.zip", "table.h5"])
+def test_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
+    for refused in (read_all, TableWriter):
+        with pytest.raises(InputError, match=rf"{name}: expected a table ending in one of \.csv,"):
+            refused(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "damage"),
+    [
+        *[(suffix, "empty") for suffix in SUFFIXES],
+        *[(suffix, "another format") for suffix in SUFFIXES],
+        # The end of a CSV file cannot be told from its middle.
+        *[(suffix, "cut") for suffix in SUFFIXES if suffix != ".csv"],
+        *[(suffix, "almost whole") for suffix in SUFFIXES if suffix != ".csv"],
+    ],
+)
+@pytest.mark.filterwarnings("default")  # a warning shall not stand in for the refusal
+def test_damaged_file_is_refused(
+    tmp_path: Path, suffix: str, damage: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    rows = pd.concat([TABLE] * 100)
+    data = save(rows, tmp_path / f"whole{suffix}").read_bytes()
+    path = tmp_path / f"damaged{suffix}"
+    path.write_bytes(
+        {
+            "empty": b"",
+            "another format": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40,
+            "cut": data[: len(data) // 2],
+            "almost whole": data[: -len(data) // 10],
+        }[damage]
+    )
+    with pytest.raises(InputError, match=rf"damaged{suffix}: cannot be read as") as refused:
+        read_all(path)
+    assert "\n" not in str(refused.value)
+    assert not len(recwarn)
+
+
+def test_fits_file_without_a_table_is_refused(tmp_path: Path) -> None:
+    fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "image.fits")
+    with pytest.raises(InputError, match=r"image\.fits: .* no table extension"):
+        table_columns(tmp_path / "image.fits")
+
+
+# writing
+
+
+@pytest.mark.parametrize("pieces", [[4], [1, 3], [1, 1, 1, 1]], ids=str)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_pieces_make_up_the_table(tmp_path: Path, suffix: str, pieces: list[int]) -> None:
+    path = tmp_path / f"table{suffix}"
+    with TableWriter(path) as writer:
+        for end, number in zip(np.cumsum(pieces), pieces, strict=True):
+            writer.write(TABLE[end - number : end])
+    pd.testing.assert_frame_equal(load(path), TABLE)
+    pd.testing.assert_frame_equal(read_table(path, TABLE.columns, ids=["id"]), TABLE)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_single_precision_survives(tmp_path: Path, suffix: str) -> None:
+    """Each value is read as the very number that was written."""
+    values = np.random.default_rng(0).random(1000, np.float32) ** 9
+    values[:4] = 0, 1, np.nan, np.finfo(np.float32).tiny
+    path = tmp_path / f"table{suffix}"
+    write_table(pd.DataFrame({"Class1.1": values}), path)
+    read = load(path)["Class1.1"]
+    assert read.dtype == (np.float64 if suffix.startswith(".csv") else np.float32)
+    np.testing.assert_array_equal(read.to_numpy(np.float32), values)
+
+
+def write_and_fail(path: Path, rows: pd.DataFrame, error: type[BaseException]) -> None:
+    with TableWriter(path) as writer:
+        writer.write(rows)
+        raise error
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_nothing_appears_if_writing_is_interrupted(
+    tmp_path: Path, suffix: str, error: type[BaseException]
+) -> None:
+    with pytest.raises(error):
+        write_and_fail(tmp_path / f"table{suffix}", TABLE, error)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_earlier_table_stays_until_the_new_one_is_complete(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"table{suffix}"
+    write_table(TABLE[:2], path)
+    with pytest.raises(RuntimeError):
+        write_and_fail(path, TABLE[2:], RuntimeError)
+    assert len(load(path)) == 2
+    write_table(TABLE, path)
+    assert len(load(path)) == 4
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_remains_of_a_killed_process_are_not_taken_up(tmp_path: Path, suffix: str) -> None:
+    """In a container the next process may well have the same number."""
+    path = tmp_path / f"table{suffix}"
+    killed = TableWriter(path)
+    killed.write(TABLE[:3])
+    write_table(TABLE, path)
+    pd.testing.assert_frame_equal(load(path), TABLE)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_missing_folder_is_refused_at_once(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(InputError, match=r"expected an existing folder, found none at .*nowhere"):
+        TableWriter(tmp_path / "nowhere" / f"table{suffix}")
+
+
+def test_text_that_fits_cannot_hold_is_refused(tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": ["M31", "Große Wolke"]})
+    with pytest.raises(InputError, match=r"table\.fits: .*ASCII.*'Große Wolke'"):
+        write_table(table, tmp_path / "table.fits")
+    assert not list(tmp_path.iterdir())
+
+
+METADATA = {
+    "model": "GalaxyTreeNet resnet50_v1",
+    "kind": "weighted_fraction",
+    "version": "0.1.0",
+    "command": "gz2tree predict --model " + "a/very/long/path/" * 10,
+}
+
+
+def test_metadata_is_kept_in_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    write_table(TABLE, path, METADATA)
+    kept = pq.read_schema(path).metadata
+    assert {key: kept[key.encode()].decode() for key in METADATA} == METADATA
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".fits.gz"])
+def test_metadata_is_kept_in_fits(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"table{suffix}"
+    write_table(TABLE, path, METADATA)
+    header = fits.getheader(path, 1)
+    assert {key: header[key] for key in METADATA} == METADATA
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_csv_holds_the_table_alone(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"table{suffix}"
+    write_table(TABLE, path, METADATA)
+    assert load(path).columns.tolist() == TABLE.columns.tolist()

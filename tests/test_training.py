@@ -1,0 +1,302 @@
+"""Training: what is learned, what a run directory holds, and that a killed run resumes exactly."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import SMALL, SmallSky
+
+from gz2tree import (
+    GZ2,
+    AugmentOptions,
+    CutoutOptions,
+    FlatNet,
+    GalaxyTreeNet,
+    InputError,
+    LabelledCutouts,
+    TrainConfig,
+    fit,
+    load_model,
+)
+from gz2tree.callbacks import RunKeeper
+from gz2tree.config import PRESETS
+from gz2tree.loaders import StepOrder
+from gz2tree.network import GalaxyNet
+
+TINY = "resnet10t"
+EXACT = TrainConfig(
+    epochs=3, batch_size=8, precision="32", deterministic=True, checkpoint_minutes=1e-9
+)
+
+
+def tiny_net(**options: object) -> GalaxyTreeNet:
+    torch.manual_seed(0)
+    return GalaxyTreeNet(TINY, pretrained=False, cutouts=SMALL, **options)  # type: ignore[arg-type]
+
+
+def same_weights(one: GalaxyNet, other: GalaxyNet) -> bool:
+    theirs = other.state_dict()
+    return all(torch.equal(value, theirs[key]) for key, value in one.state_dict().items())
+
+
+class TestFit:
+    def test_learns_to_tell_bright_from_dark(
+        self, small_galaxies: LabelledCutouts, tmp_path: Path
+    ) -> None:
+        """Half of the galaxies are black and smooth, half are white and featured."""
+        labels = small_galaxies.labels
+        featured = np.arange(len(labels)) % 2 == 1
+        cumulative = np.full_like(labels.cumulative, np.nan)
+        cumulative[:, 0], cumulative[:, 1], cumulative[:, 2] = ~featured, featured, 0
+        store = small_galaxies.store
+        store.__dict__["array"] = np.where(featured[:, None, None, None], 255, 0).astype(
+            np.uint8
+        ) * np.ones((1, 32, 32, 3), np.uint8)
+        galaxies = LabelledCutouts(store, replace(labels, cumulative=cumulative))
+        config = TrainConfig(epochs=15, batch_size=20, learning_rate=3e-3)
+        history = fit(tiny_net(), galaxies, galaxies, config, out=tmp_path / "r", progress=False)
+        assert history["valid_rmse"].iloc[-1] < 0.1
+        assert history["train_loss"].iloc[-1] < 0.5 * history["train_loss"].iloc[0]
+
+    def test_run_directory_holds_options_versions_history_and_the_best_model(
+        self, small_galaxies: LabelledCutouts, tmp_path: Path
+    ) -> None:
+        model = tiny_net()
+        config = TrainConfig(epochs=2, batch_size=8)
+        history = fit(
+            model, small_galaxies, small_galaxies, config, out=tmp_path / "r", progress=False
+        )
+        record = json.loads((tmp_path / "r" / "run.json").read_text())
+        assert record["options"]["train"]["batch_size"] == 8
+        assert torch.__version__.startswith(record["versions"]["torch"])
+        assert record["status"] == "finished"
+        assert list(history["epoch"]) == [1, 2]
+        assert list(history["steps"]) == [5, 10]
+        assert list((tmp_path / "r" / "tensorboard").glob("events*"))
+        best = load_model(tmp_path / "r")
+        assert same_weights(best, model)
+        assert best.kind == "cumulative"
+        assert best.training_record["valid_rmse"] == pytest.approx(history["valid_rmse"].min())
+        assert best.training_record["n_train"] == 40
+
+    def test_without_validation_the_last_epoch_is_kept(
+        self, small_galaxies: LabelledCutouts
+    ) -> None:
+        model = tiny_net()
+        history = fit(model, small_galaxies, None, replace(EXACT, epochs=2), progress=False)
+        assert history["valid_rmse"].isna().all()
+        assert model.training_record["epoch"] == 2
+
+    def test_same_seed_same_weights_and_another_seed_others(
+        self, small_galaxies: LabelledCutouts
+    ) -> None:
+        models = [tiny_net(), tiny_net(), tiny_net()]
+        for model, seed in zip(models, (0, 0, 1), strict=True):
+            fit(model, small_galaxies, None, replace(EXACT, epochs=1, seed=seed), progress=False)
+        assert same_weights(models[0], models[1])
+        assert not same_weights(models[0], models[2])
+
+    def test_early_stopping(self, small_galaxies: LabelledCutouts) -> None:
+        # Without learning, validation does not improve after the first epochs.
+        config = replace(EXACT, epochs=30, learning_rate=1e-12, early_stopping=2)
+        history = fit(tiny_net(), small_galaxies, small_galaxies, config, progress=False)
+        assert len(history) < 30
+
+    def test_plateau_schedule_halves_the_rate(self, small_galaxies: LabelledCutouts) -> None:
+        config = replace(
+            EXACT, epochs=6, schedule="plateau", plateau_patience=0, learning_rate=1e-6,
+            min_learning_rate=1e-7,
+        )  # fmt: skip
+        history = fit(tiny_net(), small_galaxies, small_galaxies, config, progress=False)
+        assert 1e-7 <= history["learning_rate"].iloc[-1] <= 0.5e-6
+
+    def test_flat_network_trains_as_well(self, small_galaxies: LabelledCutouts) -> None:
+        model = FlatNet(TINY, pretrained=False, cutouts=SMALL)
+        history = fit(model, small_galaxies, None, replace(EXACT, epochs=1), progress=False)
+        assert np.isfinite(history["train_loss"]).all()
+
+    @pytest.mark.parametrize(
+        ("model", "message"),
+        [
+            (lambda: GalaxyTreeNet(TINY, GZ2, pretrained=False, cutouts=SMALL), "tree GZ2_KAGGLE"),
+            (lambda: GalaxyTreeNet(TINY, pretrained=False), "expected the model's .*crop=256"),
+        ],
+        ids=["tree", "cutouts"],
+    )
+    def test_data_that_do_not_fit_the_model_are_refused(
+        self, model: object, message: str, small_galaxies: LabelledCutouts
+    ) -> None:
+        with pytest.raises(InputError, match=message):
+            fit(model(), small_galaxies, progress=False)  # type: ignore[operator]
+
+    def test_directory_in_use_is_refused(
+        self, small_galaxies: LabelledCutouts, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "r"
+        fit(tiny_net(), small_galaxies, None, replace(EXACT, epochs=1), out=out, progress=False)
+        with pytest.raises(InputError, match="holds a run already; --resume"):
+            fit(tiny_net(), small_galaxies, None, EXACT, out=out, progress=False)
+        with pytest.raises(InputError, match=r"train\.epochs: begun with 1, found 3"):
+            fit(tiny_net(), small_galaxies, None, EXACT, out=out, resume=True, progress=False)
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "thesis.tex").touch()
+        with pytest.raises(InputError, match="found other files"):
+            fit(tiny_net(), small_galaxies, None, EXACT, out=tmp_path / "other", progress=False)
+
+    def test_output_that_is_not_finite_stops_the_run(self, small_galaxies: LabelledCutouts) -> None:
+        model = tiny_net()
+        with torch.no_grad():
+            model.heads["t01_smooth_or_features"].weight.fill_(torch.nan)
+        with pytest.raises(InputError, match="output is not finite at step 0"):
+            fit(model, small_galaxies, None, EXACT, progress=False)
+
+
+@pytest.mark.parametrize("option", [{"schedule": "plateau"}, {"early_stopping": 1}])
+def test_options_that_need_validation_are_refused_without(
+    option: dict[str, Any], small_galaxies: LabelledCutouts
+) -> None:
+    with pytest.raises(InputError, match="expected validation galaxies"):
+        fit(tiny_net(), small_galaxies, None, replace(EXACT, **option), progress=False)
+
+
+def test_paper_preset_is_a_training(small_galaxies: LabelledCutouts) -> None:
+    """The student paper's recipe: Adam from 1e-3, root of the squared error, 50 batches of 75."""
+    recipe = {k: v for k, v in PRESETS["paper"].items() if k not in ("crop", "size")}
+    config = TrainConfig(**recipe | {"augment": AugmentOptions(**recipe["augment"])})
+    assert (config.batch_size, config.batches_per_epoch, config.epochs) == (75, 50, 36)
+    assert (config.optimizer, config.learning_rate, config.loss) == (
+        "adam",
+        1e-3,
+        "root_squared_error",
+    )
+    short = replace(config, epochs=1, batches_per_epoch=2, batch_size=10)
+    history = fit(tiny_net(), small_galaxies, small_galaxies, short, progress=False)
+    assert list(history["steps"]) == [2]
+    CutoutOptions(PRESETS["paper"]["crop"], PRESETS["paper"]["size"])
+
+
+class TestStepOrder:
+    def test_every_pass_sees_each_galaxy_once(self) -> None:
+        order = StepOrder(n=20, batch_size=5, batches_per_epoch=None, seed=0)
+        passes = [
+            [g for step in range(4 * p, 4 * p + 4) for g in order.galaxies(step)] for p in (0, 1)
+        ]
+        assert sorted(passes[0]) == sorted(passes[1]) == list(range(20))
+        assert passes[0] != passes[1]
+
+    def test_processes_share_the_steps_of_one(self) -> None:
+        alone = StepOrder(24, 8, None, seed=3)
+        two = [StepOrder(24, 4, None, 3, rank, 2) for rank in (0, 1)]
+        for step in range(7):
+            together = [galaxy for order in two for galaxy in order.galaxies(step)]
+            assert sorted(together) == sorted(alone.galaxies(step))
+
+    def test_an_epoch_may_be_longer_or_shorter_than_a_pass(self) -> None:
+        order = StepOrder(10, 5, batches_per_epoch=3, seed=0)
+        assert len(order) == len(list(order)) == 3
+        order.set_epoch(1)
+        assert next(iter(order)) == order.galaxies(3)
+
+    def test_batch_larger_than_the_sample_is_the_sample(self) -> None:
+        assert sorted(StepOrder(7, 64, None, 0).galaxies(0)) == list(range(7))
+
+
+SCRIPT = """
+import sys, torch
+sys.path.insert(0, {tests!r})
+from test_training import EXACT, tiny_net
+from gz2tree import CutoutStore, LabelledCutouts, fit, read_labels
+torch.set_num_threads(1)
+galaxies = LabelledCutouts(CutoutStore({store!r}), read_labels({table!r}))
+valid = galaxies.take(range(10))
+fit(tiny_net(), galaxies, valid, EXACT, out={out!r}, resume=True, progress=False)
+"""
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Histories, best models, and weights and optimisers of the last checkpoints are equal."""
+    histories = [pd.read_csv(run / "history.csv").drop(columns="seconds") for run in (one, other)]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+    assert same_weights(load_model(one), load_model(other))
+    last = [
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (one, other)
+    ]
+    assert last[0]["global_step"] == last[1]["global_step"]
+    assert last[0]["lr_schedulers"] == last[1]["lr_schedulers"]
+    for part in ("state_dict", "optimizer_states"):
+        torch.testing.assert_close(last[0][part], last[1][part], rtol=0, atol=0)
+
+
+class InterruptionError(Exception):
+    """Stands for whatever ends a run between two steps."""
+
+
+class TestResume:
+    @pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+    def test_interrupted_run_resumes_to_the_same_weights(
+        self,
+        schedule: Literal["cosine", "plateau"],
+        small_galaxies: LabelledCutouts,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Interrupted within the first epoch, at the end of one, and within later ones."""
+        config = replace(EXACT, epochs=4, schedule=schedule, plateau_patience=0)
+
+        def run(out: str) -> None:
+            valid = small_galaxies.take(range(10))
+            fit(
+                tiny_net(), small_galaxies, valid, config,
+                out=tmp_path / out, resume=True, progress=False,
+            )  # fmt: skip
+
+        run("alone")
+        stops = [2, 5, 7, 13, 14]
+        keep = RunKeeper.on_train_batch_end
+
+        def keep_then_stop(self: RunKeeper, trainer: Any, *arguments: Any) -> None:
+            keep(self, trainer, *arguments)
+            if stops and trainer.global_step == stops[0]:
+                stops.pop(0)
+                raise InterruptionError
+
+        monkeypatch.setattr(RunKeeper, "on_train_batch_end", keep_then_stop)
+        while stops:
+            with pytest.raises(InterruptionError):
+                run("interrupted")
+        run("interrupted")
+        assert_same_run(tmp_path / "alone", tmp_path / "interrupted")
+
+    def test_killed_run_resumes_to_the_same_weights(
+        self, small_sky: SmallSky, tmp_path: Path
+    ) -> None:
+        """SIGKILL while it writes a checkpoint after every step."""
+        tests = str(Path(__file__).parent)
+        places = {"store": str(small_sky.store), "table": str(small_sky.table), "tests": tests}
+        checkpoint = tmp_path / "killed" / "checkpoints" / "last.ckpt"
+
+        def start(out: str) -> subprocess.Popen[bytes]:
+            code = SCRIPT.format(out=str(tmp_path / out), **places)
+            return subprocess.Popen([sys.executable, "-c", code])
+
+        with start("killed") as running:
+            deadline = time.monotonic() + 300
+            while not checkpoint.exists() and time.monotonic() < deadline:
+                time.sleep(0.001)
+            running.send_signal(signal.SIGKILL)
+        assert running.returncode == -signal.SIGKILL
+        for out in ("killed", "alone"):
+            with start(out) as running:
+                assert running.wait(timeout=300) == 0
+        assert_same_run(tmp_path / "alone", tmp_path / "killed")

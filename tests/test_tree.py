@@ -1,0 +1,496 @@
+"""The decision tree: what is refused, what is derived, and what Galaxy Zoo 2 asked."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import questionnaires, trees
+
+from gz2tree.tree import Answer, DecisionTree, Question, TreeError
+from gz2tree.trees import GZ2, GZ2_KAGGLE, TREES
+
+ROOT = Question("shape", ["smooth", "disk", "star"])
+
+
+def declare(*questions: Question) -> DecisionTree:
+    return DecisionTree("toy", questions)
+
+
+# what is refused
+
+
+def deep(*last_parents: str) -> list[Question]:
+    """Two branches, three questions deep, and one question after an answer of each."""
+    return [
+        ROOT,
+        Question("edge", ["edge_on", "face_on"], ["disk"]),
+        Question("arms", ["spiral", "no_arms"], ["face_on"]),
+        Question("bar", ["barred", "unbarred"], ["face_on"]),
+        Question("winding", ["tight", "loose"], ["spiral"]),
+        Question("round", ["round", "cigar"], ["smooth"]),
+        Question("odd", ["odd", "normal"]),
+        Question("last", ["yes", "no"], last_parents),
+    ]
+
+
+REFUSED: dict[str, tuple[list[Question], str]] = {
+    "unknown parent": (
+        [ROOT, Question("bar", ["barred"], ["dsk"])],
+        "question 'bar' is asked after 'dsk', which is no answer of this tree",
+    ),
+    "a question for a parent": (
+        [ROOT, Question("bar", ["barred"], ["shape"])],
+        "question 'bar' is asked after 'shape', which is no answer",
+    ),
+    "question before its parent": (
+        [Question("bar", ["barred"], ["disk"]), ROOT],
+        "question 'bar' is asked after 'disk' of question 'shape', which must be declared before",
+    ),
+    "question after itself": (
+        [Question("bar", ["barred", "unbarred"], ["barred"])],
+        "question 'bar' is asked after 'barred' of question 'bar', which must be declared before",
+    ),
+    "cycle": (
+        [Question("one", ["a"], ["b"]), Question("two", ["b"], ["a"])],
+        "question 'one' is asked after 'b' of question 'two', which must be declared before",
+    ),
+    "duplicate answer": (
+        [ROOT, Question("odd", ["ring", "disk"])],
+        "duplicate answer 'disk': in question 'odd' and already in 'shape'",
+    ),
+    "duplicate answer in one question": (
+        [Question("odd", ["ring", "lens", "ring"])],
+        "duplicate answer 'ring': in question 'odd' and already in 'odd'",
+    ),
+    "duplicate question": (
+        [ROOT, Question("odd", ["ring"]), Question("odd", ["lens"])],
+        "question 'odd' is declared twice",
+    ),
+    "the very same question twice": ([ROOT, ROOT], "question 'shape' is declared twice"),
+    "same parent twice": (
+        [ROOT, Question("bar", ["barred"], ["disk", "smooth", "disk"])],
+        "question 'bar' names parent 'disk' twice",
+    ),
+    "shared column": (
+        [Question("a", ["b_c"]), Question("a_b", ["c"])],
+        "two answers would share the column 'a_b_c'",
+    ),
+    "empty tree": ([], "tree 'toy' has no questions"),
+    "parents of two roots": (
+        [ROOT, Question("odd", ["ring", "lens"]), Question("last", ["a"], ["smooth", "ring"])],
+        "question 'last' is asked after 'smooth' and 'ring', which can both be given",
+    ),
+    "parent and its descendant": (
+        deep("tight", "disk"),
+        "question 'last' is asked after 'tight' and 'disk', which can both",
+    ),
+    "parents side by side": (
+        deep("barred", "spiral"),
+        "question 'last' is asked after 'barred' and 'spiral', which can both",
+    ),
+    "parents deep in branches side by side": (
+        deep("smooth", "tight", "edge_on", "unbarred"),
+        "question 'last' is asked after 'tight' and 'unbarred', which can both",
+    ),
+    "one parent asked of everyone": (
+        deep("odd", "tight"),
+        "question 'last' is asked after 'odd' and 'tight', which can both",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_malformed_tree_is_refused_by_name(name: str) -> None:
+    questions, message = REFUSED[name]
+    with pytest.raises(TreeError, match=message):
+        declare(*questions)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("bar", []), "question 'bar' has no answers"),
+        (("bar", "yes"), "question 'bar': answers is a sequence, found the string 'yes'"),
+        (("bar", ["a"], "disk"), "question 'bar': asked_after is a sequence, found .* 'disk'"),
+        (("", ["a"]), "question name: expected letters.* found ''"),
+        (("2nd", ["a"]), "question name: .* found '2nd'"),
+        (("bar?", ["a"]), r"question name: .* found 'bar\?'"),
+        (("bar\n", ["a"]), r"question name: .* found 'bar\\n'"),
+        ((3, ["a"]), "question name: .* found 3"),
+        (("bar", ["a b"]), "answer name: .* found 'a b'"),
+        (("bar", ["a", 1]), "answer name: .* found 1"),
+        (("bar", ["naïve"]), "answer name: .* found 'naïve'"),
+        (("bar", ["Class1.1"]), "answer name: .* found 'Class1.1'"),
+    ],
+)
+def test_malformed_question_is_refused_by_name(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(TreeError, match=message):
+        Question(*arguments)
+
+
+def test_unknown_naming_is_refused() -> None:
+    with pytest.raises(TreeError, match="naming is 'catalogue' or 'kaggle', found 'fits'"):
+        DecisionTree("toy", [ROOT], naming="fits")  # type: ignore[arg-type]
+
+
+# several parents
+
+
+@pytest.mark.parametrize(
+    "parents",
+    [
+        ("smooth", "disk"),
+        ("smooth", "disk", "star"),
+        ("smooth", "edge_on", "tight"),
+        ("tight", "loose"),
+        ("tight", "no_arms", "edge_on", "round"),
+        ("cigar", "tight"),
+        ("star", "barred", "cigar"),
+    ],
+)
+def test_parents_that_exclude_each_other_are_allowed(parents: tuple[str, ...]) -> None:
+    tree = declare(*deep(*parents))
+    assert tuple(tree.answers[p].name for p in tree.parents[-1]) == parents
+
+
+def test_exclusion_passes_through_a_question_of_several_parents() -> None:
+    joined = Question("joined", ["a", "b"], ["smooth", "disk"])
+    assert declare(ROOT, joined, Question("last", ["c"], ["star", "a"]))
+    with pytest.raises(TreeError, match="'last' is asked after 'disk' and 'a', which can both"):
+        declare(ROOT, joined, Question("last", ["c"], ["disk", "a"]))
+
+
+def walks(questions: list[Question]) -> list[set[str]]:
+    """All sets of answers that one galaxy can get."""
+    found: list[set[str]] = [set()]
+    for question in questions:
+        asked = [w for w in found if not question.asked_after or w & set(question.asked_after)]
+        found = [w for w in found if w not in asked]
+        found += [walk | {answer.name} for walk in asked for answer in question.answers]
+    return found
+
+
+@given(questionnaires())
+@settings(max_examples=500, deadline=None)
+def test_exclusivity_agrees_with_all_possible_walks(questions: list[Question]) -> None:
+    possible = walks(questions)
+    for question in questions:
+        for pair in combinations(question.asked_after, 2):
+            if any(walk.issuperset(pair) for walk in possible):
+                message = f"question {question.name!r} is asked after {pair[0]!r} and {pair[1]!r},"
+                with pytest.raises(TreeError, match=message):
+                    declare(*questions)
+                return
+    assert declare(*questions).questions == tuple(questions)
+
+
+# what is derived
+
+
+@given(trees())
+@settings(max_examples=200, deadline=None)
+def test_derived_positions_belong_to_their_names(tree: DecisionTree) -> None:
+    answers = [answer for question in tree.questions for answer in question.answers]
+    assert list(tree.answers) == answers
+    assert len(tree) == len(answers) == len(tree.columns) == len(set(tree.columns))
+    for number, question in enumerate(tree.questions):
+        assert tree.answers[tree.slices[number]] == question.answers
+        assert tuple(tree.answers[p].name for p in tree.parents[number]) == question.asked_after
+        assert all(tree.question_of[tree.answers.index(a)] == number for a in question.answers)
+
+
+@given(trees())
+@settings(max_examples=200, deadline=None)
+def test_levels_are_the_longest_ways_to_each_question(tree: DecisionTree) -> None:
+    asks = {answer.name: question for question in tree.questions for answer in question.answers}
+
+    def depth(question: Question) -> int:
+        return max((1 + depth(asks[parent]) for parent in question.asked_after), default=0)
+
+    found = {q: level for level, questions in enumerate(tree.levels) for q in questions}
+    assert found == {number: depth(question) for number, question in enumerate(tree.questions)}
+
+
+@given(tree=trees(), naming=st.sampled_from(["catalogue", "kaggle"]))
+@settings(max_examples=100, deadline=None)
+def test_declaration_survives_json(tree: DecisionTree, naming: Any) -> None:
+    tree = DecisionTree(tree.name, tree.questions, naming)
+    again = DecisionTree.from_dict(json.loads(json.dumps(tree.to_dict())))
+    assert again == tree
+    assert hash(again) == hash(tree)
+    assert again.questions == tree.questions
+    assert again.columns == tree.columns
+
+
+@pytest.mark.parametrize("tree", TREES.values(), ids=str)
+@pytest.mark.parametrize(
+    "duplicate",
+    [
+        lambda tree: DecisionTree.from_dict(json.loads(json.dumps(tree.to_dict()))),
+        copy.deepcopy,
+        lambda tree: pickle.loads(pickle.dumps(tree)),
+    ],
+    ids=["json", "deepcopy", "pickle"],
+)
+def test_copies_are_equal(tree: DecisionTree, duplicate: Any) -> None:
+    again = duplicate(tree)
+    assert again == tree
+    assert hash(again) == hash(tree)
+    assert str(again) == str(tree)
+    assert again.columns == tree.columns
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        DecisionTree("other", [ROOT]),
+        DecisionTree("toy", [ROOT], naming="kaggle"),
+        declare(Question("shape", ["smooth", "star", "disk"])),
+        declare(Question("shape", ["smooth", "disk", Answer("star", "a star")])),
+        declare(ROOT, Question("odd", ["ring"])),
+        "toy",
+    ],
+)
+def test_different_trees_are_not_equal(other: object) -> None:
+    assert declare(ROOT) != other
+
+
+@pytest.mark.parametrize(
+    ("declaration", "message"),
+    [
+        ({}, "not the declaration of a decision tree: .*'questions'"),
+        ({"name": "toy", "questions": [{"name": "bar"}]}, "not the declaration .*'answers'"),
+        ({"name": "toy", "questions": 3}, "not the declaration"),
+        ([], "not the declaration"),
+        (
+            {"name": "toy", "questions": [{"name": "bar", "answers": []}]},
+            "question 'bar' has no answers",
+        ),
+        (
+            {
+                "name": "toy",
+                "questions": [{"name": "b", "answers": [{"name": "a"}], "asked_after": "a"}],
+            },
+            "question 'b': asked_after is a sequence",
+        ),
+        ({"name": "toy", "questions": []}, "tree 'toy' has no questions"),
+    ],
+)
+def test_malformed_declaration_is_refused(declaration: Any, message: str) -> None:
+    with pytest.raises(TreeError, match=message):
+        DecisionTree.from_dict(declaration)
+
+
+def test_labels_default_to_readable_names() -> None:
+    question = Question("t07_how_rounded", ["a17_in_between", Answer("x", "wording")])
+    assert question.label == "how rounded?"
+    assert [answer.label for answer in question.answers] == ["in between", "wording"]
+    assert Question("t07_rounded", ["a"], label="How rounded?").label == "How rounded?"
+
+
+def test_answer_is_found_by_any_of_its_names() -> None:
+    for tree in TREES.values():
+        for position, answer in enumerate(tree.answers):
+            for names in (tree.catalogue_columns, tree.kaggle_columns):
+                assert tree.answer_position(names[position]) == position
+            assert tree.answer_position(answer.name) == position
+    with pytest.raises(KeyError, match="tree 'GZ2' has no answer called 'Class7"):
+        GZ2.answer_position("Class7.9")
+
+
+# the drawing
+
+
+@given(trees())
+@settings(max_examples=100, deadline=None)
+def test_every_question_and_answer_is_drawn_once(tree: DecisionTree) -> None:
+    title, *lines = str(tree).splitlines()
+    assert title == f"random: {len(tree.questions)} questions, {len(tree)} answers"
+    assert len(lines) == len(tree.questions) + len(tree)
+    for number, question in enumerate(tree.questions, 1):
+        assert sum(f"{number}. {question.label}" in line for line in lines) == 1
+    for answer, column in zip(tree.answers, tree.columns, strict=True):
+        assert sum(line.endswith(f"─ {answer.label}  [{column}]") for line in lines) == 1
+
+
+def test_drawing_hangs_questions_below_their_answers() -> None:
+    tree = declare(
+        ROOT,
+        Question("edge", ["edge_on", "face_on"], ["disk"]),
+        Question("odd", ["ring"], ["smooth", "disk"]),
+        Question("last", ["end"], ["face_on"]),
+    )
+    assert str(tree) == (
+        "toy: 4 questions, 7 answers\n"
+        "1. shape?\n"
+        "   ├─ smooth  [shape_smooth]\n"
+        "   │  3. odd? (also after: disk)\n"
+        "   │     └─ ring  [odd_ring]\n"
+        "   ├─ disk  [shape_disk]\n"
+        "   │  2. edge?\n"
+        "   │     ├─ edge on  [edge_edge_on]\n"
+        "   │     └─ face on  [edge_face_on]\n"
+        "   │        4. last?\n"
+        "   │           └─ end  [last_end]\n"
+        "   └─ star  [shape_star]"
+    )
+
+
+def test_print_shows_every_question_and_answer_of_gz2(capsys: pytest.CaptureFixture[str]) -> None:
+    print(GZ2)
+    drawing = capsys.readouterr().out
+    for question in GZ2.questions:
+        assert question.label in drawing
+    for answer, column in zip(GZ2.answers, GZ2.columns, strict=True):
+        assert f"{answer.label}  [{column}]" in drawing
+    assert "6. Anything odd? (also after: features or disk)" in drawing
+
+
+# Galaxy Zoo 2: Willett et al. 2013, MNRAS 435, 2835, Table 2: task, answers, task that comes next
+TABLE_2 = """
+01 smooth 07 | features_or_disk 02 | star_or_artifact end
+02 yes 09 | no 03
+03 bar 04 | no_bar 04
+04 spiral 10 | no_spiral 05
+05 no_bulge 06 | just_noticeable 06 | obvious 06 | dominant 06
+06 yes 08 | no end
+07 completely_round 06 | in_between 06 | cigar_shaped 06
+08 ring end | lens_or_arc end | disturbed end | irregular end | other end | merger end | dust_lane end
+09 rounded 06 | boxy 06 | no_bulge 06
+10 tight 11 | medium 11 | loose 11
+11 1 05 | 2 05 | 3 05 | 4 05 | more_than_4 05 | cant_tell 05
+"""  # noqa: E501
+NEXT_TASK = {
+    line[:2]: dict(answer.split() for answer in line[3:].split(" | "))
+    for line in TABLE_2.strip().splitlines()
+}
+
+
+def table_2_walks(task: str = "01") -> list[dict[str, str]]:
+    """All ways through Table 2, each the answer given to every task on it."""
+    if task == "end":
+        return [{}]
+    return [
+        {task: answer, **rest}
+        for answer, following in NEXT_TASK[task].items()
+        for rest in table_2_walks(following)
+    ]
+
+
+def task_and_answer(column: str) -> tuple[str, str]:
+    """``t01_smooth_or_features_a01_smooth`` -> ``01``, ``smooth``."""
+    return column[1:3], GZ2.answers[GZ2.columns.index(column)].name[4:]
+
+
+def test_gz2_has_the_published_questions_and_answers() -> None:
+    assert len(GZ2.questions) == 11
+    assert len(GZ2) == 37
+    assert [len(question) for question in GZ2.questions] == [3, 2, 2, 2, 4, 2, 3, 7, 3, 3, 6]
+    published = [(task, answer) for task, answers in NEXT_TASK.items() for answer in answers]
+    assert [task_and_answer(column) for column in GZ2.columns] == published
+
+
+def test_gz2_asks_what_the_published_flow_asks() -> None:
+    """A task is asked exactly on the ways through Table 2 that hold one of its parents."""
+    ways = table_2_walks()
+    assert len(ways) == 3 * 8 + 3 * 8 + 2 * (3 * 6 + 1) * 4 * 8 + 1
+    for number, question in enumerate(GZ2.questions):
+        task = f"{number + 1:02}"
+        parents = [task_and_answer(GZ2.columns[p]) for p in GZ2.parents[number]]
+        for way in ways:
+            asked = not parents or any(way.get(task) == answer for task, answer in parents)
+            assert asked == (task in way), (question.name, way)
+
+
+def test_gz2_parents() -> None:
+    parents = {q.name[:3]: tuple(a[:3] for a in q.asked_after) for q in GZ2.questions}
+    assert parents == {
+        "t01": (),
+        "t02": ("a02",),
+        "t03": ("a05",),
+        "t04": ("a05",),
+        "t05": ("a05",),
+        "t06": ("a01", "a02"),
+        "t07": ("a01",),
+        "t08": ("a14",),
+        "t09": ("a04",),
+        "t10": ("a08",),
+        "t11": ("a08",),
+    }
+
+
+def test_kaggle_tree_differs_in_question_6_only() -> None:
+    ours, theirs = GZ2.to_dict(), GZ2_KAGGLE.to_dict()
+    assert theirs["questions"][5].pop("asked_after") == []
+    assert ours["questions"][5].pop("asked_after") == ["a01_smooth", "a02_features_or_disk"]
+    assert ours["questions"] == theirs["questions"]
+    assert (GZ2.naming, GZ2_KAGGLE.naming) == ("catalogue", "kaggle")
+
+
+def test_catalogue_columns_keep_the_catalogues_irregular_numbers() -> None:
+    numbers = [int(answer.name[1:3]) for answer in GZ2.answers]
+    assert numbers == [*range(1, 25), 38, *range(25, 35), 36, 37]
+    assert GZ2.columns == GZ2_KAGGLE.catalogue_columns
+    assert set(GZ2.columns) >= {
+        "t01_smooth_or_features_a02_features_or_disk",
+        "t02_edgeon_a04_yes",
+        "t05_bulge_prominence_a11_just_noticeable",
+        "t08_odd_feature_a38_dust_lane",
+        "t11_arms_number_a34_4",
+        "t11_arms_number_a36_more_than_4",
+        "t11_arms_number_a37_cant_tell",
+    }
+
+
+def test_kaggle_columns_count_answers_in_the_same_order() -> None:
+    assert GZ2_KAGGLE.columns == GZ2.kaggle_columns
+    of_catalogue = dict(zip(GZ2_KAGGLE.columns, GZ2.columns, strict=True))
+    assert of_catalogue["Class1.1"] == "t01_smooth_or_features_a01_smooth"
+    assert of_catalogue["Class8.7"] == "t08_odd_feature_a38_dust_lane"
+    assert of_catalogue["Class9.1"] == "t09_bulge_shape_a25_rounded"
+    assert of_catalogue["Class11.5"] == "t11_arms_number_a36_more_than_4"
+    assert of_catalogue["Class11.6"] == "t11_arms_number_a37_cant_tell"
+
+
+def test_catalogue_columns_are_those_of_the_published_table(shared: Path) -> None:
+    table = shared / "data" / "gz2_willett13_stripe82" / "table5.csv.gz"
+    header = pd.read_csv(table, nrows=0).columns
+    for kind in ("count", "weight", "fraction", "weighted_fraction", "debiased", "flag"):
+        published = [name for name in header if name in {f"{c}_{kind}" for c in GZ2.columns}]
+        assert published == [f"{column}_{kind}" for column in GZ2.columns]
+    kinds = "count|weight|fraction|weighted_fraction|debiased|flag"
+    answers = header[header.str.fullmatch(rf"t\d\d_.*_a\d\d_.*_({kinds})")]
+    assert len(answers) == 6 * len(GZ2)
+
+
+def test_kaggle_columns_are_those_of_the_official_table(shared: Path) -> None:
+    table = shared / "data" / "kaggle_gz2" / "five_full_rows.csv"
+    header = pd.read_csv(table, nrows=0).columns
+    assert tuple(header) == (GZ2_KAGGLE.id_column, *GZ2_KAGGLE.columns)
+
+
+def test_columns_of_questions_and_ids_follow_the_naming() -> None:
+    assert GZ2_KAGGLE.question_columns == tuple(f"Class{n}" for n in range(1, 12))
+    assert GZ2.question_columns == tuple(question.name for question in GZ2.questions)
+    assert (GZ2_KAGGLE.id_column, GZ2.id_column) == ("GalaxyID", "id")
+
+
+# import boundary
+
+
+@pytest.mark.parametrize("module", ["gz2tree.tree", "gz2tree.trees"])
+def test_tree_loads_neither_torch_nor_numpy(module: str) -> None:
+    script = f"import sys, {module}; print({{'torch', 'numpy', 'pandas'}} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"
