@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from gz2tree.errors import InputError
 
@@ -12,7 +12,9 @@ Columns = Literal["cumulative", "conditional", "reach"]
 Head = Literal["pooled", "flatten"]
 Kind = Literal["count", "weight", "fraction", "weighted_fraction", "debiased"]
 LossName = Literal["binary_cross_entropy", "squared_error", "root_squared_error"]
+Optimizer = Literal["adamw", "adam"]
 Precision = Literal["auto", "32", "bf16", "16"]
+Schedule = Literal["cosine", "plateau"]
 
 
 class OptionError(InputError):
@@ -22,6 +24,10 @@ class OptionError(InputError):
 def _check(name: str, value: object, fine: bool, expected: str) -> None:
     if not fine:
         raise OptionError(f"{name}: expected {expected}, found {value!r}")
+
+
+def _check_choice(name: str, value: object, choices: Any) -> None:
+    _check(name, value, value in get_args(choices), f"one of {', '.join(get_args(choices))}")
 
 
 @dataclass(frozen=True)
@@ -134,10 +140,10 @@ class TrainConfig:
     epochs: int = 12
     batch_size: int = 64
     batches_per_epoch: int | None = None
-    optimizer: Literal["adamw", "adam"] = "adamw"
+    optimizer: Optimizer = "adamw"
     learning_rate: float = 3e-4
     weight_decay: float = 0.05
-    schedule: Literal["cosine", "plateau"] = "cosine"
+    schedule: Schedule = "cosine"
     warmup_epochs: float = 1.0
     plateau_patience: int = 2
     min_learning_rate: float = 1e-6
@@ -165,6 +171,11 @@ class TrainConfig:
             "workers",
         ):  # fmt: skip
             _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
+        for name, choices in (
+            ("optimizer", Optimizer), ("schedule", Schedule), ("loss", LossName),
+            ("precision", Precision),
+        ):  # fmt: skip
+            _check_choice(name, getattr(self, name), choices)
 
 
 @dataclass(frozen=True)
@@ -202,6 +213,7 @@ class PredictOptions:
         _check("views", self.views, self.views in (1, 8, 16), "1, 8 or 16")
         _check("gate", self.gate, 0 <= self.gate <= 1, "a probability from 0 to 1")
         _check("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
+        _check_choice("precision", self.precision, Precision)
 
 
 @dataclass(frozen=True)
@@ -234,10 +246,23 @@ class SplitOptions:
         Share of the galaxies by which the best epoch is chosen.
     test_fraction : float, in [0, 1)
         Share that training never sees; `gz2tree evaluate --part test` measures on it.
+
+    Raises
+    ------
+    OptionError
+        A share outside [0, 1), or nothing left for training.
     """
 
     valid_fraction: float = 0.1
     test_fraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("valid_fraction", "test_fraction"):
+            _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "a share in [0, 1)")
+        both = self.valid_fraction + self.test_fraction
+        _check(
+            "valid_fraction + test_fraction", both, both < 1, "less than 1, to train on the rest"
+        )
 
 
 @dataclass(frozen=True)

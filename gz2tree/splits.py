@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gz2tree.config import SplitOptions
 from gz2tree.errors import InputError, first_few
 from gz2tree.labels import Labels
 from gz2tree.tables import read_table, table_columns, write_table
@@ -39,19 +40,12 @@ def split_parts(
     InputError
         Fractions outside their range, or too few groups to give every part one.
     """
-    for name, fraction in (("valid", valid_fraction), ("test", test_fraction)):
-        if not 0 <= fraction < 1:
-            raise InputError(f"{name}_fraction: expected a share in [0, 1), found {fraction}")
-    if valid_fraction + test_fraction >= 1:
-        raise InputError(
-            "valid_fraction + test_fraction: expected less than 1, so that galaxies are left for "
-            f"training, found {valid_fraction + test_fraction}"
-        )
+    SplitOptions(valid_fraction, test_fraction)  # refuses shares outside their range
     group_of, sizes = np.unique(
         np.asarray(groups, dtype=object).astype(str), return_inverse=True, return_counts=True
     )[1:]
     order = np.random.default_rng(seed).permutation(len(sizes))
-    shares = [fraction for fraction in (test_fraction, valid_fraction) if fraction > 0]
+    shares = [(p, f) for p, f in (("test", test_fraction), ("valid", valid_fraction)) if f > 0]
     if len(sizes) <= len(shares):
         raise InputError(
             f"split: expected at least {len(shares) + 1} different images, found {len(sizes)}"
@@ -60,11 +54,11 @@ def split_parts(
     # Cut the shuffled groups where the running number of galaxies passes each share.
     galaxies_before = np.concatenate([[0], np.cumsum(sizes[order])[:-1]])
     start = 0
-    for part, fraction in (("test", test_fraction), ("valid", valid_fraction)):
-        if fraction == 0:
-            continue
+    for parts_to_come, (part, fraction) in zip(range(len(shares), 0, -1), shares, strict=True):
         end_galaxy = galaxies_before[start] + fraction * len(groups)
-        stop = max(start + 1, int(np.searchsorted(galaxies_before, round(end_galaxy))))
+        stop = int(np.searchsorted(galaxies_before, round(end_galaxy)))
+        # A group at least for this part and for each to come, that of training included.
+        stop = min(max(start + 1, stop), len(sizes) - parts_to_come)
         part_of_group[order[start:stop]] = part
         start = stop
     return part_of_group[group_of]
@@ -110,7 +104,7 @@ def read_split(path: Path) -> dict[str, str]:
     if not {"id", "part"} <= set(table_columns(path)):
         raise InputError(f"{path}: expected columns id and part")
     table = read_table(path, ["id", "part"], ids=["id"])
-    unknown = sorted(set(table["part"]) - set(PARTS))
+    unknown = sorted(set(table["part"]) - set(PARTS), key=str)
     if unknown:
         raise InputError(f"{path}: expected parts {', '.join(PARTS)}, found {first_few(unknown)}")
     return dict(zip(table["id"], table["part"], strict=True))

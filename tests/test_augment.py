@@ -240,7 +240,7 @@ def test_sixteen_orientations_are_evenly_spread() -> None:
     off_centre = blob(8 * math.cos(angle), 8 * math.sin(angle))[None]
     x, y = (torch.cat(c) for c in zip(*map(centroid, orientations(off_centre, 16)), strict=True))
     angles = torch.rad2deg(torch.atan2(y, x)).sort().values
-    torch.testing.assert_close(angles.diff(), torch.full((15,), 22.5), rtol=0, atol=0.01)
+    torch.testing.assert_close(angles.diff(), torch.full((15,), 22.5), rtol=0, atol=0.05)
 
 
 @pytest.mark.parametrize("number", [0, 2, 4, 12, 32])

@@ -298,7 +298,7 @@ def test_divisive_relu_without_positive_logit_is_equal_without_gradient(lowest: 
     assert (logits.grad == 0).all()
 
 
-@pytest.mark.parametrize("size", [1e4, 1e9, 1e30])
+@pytest.mark.parametrize("size", [1e-40, 1e4, 1e9, 1e30])
 @pytest.mark.parametrize("pattern", ["all high", "all low", "one high", "one low", "mixed"])
 def test_extreme_logits_are_finite_forward_and_backward(
     activation: Activation, pattern: str, size: float
@@ -323,7 +323,7 @@ def test_extreme_logits_are_finite_forward_and_backward(
     cumulative.square().sum().backward()
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
-    if pattern == "one high":  # everyone says smooth, yes or the like
+    if pattern == "one high" and size > 1:  # everyone says smooth, yes or the like
         assert cumulative[0] == 1
         assert cumulative[1:3].eq(0).all()
         assert graph.conditional(logits)[first].eq(1).all()

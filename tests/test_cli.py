@@ -1,0 +1,262 @@
+"""The commands as a user types them: forms, files, errors of one line, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SmallSky, write_images
+
+from gz2tree import GZ2_KAGGLE
+from gz2tree.cli import main
+
+NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]
+QUICK = [*NETWORK, "--epochs", "1", "--batch-size", "8"]
+
+
+def run(*arguments: object) -> int:
+    """Run the command line in this process."""
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as stop:  # options that are refused, and --help
+        return int(stop.code or 0)
+
+
+@pytest.fixture(scope="module")
+def trained(small_sky: SmallSky, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch, with a test part."""
+    out = tmp_path_factory.mktemp("cli") / "run"
+    code = run(
+        "train", "--labels", small_sky.table, "--images", small_sky.store, "--out", out,
+        "--test-fraction", "0.25", *QUICK,
+    )  # fmt: skip
+    assert code == 0
+    return out
+
+
+class TestHelp:
+    @pytest.mark.parametrize(
+        "command", ["tree", "simulate", "prepare", "train", "evaluate", "predict", "demo"]
+    )
+    def test_every_command_explains_itself(
+        self, command: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(command, "--help") == 0
+        assert "--help" in capsys.readouterr().out
+
+    def test_options_have_dashes(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run("train", "--help")
+        text = capsys.readouterr().out
+        assert "--valid-fraction" in text
+        assert "--valid_fraction" not in text
+
+    def test_help_loads_nothing_heavy(self) -> None:
+        heavy = ("torch", "numpy", "pandas", "lightning", "matplotlib", "PIL")
+        code = (
+            "import sys\nfrom gz2tree.cli import main\n"
+            "try:\n    main(['train', '--help'])\nexcept SystemExit:\n    pass\n"
+            f"print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stderr.strip() == "[]"
+
+    def test_tree_draws_the_tree(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run("tree", "GZ2_KAGGLE") == 0
+        assert capsys.readouterr().out.strip() == str(GZ2_KAGGLE)
+
+
+class TestPrepare:
+    def test_writes_a_store(
+        self, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        arguments = ("prepare", small_sky.images, tmp_path / "s", "--crop", 40, "--size", 16)
+        assert run(*arguments, "--workers", 0) == 0
+        assert np.load(tmp_path / "s" / "cutouts.npy").shape == (40, 16, 16, 3)
+        assert "40 cutouts" in capsys.readouterr().out
+
+
+class TestTrain:
+    def test_leaves_a_run_directory(self, trained: Path, small_sky: SmallSky) -> None:
+        split = pd.read_csv(trained / "split.csv", dtype=str)
+        assert list(split.columns) == ["id", "part"]
+        assert sorted(split["id"]) == sorted(small_sky.labels.ids)
+        assert split["part"].value_counts().to_dict() == {"train": 26, "test": 10, "valid": 4}
+        comparison = pd.read_csv(trained / "split_comparison.csv")
+        assert list(comparison["answer"]) == list(GZ2_KAGGLE.columns)
+        for name in ("run.json", "history.csv", "model/model.safetensors", "model/config.json"):
+            assert (trained / name).is_file(), name
+
+    @pytest.mark.parametrize("model", ["flat", "flat-renormalised"])
+    def test_trains_flat_networks_from_image_files(
+        self, model: str, small_sky: SmallSky, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "r"
+        code = run(
+            "train", "--labels", small_sky.table, "--images", small_sky.images, "--out", out,
+            "--crop", 40, "--size", 32, "--model", model, *QUICK,
+        )  # fmt: skip
+        assert code == 0
+        config = json.loads((out / "model" / "config.json").read_text())
+        assert config["model"] == "FlatNet"
+        assert config["renormalised"] == (model == "flat-renormalised")
+        assert config["cutouts"] == {"crop": 40, "size": 32}
+
+    def test_resume_of_a_finished_run_changes_nothing(
+        self, trained: Path, small_sky: SmallSky
+    ) -> None:
+        before = (trained / "model" / "model.safetensors").read_bytes()
+        arguments = (
+            "train", "--labels", small_sky.table, "--images", small_sky.store, "--out", trained,
+            "--test-fraction", "0.25", *QUICK,
+        )  # fmt: skip
+        assert run(*arguments) == 2
+        assert run(*arguments, "--resume") == 0
+        assert (trained / "model" / "model.safetensors").read_bytes() == before
+
+    def test_preset_gives_the_defaults(self, capsys: pytest.CaptureFixture[str]) -> None:
+        needed = ("train", "--labels", "t", "--images", "i", "--out", "o")
+        assert run(*needed, "--preset", "paper", "--epochs", 3, "--print-config") == 0
+        shown = capsys.readouterr().out
+        for line in ("crop: 120", "batch_size: 75", "optimizer: adam", "epochs: 3"):
+            assert line in shown
+
+
+class TestEvaluate:
+    def evaluate(self, trained: Path, sky: SmallSky, *more: object) -> int:
+        data = ("--labels", sky.table, "--images", sky.store)
+        return run("evaluate", "--model", trained, *data, *more)
+
+    def test_writes_figures_of_the_test_part(
+        self, trained: Path, small_sky: SmallSky, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "e.json"
+        assert self.evaluate(trained, small_sky, "--part", "test", "--json", file) == 0
+        figures = json.loads(file.read_text())
+        assert figures["n"] == 10
+        assert 0 < figures["rmse"] < 1
+        assert figures["max_parent_violation"] < 1e-6
+        assert figures["vote_noise_rmse"] is None
+        assert list(figures["per_answer"]) == list(GZ2_KAGGLE.columns)
+
+    def test_training_galaxies_are_refused_unless_asked_for(
+        self, trained: Path, small_sky: SmallSky, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for model in (trained, trained / "model"):
+            assert self.evaluate(model, small_sky) == 2
+        assert "26 of 40 labelled galaxies trained this model" in capsys.readouterr().err
+        assert self.evaluate(trained, small_sky, "--part", "all") == 0
+
+    def test_gate_makes_zeros(self, trained: Path, small_sky: SmallSky, tmp_path: Path) -> None:
+        shares = []
+        for gate in (0, 0.05, 0.2):
+            file = tmp_path / f"{gate}.json"
+            more = ("--part", "test", "--gate", gate, "--json", file)
+            assert self.evaluate(trained, small_sky, *more) == 0
+            shares.append(json.loads(file.read_text())["exact_zero_share"])
+        assert shares[0] == 0
+        assert shares[0] < shares[1] < shares[2]
+
+    def test_other_tree_is_refused(
+        self, trained: Path, small_sky: SmallSky, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.evaluate(trained, small_sky, "--part", "test", "--tree", "GZ2") == 2
+        assert "that of the model, GZ2_KAGGLE, found GZ2" in capsys.readouterr().err
+
+    def test_labels_of_another_kind_are_warned_of(
+        self, trained: Path, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A catalogue of counts, under the model's tree, for a model of cumulative labels."""
+        counts = np.random.default_rng(0).integers(1, 9, (40, len(GZ2_KAGGLE)))
+        columns = [f"{stem}_count" for stem in GZ2_KAGGLE.catalogue_columns]
+        table = pd.DataFrame(counts, columns=columns)
+        table.insert(0, "asset_id", small_sky.labels.ids)
+        table.to_csv(tmp_path / "c.csv", index=False)
+        file = tmp_path / "e.json"
+        code = run(
+            "evaluate", "--model", trained, "--labels", tmp_path / "c.csv",
+            "--images", small_sky.store, "--kind", "count", "--part", "test", "--json", file,
+        )  # fmt: skip
+        assert code == 0
+        assert "different targets" in capsys.readouterr().err
+        assert json.loads(file.read_text())["vote_noise_rmse"] > 0
+
+
+class TestPredict:
+    @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".fits"])
+    def test_writes_a_catalogue_of_images_never_seen(
+        self, suffix: str, trained: Path, tmp_path: Path
+    ) -> None:
+        images = write_images(tmp_path / "new", ["007", "587739505552785605"], seed=9)
+        out = tmp_path / f"cat{suffix}"
+        assert run("predict", "--model", trained, "--images", images, "--out", out) == 0
+        if suffix == ".csv":
+            table = pd.read_csv(out, dtype={"GalaxyID": str})
+        elif suffix == ".parquet":
+            table = pd.read_parquet(out)
+        else:
+            from astropy.table import Table
+
+            table = Table.read(out, character_as_bytes=False).to_pandas()
+        assert list(table.columns) == ["GalaxyID", *GZ2_KAGGLE.columns]
+        assert list(table["GalaxyID"]) == ["007", "587739505552785605"]
+
+    def test_views_and_columns(self, trained: Path, small_sky: SmallSky, tmp_path: Path) -> None:
+        out = tmp_path / "reach.csv"
+        arguments = ("predict", "--model", trained, "--images", small_sky.store, "--out", out)
+        assert run(*arguments, "--views", 8, "--columns", "reach") == 0
+        table = pd.read_csv(out)
+        assert list(table.columns)[1:] == [f"Class{n}_reach" for n in range(1, 12)]
+        assert (table["Class1_reach"] == 1).all()
+
+
+PREDICT = "predict --images {images} --out {tmp}/x.csv --model {run}"
+TRAIN = "train --labels {table} --images {store} --out {tmp}/r --pretrained false"
+EVALUATE = "evaluate --labels {table} --images {store} --model {run}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (f"{PREDICT} --model {{tmp}}", "expected a run directory"),
+        (f"{PREDICT} --out {{tmp}}/x.xlsx", "expected a table ending in"),
+        (f"{PREDICT} --images {{tmp}}/none", "none"),
+        (f"{PREDICT} --gate 2", "gate: expected a probability"),
+        (f"{PREDICT} --views 3", "views"),
+        (f"{TRAIN} --backbone resnet5O", "did you mean 'resnet50'?"),
+        (f"{TRAIN} --epochs 0", "epochs: expected at least 1, found 0"),
+        (f"{TRAIN} --labels {{tmp}}/no.csv", "no.csv"),
+        (f"{TRAIN} --size 16", "size 16"),
+        (f"{TRAIN} --valid-fraction 1.5", "valid_fraction: expected a share in [0, 1), found 1.5"),
+        (f"{TRAIN} --test-fraction 0.95", "expected less than 1"),
+        (f"{EVALUATE} --part nope", "invalid choice"),
+        (f"{EVALUATE} --json {{tmp}}/a/b.json", "expected an existing folder"),
+        ("simulate {tmp}/sky --n 0", "n"),
+        ("prepare {images} {tmp}/s --crop 10 --size 20", "1 <= size <= crop"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_refused_input_is_one_line_and_exit_code_2(
+    arguments: str,
+    said: str,
+    trained: Path,
+    small_sky: SmallSky,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    places = {
+        "images": small_sky.images,
+        "store": small_sky.store,
+        "table": small_sky.table,
+        "run": trained,
+        "tmp": tmp_path,
+    }
+    assert run(*arguments.format(**places).split()) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert said in errors[0]
+    assert not (tmp_path / "r").exists(), "a refused run leaves no directory behind"
