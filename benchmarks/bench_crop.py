@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from record import provenance
 
 from gz2tree import CutoutOptions, GalaxyTreeNet, LabelledCutouts, TrainConfig, fit, read_labels
-from gz2tree.run import versions
 from gz2tree.splits import split_parts
 from gz2tree.store import prepare
 
@@ -46,6 +44,11 @@ def validation_rmse(args: argparse.Namespace, crop: int, seed: int) -> float:
         config,
     )
     return float(history["valid_rmse"].iloc[-1])
+
+
+def write(results: dict[str, Any]) -> None:
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results | provenance(), indent=2) + "\n")
 
 
 def main() -> None:
@@ -76,14 +79,8 @@ def main() -> None:
                     "rmse": rmse,
                 }
             )
-            results |= {
-                "command": " ".join(sys.argv),
-                "backbone": args.backbone,
-                "versions": versions(),
-                "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
-            }
-            RESULTS.parent.mkdir(exist_ok=True)
-            RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+            write(results | {"backbone": args.backbone})
+    write(results)
     table = pd.DataFrame(results["rmse"])
     print(table.pivot_table("rmse", ["crop", "size", "epochs"], "seed").round(4))
 

@@ -245,14 +245,14 @@ def _conditional_square(
 ) -> tuple[Array, Array]:
     """Squared errors of conditional probabilities, times their weights; and the weights.
 
-    An answer predicted not to be reachable counts as predicted with probability 0; a flat network
-    may imply a conditional probability above 1, which counts as 1.
+    An answer predicted not to be reachable counts as predicted with probability 0. A flat network
+    or a rounded label may imply a conditional probability above 1, which counts as 1.
     """
     voted = graph.condition(torch.from_numpy(labels.cumulative)).numpy()
     ours = graph.condition(torch.from_numpy(predicted)).numpy()
     ours = np.nan_to_num(ours, nan=0.0).clip(0, 1)
     weight = np.where(np.isnan(voted), 0.0, labels.reach[:, list(labels.tree.question_of)])
-    return weight * np.square(ours - np.nan_to_num(voted)), weight
+    return weight * np.square(ours - np.nan_to_num(voted).clip(0, 1)), weight
 
 
 def _violation(graph: DecisionGraph, predicted: Array) -> Array:

@@ -219,14 +219,14 @@ class DecisionGraph(nn.Module):
         Returns
         -------
         conditional : Tensor, shape (..., n_answers)
-            NaN in questions that are not reached.
+            NaN in questions that are not reached, or of unknown (NaN) reach.
         """
         cumulative = _full_precision(cumulative)
         reach = self.reach(cumulative).index_select(-1, self.question_of)  # (..., n_answers)
         reached = reach > 0
         # Dividing by the reach itself where it is 0 would put NaN into the gradient of all answers.
         quotient = cumulative / torch.where(reached, reach, 1.0)
-        return torch.where(reached | torch.isnan(reach), quotient, torch.nan)
+        return torch.where(reached, quotient, torch.nan)
 
     def gate(self, cumulative: Tensor, threshold: float) -> Tensor:
         """Set improbable answers, and all that follows from them, to exactly 0.

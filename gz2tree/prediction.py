@@ -16,6 +16,7 @@ from gz2tree.augment import orientations
 from gz2tree.config import Columns, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
+from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.precision import autocast, choose_precision, memory_format
@@ -53,7 +54,7 @@ def predict(
     Raises
     ------
     InputError
-        Cutouts of another crop or size, or no image that can be read.
+        Cutouts of another crop or size, no images, or none that can be read.
     """
     pieces = list(_catalogue_pieces(model, images, options, "cumulative", positions, progress))
     return pd.concat(pieces, ignore_index=True)
@@ -128,12 +129,13 @@ def _catalogue_pieces(
     progress: bool,
 ) -> Iterator[pd.DataFrame]:
     names = column_names(model.tree, columns)
+    graph = DecisionGraph(model.tree)  # on the CPU, as the predictions are
     for ids, cumulative in predict_batches(model, images, options, positions, progress):
         values = cumulative
         if columns == "conditional":
-            values = model.graph.condition(cumulative)
+            values = graph.condition(cumulative)
         elif columns == "reach":
-            values = model.graph.reach(cumulative)
+            values = graph.reach(cumulative)
         piece = pd.DataFrame(values.numpy(), columns=names)
         piece.insert(0, model.tree.id_column, ids)
         yield piece
@@ -157,6 +159,8 @@ def predict_batches(
         raise InputError(f"cutouts: expected the model's {model.cutouts}, found {images.options}")
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     total = len(images) if positions is None else len(np.asarray(positions))
+    if total == 0:
+        raise InputError("expected images to predict, found none")
     problems: list[tuple[str, str]] = []
     network = _Predictor(model, device, options)
     with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
@@ -165,7 +169,7 @@ def predict_batches(
             if len(batch.positions):
                 yield images.ids[batch.positions], network(batch.cutouts)
             bar.update(len(batch.positions) + len(batch.problems))
-    if problems and len(problems) == total:
+    if len(problems) == total:
         raise InputError(
             f"expected images that can be read, found none among {total}: {problems[0][0]}: "
             f"{problems[0][1]}"

@@ -56,7 +56,7 @@ class RunDirectory:
         if run.path.exists() and not run.path.is_dir():
             raise InputError(f"{path}: expected a directory for the run, found a file")
         if run.is_begun:
-            run._check_resumable(given, resume)
+            run._check_resumable(given, resume or _is_follower())
         elif run.path.is_dir() and any(run.path.iterdir()):
             raise InputError(f"{path}: expected an empty or new directory, found other files in it")
         else:
@@ -122,6 +122,11 @@ class RunDirectory:
         partial = self.path / f".partial-{_RECORD}"
         partial.write_text(json.dumps(record, indent=2) + "\n")
         os.replace(partial, self.path / _RECORD)
+
+
+def _is_follower() -> bool:
+    """Whether this process was launched beside another that began the run, to train with it."""
+    return any(int(os.environ.get(name, "0")) > 0 for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
 
 
 def versions() -> dict[str, str]:

@@ -183,6 +183,19 @@ def test_not_measured_stays_not_measured() -> None:
     torch.testing.assert_close(graph.condition(cumulative).isnan(), lost)
 
 
+def test_condition_is_unknown_where_a_parent_was_not_measured() -> None:
+    """As in a table that has the columns of question 8, but not those of question 6."""
+    graph = DecisionGraph(GZ2_KAGGLE)
+    cumulative = random_cumulative(GZ2_KAGGLE, 0, torch.float64)
+    complete = graph.condition(cumulative)
+    cumulative[:, GZ2_KAGGLE.slices[5]] = torch.nan
+    complete[:, [q in (5, 7) for q in GZ2_KAGGLE.question_of]] = torch.nan
+    assert not cumulative[:, GZ2_KAGGLE.slices[7]].isnan().any()
+    torch.testing.assert_close(
+        graph.condition(cumulative), complete, rtol=0, atol=0, equal_nan=True
+    )
+
+
 # precision and shapes
 
 
@@ -231,6 +244,13 @@ def test_sums_hold_in_any_tree(
     cumulative = graph(scale * torch.randn(10, len(tree), generator=generator))
     assert ((cumulative >= 0) & (cumulative <= 1)).all()
     assert ((sums(tree, cumulative) - graph.reach(cumulative)).abs() <= 1e-6).all()
+
+
+def test_sums_hold_for_very_many_galaxies(activation: Activation) -> None:
+    """The entmax package alone is off by up to 1.1e-6."""
+    tree = DecisionTree("odd", [Question("odd", [f"a{n}" for n in range(7)])])
+    logits = 0.7 * torch.randn(100_000, 7, generator=torch.Generator().manual_seed(0))
+    assert (DecisionGraph(tree, activation)(logits).sum(-1) - 1).abs().max() <= 5e-7
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
@@ -470,6 +490,14 @@ def test_gate_cuts_by_the_ungated_cumulative_probability() -> None:
     gated = DecisionGraph(tree).gate(cumulative, 0.19)
     expected = [7 / 9, 2 / 9, 0, 2 / 9, 0, 0, 1]
     np.testing.assert_allclose(gated, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_gate_keeps_an_answer_that_equals_it(dtype: torch.dtype) -> None:
+    tree = DecisionTree("toy", [Question("shape", ["smooth", "disk"])])
+    cumulative = torch.tensor([0.9, 0.1], dtype=dtype)
+    assert DecisionGraph(tree).gate(cumulative, 0.1)[1] > 0
+    assert DecisionGraph(tree).gate(cumulative, 0.1001)[1] == 0
 
 
 @pytest.mark.parametrize("threshold", [-1e-9, 1.0000001, math.nan, math.inf])

@@ -1,0 +1,31 @@
+"""What every benchmark writes beside its figures, so that they can be had again."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import Any
+
+import pandas as pd
+
+from gz2tree.run import versions
+
+
+def provenance() -> dict[str, Any]:
+    """Return command, versions and hardware of this process."""
+    return {
+        "command": "python " + " ".join(sys.argv),
+        "versions": versions(),
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def markdown(table: pd.DataFrame, digits: int) -> str:
+    """Lay out a table of numbers for a page."""
+    header = [str(table.index.name or ""), *map(str, table.columns)]
+    rows = [
+        [str(name), *(f"{value:.{digits}f}" for value in row)] for name, *row in table.itertuples()
+    ]
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,39 @@
+"""The example scripts run as their own words say, in small."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gz2tree.simulate import simulate
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate(tmp_path_factory.mktemp("sky"), 60, size=64, workers=1, progress=False)
+
+
+def test_train_and_predict_then_gallery(sky: Path, tmp_path: Path) -> None:
+    def example(name: str, *arguments: object) -> str:
+        command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    said = example(
+        "train_and_predict.py", "--images", sky / "images", "--labels", sky / "labels.csv",
+        "--out", tmp_path, "--epochs", 1, "--crop", 40, "--size", 32, "--backbone", "resnet10t",
+    )  # fmt: skip
+    assert "12 galaxies" in said
+    assert (tmp_path / "predictions.parquet").is_file()
+    gallery = tmp_path / "gallery.png"
+    example(
+        "gallery.py", "--model", tmp_path / "run", "--images", tmp_path / "cutouts",
+        "--out", gallery,
+    )  # fmt: skip
+    assert gallery.is_file()
