@@ -141,7 +141,7 @@ class TrainConfig:
     batch_size: int = 64
     batches_per_epoch: int | None = None
     optimizer: Optimizer = "adamw"
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
     weight_decay: float = 0.05
     schedule: Schedule = "cosine"
     warmup_epochs: float = 1.0

@@ -214,6 +214,24 @@ class TestPredict:
         assert (table["Class1_reach"] == 1).all()
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_predict_and_evaluate_never_import_lightning(
+    command: str, trained: Path, small_sky: SmallSky, tmp_path: Path
+) -> None:
+    more = {
+        "predict": ["--out", str(tmp_path / "c.csv")],
+        "evaluate": ["--labels", str(small_sky.table), "--part", "test"],
+    }[command]
+    arguments = [command, "--model", str(trained), "--images", str(small_sky.store), *more]
+    code = (
+        "import sys\nfrom gz2tree.cli import main\n"
+        f"assert main({arguments!r}) == 0\n"
+        "assert not {'lightning', 'torchmetrics'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 PREDICT = "predict --images {images} --out {tmp}/x.csv --model {run}"
 TRAIN = "train --labels {table} --images {store} --out {tmp}/r --pretrained false"
 EVALUATE = "evaluate --labels {table} --images {store} --model {run}"

@@ -367,7 +367,7 @@ def test_conditional_probabilities_are_the_networks(
 def test_predictions_and_network_may_be_on_different_devices(
     tmp_path: Path, folder: Path, images: ImageFiles, monkeypatch: pytest.MonkeyPatch, columns: Any
 ) -> None:
-    """Predictions come to the CPU while the network stays on a GPU; here, for want of one, nowhere."""
+    """Predictions come to the CPU, the network stays on a GPU; here, for want of one, nowhere."""
     network = tree_net()
     write(network, images, tmp_path / "expected.parquet", columns)
     with torch.inference_mode():
