@@ -35,6 +35,7 @@ def main() -> None:
     rows = store.rows(np.random.default_rng(args.seed).choice(ids, 16, replace=False))
     predictions = gz2tree.predict(model, store, positions=rows, progress=False)
 
+    predictions[model.untrained] = np.nan
     figure = Figure(figsize=(11, 15), layout="constrained")
     values = predictions[list(model.tree.columns)].to_numpy()
     for axes, row, cumulative in zip(figure.subplots(4, 4).flat, rows, values, strict=True):

@@ -66,6 +66,12 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             values = torch.tensor(given if given is not None else normalisation[name])
             self.register_buffer(name, values.view(3, 1, 1), persistent=False)
 
+    @property
+    def untrained(self) -> list[str]:
+        """Columns of answers that no training galaxy had measured: their output means nothing."""
+        trained = self.training_record.get("answers", self.tree.columns)
+        return [column for column in self.tree.columns if column not in trained]
+
     def forward_features(self, images: Tensor) -> Tensor:
         """Last feature map of the backbone.
 

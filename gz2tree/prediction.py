@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from gz2tree.precision import autocast, choose_precision, memory_format
 from gz2tree.tables import TableWriter, table_format
 from gz2tree.tree import DecisionTree
 from gz2tree.version import __version__
+
+_log = logging.getLogger("gz2tree")
 
 
 def predict(
@@ -161,6 +164,12 @@ def predict_batches(
     total = len(images) if positions is None else len(np.asarray(positions))
     if total == 0:
         raise InputError("expected images to predict, found none")
+    if model.untrained:
+        _log.warning(
+            "this model was trained without %d of its %d answers; what it says of them means "
+            "nothing: %s",
+            len(model.untrained), len(model.tree), ", ".join(model.untrained),
+        )  # fmt: skip
     problems: list[tuple[str, str]] = []
     network = _Predictor(model, device, options)
     with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
@@ -208,7 +217,7 @@ def most_probable_path(tree: DecisionTree, cumulative: ArrayLike) -> list[tuple[
     ----------
     tree : DecisionTree
     cumulative : array_like, shape (n_answers,), in [0, 1]
-        Of one galaxy.
+        Of one galaxy. Questions with NaN among their answers are left out.
 
     Returns
     -------

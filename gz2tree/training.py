@@ -116,6 +116,11 @@ def _train(
     model.training_record = {
         **record["options"],
         "versions": record["versions"],
+        "answers": [
+            column
+            for number, column in enumerate(model.tree.columns)
+            if train.labels.measured[:, number].any()
+        ],
         "n_train": len(train),
         "n_valid": len(valid or ()),
     }

@@ -350,7 +350,7 @@ NAMES = {
         (["587739505552785605", "587739505552785604"], "dr7objid", 2),
         (["9007199254740993"], "objid", 1),  # and not its neighbour, the same float
         (["a1", "a2", "a3", "a4"], "id_str", 3),
-        (["a1", "012"], "asset_id", 1),  # the first that matches, not the best
+        (["a1", "a2", "012"], "asset_id", 1),  # the first that matches, not the best
     ],
 )
 @pytest.mark.parametrize("suffix", SUFFIXES)

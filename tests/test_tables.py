@@ -24,7 +24,7 @@ TABLE = pd.DataFrame(
         "id": ["0042", "9007199254740993", "9007199254740992", "587739505552785605"],
         "votes": [0, 40, -7, 2**53 + 1],
         "share": [0.1, 1 / 3, np.nan, 1e-30],
-        "sample": ["original", "extra", "stripe82", "a, b"],
+        "class": ["Sc?t", "Er", "SBb2m", "A, (o)"],
     }
 )
 

@@ -19,6 +19,7 @@ from conftest import SMALL, SmallSky
 
 from gz2tree import (
     GZ2,
+    GZ2_KAGGLE,
     AugmentOptions,
     CutoutOptions,
     FlatNet,
@@ -28,6 +29,7 @@ from gz2tree import (
     TrainConfig,
     fit,
     load_model,
+    predict,
 )
 from gz2tree.callbacks import RunKeeper
 from gz2tree.config import PRESETS
@@ -300,3 +302,19 @@ class TestResume:
             with start(out) as running:
                 assert running.wait(timeout=300) == 0
         assert_same_run(tmp_path / "alone", tmp_path / "killed")
+
+
+def test_model_knows_the_answers_it_was_trained_on(
+    small_galaxies: LabelledCutouts, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A head that saw no label gives numbers all the same; the model must say so."""
+    cumulative = small_galaxies.labels.cumulative.copy()
+    cumulative[:, GZ2_KAGGLE.slices[2]] = np.nan
+    labels = replace(small_galaxies.labels, cumulative=cumulative)
+    model = tiny_net()
+    assert model.untrained == []
+    fit(model, LabelledCutouts(small_galaxies.store, labels), None, EXACT, progress=False)
+    assert model.untrained == ["Class3.1", "Class3.2"]
+    predict(model, small_galaxies.store, positions=[0], progress=False)
+    assert "trained without 2 of its 37 answers" in caplog.text
+    assert "Class3.1, Class3.2" in caplog.text
