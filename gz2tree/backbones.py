@@ -48,7 +48,7 @@ def resnet50_v1(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     return network
 
 
-def create_backbone(name: str, pretrained: bool | str | Path) -> nn.Module:
+def create_backbone(name: str, pretrained: bool | str | Path, size: int) -> nn.Module:
     """Build a timm network without its classifier.
 
     Parameters
@@ -58,6 +58,8 @@ def create_backbone(name: str, pretrained: bool | str | Path) -> nn.Module:
     pretrained : bool or path
         True: timm's own weights, from its hub or the local cache. False: random weights. A path: a
         state dict, ``.safetensors`` or ``.pth``, loaded strictly.
+    size : int, pixels
+        Side of the images, for backbones that are made for one size (vision transformers).
 
     Returns
     -------
@@ -75,8 +77,12 @@ def create_backbone(name: str, pretrained: bool | str | Path) -> nn.Module:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"backbone: expected the name of a timm model, found {name!r}{hint}")
     from_hub = pretrained is True
+    known = timm.get_pretrained_cfg(name)
+    fixed: dict[str, Any] = (
+        {"img_size": size} if known is not None and known.fixed_input_size else {}
+    )
     try:
-        backbone: nn.Module = timm.create_model(name, pretrained=from_hub, num_classes=0)
+        backbone: nn.Module = timm.create_model(name, pretrained=from_hub, num_classes=0, **fixed)
     except InputError:
         raise
     # timm and the hub raise many kinds of error, down to those of the HTTP library.

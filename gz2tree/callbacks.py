@@ -64,7 +64,8 @@ class RunKeeper(L.Callback):
         Never after an epoch's last batch: validation and the plateau schedule are yet to come, and
         Lightning would skip them when resuming. The first batch of the next epoch makes up for it.
         """
-        late = time.monotonic() - self._saved > self.interval
+        # Processes that trained together would have to agree on the time: they save after epochs.
+        late = trainer.world_size == 1 and time.monotonic() - self._saved > self.interval
         if batch_idx + 1 < trainer.num_training_batches and (self._due or late):
             partial = self.run.checkpoint.with_suffix(".partial")
             trainer.save_checkpoint(partial)

@@ -21,6 +21,7 @@ from gz2tree.config import (
     PredictOptions,
     SplitOptions,
     TrainConfig,
+    check_workers,
 )
 from gz2tree.errors import InputError
 from gz2tree.trees import TREES
@@ -33,8 +34,10 @@ class Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Print what is wrong with the options, and exit with 2."""
-        text = re.sub(rf"\b(?:{'|'.join(_COMMANDS)})\.(\w+)", r"--\1", message)
-        print("error:", _with_dashes(" ".join(text.split())), file=sys.stderr)
+        text = " ".join(message.split())
+        text = re.sub(rf"(?<=[ \"])(?:{'|'.join(_COMMANDS)})\.(\w+)(?=[\",]|$)", r"--\1", text)
+        text = re.sub(r"<class '(\w+)'>", r"\1", text)
+        print("error:", _with_dashes(text), file=sys.stderr)
         raise SystemExit(2)
 
     def format_help(self, *arguments: Any) -> str:
@@ -55,13 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exit_code : int
         0; 2 for options or input that are refused; 130 after Ctrl-C.
     """
-    given = [_with_underscores(argument) for argument in (arguments or sys.argv[1:])]
+    arguments = sys.argv[1:] if arguments is None else arguments
+    given = [_with_underscores(argument) for argument in arguments]
     parsed = build_parser(given).parse_args(given)
     command = parsed.subcommand
     _log_to_stderr()
     try:
+        if command == "train" and (parsed.train.preset or "") != _value_of("--preset", given):
+            raise InputError("preset: expected on the command line, found in the --config file")
         _COMMANDS[command](parsed[command])
-    except InputError as error:
+    except (InputError, OSError) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -174,6 +180,8 @@ def _tree(options: Namespace) -> None:
 
 
 def _simulate(options: Namespace) -> None:
+    check_workers(options.workers)
+
     from gz2tree.simulate import simulate
 
     low, high = options.volunteers
@@ -189,6 +197,7 @@ def _simulate(options: Namespace) -> None:
 
 def _prepare(options: Namespace) -> None:
     cutouts = _take(CutoutOptions, options)
+    check_workers(options.workers)
 
     from gz2tree.store import prepare
 

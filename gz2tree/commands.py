@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sys
 from dataclasses import asdict, replace
@@ -73,7 +72,7 @@ def train_run(
         "labels": {"table": labels_table.name, **asdict(label_options)},
         "split": asdict(split),
         "cutouts": asdict(source.options),
-        "data": {"galaxies": len(labels), "sha256": _digest(labels)},
+        "data": {"galaxies": len(labels), "sha256": labels.digest()},
     }
     run = RunDirectory.open(out, options, resume=resume)
     if isinstance(source, ImageFiles):
@@ -81,8 +80,7 @@ def train_run(
         wanted = [galaxy for galaxy in labels.ids if galaxy in have]
         source = prepare(images, run.cutouts, source.options, only=wanted)
     galaxies = LabelledCutouts(source, labels)
-    parts = split_parts(galaxies.hashes, split.valid_fraction, split.test_fraction, config.seed)
-    write_split(run.split, galaxies.labels.ids.tolist(), parts)
+    parts = _split(run, galaxies, split, config.seed)
     comparison = compare_parts(galaxies.labels, parts)
     write_table(comparison.reset_index(), run.comparison)
     _log.info("galaxies: %s; means of the answers in %s", _count(parts), run.comparison)
@@ -96,6 +94,21 @@ def train_run(
         text = f"validation RMSE {best['valid_rmse']:.4f}"
         print(f"best epoch {best['epoch']:.0f} of {len(history)}: {text}")
     print(f"the model is in {run.model}")
+
+
+def _split(
+    run: RunDirectory, galaxies: LabelledCutouts, split: SplitOptions, seed: int
+) -> NDArray[np.object_]:
+    """Split the galaxies and write it down; a resumed run must come to the split it began with."""
+    parts = split_parts(galaxies.hashes, split.valid_fraction, split.test_fraction, seed)
+    ids = galaxies.labels.ids.tolist()
+    if run.split.is_file() and read_split(run.split) != dict(zip(ids, parts, strict=True)):
+        raise InputError(
+            f"{run.split}: these images split otherwise than those the run was begun with; "
+            "galaxies that tested it would train it"
+        )
+    write_split(run.split, ids, parts)
+    return parts
 
 
 def evaluate_model(
@@ -116,8 +129,8 @@ def evaluate_model(
             f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
             "read under the model's tree"
         )
-    if json_file is not None and not json_file.parent.is_dir():
-        raise InputError(f"{json_file}: expected an existing folder, found none")
+    if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
+        raise InputError(f"{json_file}: expected a file in an existing folder")
     source = open_images(images, model.cutouts)
     labels = read_labels(
         labels_table,
@@ -130,7 +143,10 @@ def evaluate_model(
     labels = labels.take(_rows_of_part(labels, run, part))
     _warn_of_kind(model, labels)
     positions = pd.Index(source.ids).get_indexer(pd.Index(labels.ids))
-    predictions = predict(model, source, options, positions=positions[positions >= 0])
+    positions = positions[positions >= 0]
+    if not len(positions):
+        raise InputError(f"{images}: expected images of the {len(labels)} galaxies, found none")
+    predictions = predict(model, source, options, positions=positions)
     report = evaluate(predictions, labels)
     print(report)
     if json_file is not None:
@@ -142,6 +158,7 @@ def evaluate_model(
             "part": part,
             "views": options.views,
             "gate": options.gate,
+            "precision": options.precision,
         }
         json_file.write_text(report.to_json(**described) + "\n")
 
@@ -236,11 +253,6 @@ def _warn_of_kind(model: GalaxyNet, labels: Labels) -> None:
         _log.warning(
             "the model was trained on %s, the labels are of %s: different targets", trained, found
         )
-
-
-def _digest(labels: Labels) -> str:
-    text = "\n".join(labels.ids).encode() + labels.cumulative.tobytes()
-    return hashlib.sha256(text).hexdigest()
 
 
 def _count(parts: NDArray[Any]) -> str:

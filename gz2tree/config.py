@@ -30,6 +30,11 @@ def _check_choice(name: str, value: object, choices: Any) -> None:
     _check(name, value, value in get_args(choices), f"one of {', '.join(get_args(choices))}")
 
 
+def check_workers(workers: int | None) -> None:
+    """Refuse a negative number of processes."""
+    _check("workers", workers, workers is None or workers >= 0, "at least 0")
+
+
 @dataclass(frozen=True)
 class CutoutOptions:
     """How an image becomes a cutout.
@@ -104,7 +109,8 @@ class TrainConfig:
     weight_decay : float
         Of weights; biases and normalisation layers have none.
     schedule : {"cosine", "plateau"}
-        Cosine to 0, or halved after `plateau_patience` epochs without a better validation RMSE.
+        Cosine to 0, or halved after every `plateau_patience` epochs without a better validation
+        RMSE.
     warmup_epochs : float
         Linear increase at the start of the cosine schedule.
     plateau_patience : int
@@ -159,7 +165,7 @@ class TrainConfig:
     nodes: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "devices", "nodes"):
+        for name in ("epochs", "batch_size", "plateau_patience", "devices", "nodes"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("batches_per_epoch", "early_stopping"):
             value = getattr(self, name)
@@ -167,8 +173,7 @@ class TrainConfig:
         for name in ("learning_rate", "checkpoint_minutes"):
             _check(name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
         for name in (
-            "weight_decay", "warmup_epochs", "plateau_patience", "min_learning_rate", "seed",
-            "workers",
+            "weight_decay", "warmup_epochs", "min_learning_rate", "seed", "workers",
         ):  # fmt: skip
             _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         for name, choices in (
@@ -213,6 +218,7 @@ class PredictOptions:
         _check("views", self.views, self.views in (1, 8, 16), "1, 8 or 16")
         _check("gate", self.gate, 0 <= self.gate <= 1, "a probability from 0 to 1")
         _check("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
+        check_workers(self.workers)
         _check_choice("precision", self.precision, Precision)
 
 

@@ -33,6 +33,8 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor]]):
     """
 
     def __init__(self, store: CutoutStore, labels: Labels) -> None:
+        if len(labels) == 0:
+            raise InputError("expected labelled galaxies, found an empty selection")
         in_store = set(store.ids)
         have = np.fromiter((i in in_store for i in labels.ids), dtype=bool, count=len(labels))
         if not have.any():

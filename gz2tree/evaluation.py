@@ -53,7 +53,7 @@ class Report:
         Share of measured labels that are exactly 0.
     max_parent_violation : float
         Largest absolute difference between the sum of a question's predicted answers and its
-        predicted reach.
+        predicted reach, in questions that the labels measure.
     per_question, per_answer : dict of dict of float
         The same figures for each question and each answer.
     """
@@ -132,7 +132,7 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     baseline = np.square(means - target)
     noise = _vote_variance(labels)
     conditional = _conditional_square(graph, predicted, labels)
-    violation = _violation(graph, predicted)  # (n, n_questions)
+    violation = _violation(graph, predicted, labels)  # (n_questions,)
 
     def figures(answers: slice) -> dict[str, float]:
         def rmse_where(cells: NDArray[np.bool_]) -> float:
@@ -157,7 +157,7 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
         }
 
     per_question = {
-        name: figures(answers) | {"max_parent_violation": float(violation[:, number].max())}
+        name: figures(answers) | {"max_parent_violation": float(violation[number])}
         for number, (name, answers) in enumerate(
             zip(tree.question_columns, tree.slices, strict=True)
         )
@@ -173,7 +173,7 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     overall: dict[str, Any] = figures(slice(None))
     return Report(
         n=len(labels),
-        max_parent_violation=float(violation.max()),
+        max_parent_violation=float(np.nanmax(violation)),
         per_question=per_question,
         per_answer=per_answer,
         **overall,
@@ -255,10 +255,18 @@ def _conditional_square(
     return weight * np.square(ours - np.nan_to_num(voted).clip(0, 1)), weight
 
 
-def _violation(graph: DecisionGraph, predicted: Array) -> Array:
+def _violation(graph: DecisionGraph, predicted: Array, labels: Labels) -> Array:
+    """Largest violation in each question; NaN if none of its answers is measured.
+
+    A network was hardly trained on a question that the labels do not measure: what a flat one says
+    of it is no argument against it.
+    """
     reach = graph.reach(torch.from_numpy(predicted)).numpy()
-    sums = [predicted[:, answers].sum(-1) for answers in graph.tree.slices]
-    return np.abs(np.stack(sums, -1) - reach)
+    largest = np.full(len(graph.tree.questions), np.nan)
+    for number, answers in enumerate(graph.tree.slices):
+        if labels.measured[:, answers].any():
+            largest[number] = np.abs(predicted[:, answers].sum(-1) - reach[:, number]).max()
+    return largest
 
 
 def _mean(values: NDArray[Any]) -> float:

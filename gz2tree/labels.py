@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import logging
 import re
 from collections.abc import Collection, Sequence
@@ -85,6 +86,11 @@ class Labels:
     @property
     def _reach_of_answer(self) -> NDArray[np.float64]:
         return self.reach[:, list(self.tree.question_of)]
+
+    def digest(self) -> str:
+        """SHA-256 of ids and labels, in hexadecimal: the same for the same data."""
+        text = "\n".join(self.ids).encode() + self.cumulative.tobytes()
+        return hashlib.sha256(text).hexdigest()
 
     def take(self, rows: ArrayLike) -> Labels:
         """Return the labels of some rows, by position or by mask."""
@@ -268,9 +274,12 @@ def _choose_ids(
                 f"{first_few(list(table[chosen][:2]))}, images are called e.g. "
                 f"{first_few(sorted(images)[:2])}"
             )
-        _log.info(
-            "%s: ids from column %s; %d of %d match an image",
-            path, chosen, matches[chosen], len(table),
+        # Small numbers are ids of other galaxies elsewhere: a few matches may be accidents.
+        few = matches[chosen] < 0.5 * min(len(table), len(images))
+        _log.log(
+            logging.WARNING if few else logging.INFO,
+            "%s: ids from column %s; %d of %d match an image (%d images)",
+            path, chosen, matches[chosen], len(table), len(images),
         )  # fmt: skip
     missing = table.index[table[chosen].fillna("") == ""]
     if len(missing):

@@ -72,8 +72,8 @@ class GalaxyTreeNet(GalaxyNet):
         std: Sequence[float] | None = None,
     ) -> None:
         super().__init__(backbone, tree, pretrained, activation, cutouts, kind, training, mean, std)
-        width = self.backbone.num_features
-        self.heads = nn.ModuleDict({q.name: nn.Linear(width, len(q)) for q in tree.questions})
+        width = self.n_pooled_features
+        self.heads = nn.ModuleList(nn.Linear(width, len(question)) for question in tree.questions)
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits of all answers, question by question.
@@ -87,7 +87,7 @@ class GalaxyTreeNet(GalaxyNet):
         logits : Tensor, shape (N, n_answers)
         """
         features = self.features(images)  # (N, num_features)
-        return torch.cat([head(features) for head in self.heads.values()], -1)  # (N, n_answers)
+        return torch.cat([head(features) for head in self.heads], -1)  # (N, n_answers)
 
     def conditional(self, images: Tensor) -> Tensor:
         """Conditional probabilities: P(answer | its question was asked).
@@ -165,7 +165,7 @@ class FlatNet(GalaxyNet):
         )
         self.renormalised = renormalised
         self.head_name = head
-        width = self.backbone.num_features
+        width = self.n_pooled_features
         if head == "flatten":
             blank = torch.zeros(1, 3, cutouts.size, cutouts.size)
             with torch.no_grad():

@@ -60,7 +60,11 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         self.kind = kind
         self.training_record = dict(training or {})
         self.backbone_name = backbone
-        self.backbone = create_backbone(backbone, pretrained)
+        self.backbone = create_backbone(backbone, pretrained, cutouts.size)
+        # Some backbones have a layer between the pooling and the classifier.
+        self.n_pooled_features: int = getattr(
+            self.backbone, "head_hidden_size", self.backbone.num_features
+        )
         normalisation = self.backbone.pretrained_cfg
         for name, given in (("mean", mean), ("std", std)):
             values = torch.tensor(given if given is not None else normalisation[name])
@@ -104,7 +108,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
 
         Returns
         -------
-        features : Tensor, shape (N, num_features)
+        features : Tensor, shape (N, n_pooled_features)
         """
         return self.backbone.forward_head(self.forward_features(images))
 
@@ -181,6 +185,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         local_files_only: bool,
         token: str | bool | None,
         config: dict[str, Any],
+        map_location: str = "cpu",
         **arguments: Any,
     ) -> Self:
         """Build from the config and load the weights; strict, and from safetensors only."""
@@ -215,4 +220,4 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
                 )
             )
         load_strictly(network, read_safetensors(file)[0], file)
-        return network.eval()
+        return network.eval().to(map_location)

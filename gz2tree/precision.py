@@ -26,7 +26,11 @@ def choose_precision(
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "16"
     # On CPUs bfloat16 makes a ResNet two to three times faster and depthwise convolutions slower.
-    fast = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    fast = (
+        device.type == "cpu"
+        and torch.backends.mkldnn.is_available()
+        and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
     return "bf16" if fast and not _has_depthwise(network) else "32"
 
 

@@ -160,7 +160,7 @@ def predict_batches(
     """
     if images.options != model.cutouts:
         raise InputError(f"cutouts: expected the model's {model.cutouts}, found {images.options}")
-    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = _device(options.device)
     total = len(images) if positions is None else len(np.asarray(positions))
     if total == 0:
         raise InputError("expected images to predict, found none")
@@ -184,6 +184,18 @@ def predict_batches(
             f"{problems[0][1]}"
         )
     log_unreadable(problems, total)
+
+
+def _device(name: str | None) -> torch.device:
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device: expected one of this machine, found {name!r}: {reason}"
+        ) from error
+    return device
 
 
 class _Predictor:

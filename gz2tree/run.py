@@ -111,6 +111,7 @@ class RunDirectory:
         different = [
             f"{key}: begun with {before!r}, found {now!r}"
             for key, before, now in _differences(begun, given)
+            if key not in _HARMLESS
         ]
         if different:
             raise InputError(
@@ -122,6 +123,10 @@ class RunDirectory:
         partial = self.path / f".partial-{_RECORD}"
         partial.write_text(json.dumps(record, indent=2) + "\n")
         os.replace(partial, self.path / _RECORD)
+
+
+# What may differ between a run and its continuation: it decides nothing of what comes out.
+_HARMLESS = ("train.workers", "train.checkpoint_minutes")
 
 
 def _is_follower() -> bool:

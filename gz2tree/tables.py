@@ -100,7 +100,8 @@ def _read(
                 f"{path}: column {column}: expected ids as text or integers, found floating-point "
                 "numbers, which do not hold the digits of large ids"
             )
-        table[column] = table[column].astype(str)
+        # A missing id must not become the id "None".
+        table[column] = table[column].astype(str).where(table[column].notna())
     return table
 
 
@@ -154,6 +155,8 @@ class TableWriter:
 
     def __init__(self, path: Path, metadata: dict[str, str] | None = None) -> None:
         self.format = table_format(path)
+        if path.is_dir():
+            raise InputError(f"{path}: expected a file to write, found a folder")
         if not path.parent.is_dir():
             raise InputError(f"{path}: expected an existing folder, found none at {path.parent}")
         self.path = path

@@ -91,7 +91,13 @@ def fit(
             return fit(model, train, valid, config, out=run_inside, progress=progress)
     run = out
     if not isinstance(run, RunDirectory):
-        run = RunDirectory.open(run, {"train": asdict(config)}, resume=resume)
+        config_of_model = model.config()
+        options = {
+            "train": asdict(config),
+            "network": {key: config_of_model[key] for key in ("model", "backbone", "cutouts")},
+            "data": [data.labels.digest() for data in (train, valid) if data is not None],
+        }
+        run = RunDirectory.open(run, options, resume=resume)
     if not run.is_finished:
         _train(model, train, valid, config, run, resume, progress)
         run.finish()
@@ -191,6 +197,10 @@ class GalaxyModule(L.LightningModule):
         # A run resumed within an epoch goes on with the epoch's mean.
         self.train_loss.persistent(True)
 
+    def on_fit_start(self) -> None:
+        """Choose the memory layout, now that the device is known."""
+        self.layout = memory_format(self.model, self.device)
+
     def forward(self, cutouts: Tensor) -> Tensor:
         """Cumulative probabilities of uint8 or floating-point images."""
         return self.model(_to_unit_range(cutouts))
@@ -203,12 +213,12 @@ class GalaxyModule(L.LightningModule):
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # for dropout and the like, which draw from the global generator
         images = self.view(_to_unit_range(cutouts), generator)
-        images = images.contiguous(memory_format=memory_format(self.model, self.device))
+        images = images.contiguous(memory_format=self.layout)
         cumulative = self.model(images)  # (N, n_answers)
         if not torch.isfinite(cumulative).all():
             raise InputError(
-                f"the network's output is not finite at step {self.global_step}; the best model so "
-                "far is kept. A lower learning rate may help"
+                f"the network's output is not finite at step {self.global_step}; the best model of "
+                "the epochs before, if any, is kept. A lower learning rate may help"
             )
         loss = self._loss(cumulative, target)
         self.train_loss.update(loss.detach())
@@ -252,7 +262,7 @@ class GalaxyModule(L.LightningModule):
             plateau = lr_scheduler.ReduceLROnPlateau(
                 optimizer,
                 factor=0.5,
-                patience=config.plateau_patience,
+                patience=config.plateau_patience - 1,  # torch counts the epochs to wait beyond
                 min_lr=config.min_learning_rate,
             )
             # Counted in steps: Lightning skips the epoch-wise ones in an epoch that was resumed.

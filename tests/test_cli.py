@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SmallSky, write_images
+from conftest import SMALL, SmallSky, write_images
 
 from gz2tree import GZ2_KAGGLE
 from gz2tree.cli import main
+from gz2tree.store import prepare
 
 NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]
 QUICK = [*NETWORK, "--epochs", "1", "--batch-size", "8"]
@@ -117,6 +118,28 @@ class TestTrain:
         assert run(*arguments) == 2
         assert run(*arguments, "--resume") == 0
         assert (trained / "model" / "model.safetensors").read_bytes() == before
+
+    def test_resume_with_other_images_is_refused(
+        self, trained: Path, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """With fewer images the split is another one, and test galaxies would train."""
+        fewer = tmp_path / "fewer"
+        ids = list(small_sky.labels.ids[:30])
+        prepare(small_sky.images, fewer, SMALL, workers=0, progress=False, only=ids)
+        before = (trained / "split.csv").read_bytes()
+        arguments = ("train", "--labels", small_sky.table, "--images", fewer, "--out", trained)
+        assert run(*arguments, "--test-fraction", "0.25", *QUICK, "--resume") == 2
+        assert "these images split otherwise" in capsys.readouterr().err
+        assert (trained / "split.csv").read_bytes() == before
+
+    def test_preset_in_a_file_is_refused(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It would come too late to give the defaults."""
+        (tmp_path / "c.yaml").write_text("preset: paper\n")
+        needed = ("train", "--labels", "t", "--images", "i", "--out", "o")
+        assert run(*needed, "--config", tmp_path / "c.yaml") == 2
+        assert "preset: expected on the command line" in capsys.readouterr().err
 
     def test_preset_gives_the_defaults(self, capsys: pytest.CaptureFixture[str]) -> None:
         needed = ("train", "--labels", "t", "--images", "i", "--out", "o")
@@ -245,6 +268,10 @@ EVALUATE = "evaluate --labels {table} --images {store} --model {run}"
         (f"{PREDICT} --images {{tmp}}/none", "none"),
         (f"{PREDICT} --gate 2", "gate: expected a probability"),
         (f"{PREDICT} --views 3", "views"),
+        (f"{PREDICT} --workers -1", "workers: expected at least 0, found -1"),
+        (f"{PREDICT} --device warp", "device: expected one of this machine, found 'warp'"),
+        (f"{PREDICT} --out {{tmp}}/none/x.csv", "expected an existing folder"),
+        (f"{TRAIN} --config {{tmp}}/train.yaml", "/train.yaml"),
         (f"{TRAIN} --backbone resnet5O", "did you mean 'resnet50'?"),
         (f"{TRAIN} --epochs 0", "epochs: expected at least 1, found 0"),
         (f"{TRAIN} --labels {{tmp}}/no.csv", "no.csv"),
@@ -252,7 +279,7 @@ EVALUATE = "evaluate --labels {table} --images {store} --model {run}"
         (f"{TRAIN} --valid-fraction 1.5", "valid_fraction: expected a share in [0, 1), found 1.5"),
         (f"{TRAIN} --test-fraction 0.95", "expected less than 1"),
         (f"{EVALUATE} --part nope", "invalid choice"),
-        (f"{EVALUATE} --json {{tmp}}/a/b.json", "expected an existing folder"),
+        (f"{EVALUATE} --json {{tmp}}/a/b.json", "expected a file in an existing folder"),
         ("simulate {tmp}/sky --n 0", "n"),
         ("prepare {images} {tmp}/s --crop 10 --size 20", "1 <= size <= crop"),
         ("nonsense", "nonsense"),

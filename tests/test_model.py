@@ -13,7 +13,17 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
-from gz2tree import GZ2, GZ2_KAGGLE, CutoutOptions, FlatNet, GalaxyTreeNet, InputError, load_model
+from gz2tree import (
+    GZ2,
+    GZ2_KAGGLE,
+    CutoutOptions,
+    DecisionTree,
+    FlatNet,
+    GalaxyTreeNet,
+    InputError,
+    Question,
+    load_model,
+)
 from gz2tree.network import GalaxyNet
 
 SMALL = CutoutOptions(crop=40, size=32)
@@ -47,8 +57,8 @@ class TestGalaxyTreeNet:
         assert tree_net.features(images).shape == (3, tree_net.backbone.num_features)
 
     def test_has_one_head_for_each_question(self, tree_net: GalaxyTreeNet) -> None:
-        sizes = {name: head.out_features for name, head in tree_net.heads.items()}
-        assert sizes == {question.name: len(question) for question in GZ2_KAGGLE.questions}
+        sizes = [head.out_features for head in tree_net.heads]
+        assert sizes == [len(question) for question in GZ2_KAGGLE.questions]
 
     def test_normalises_images_itself(self, tree_net: GalaxyTreeNet, images: torch.Tensor) -> None:
         """The backbone alone, on images normalised by hand, gives the same features."""
@@ -74,6 +84,24 @@ class TestGalaxyTreeNet:
     def test_refuses_other_images(self, tree_net: GalaxyTreeNet, wrong: torch.Tensor) -> None:
         with pytest.raises(InputError, match=r"expected floating-point RGB .* found"):
             tree_net(wrong)
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    ["mobilenetv3_small_050", "ghostnet_050", "vit_tiny_patch16_224", "convnext_atto", "vgg11"],
+)
+def test_any_timm_backbone_works(backbone: str, images: torch.Tensor) -> None:
+    """Also those with a layer before the classifier, or made for one image size."""
+    net = GalaxyTreeNet(backbone, pretrained=False, cutouts=SMALL).eval()
+    assert net(images).shape == (3, len(GZ2_KAGGLE))
+    assert net.features(images).shape == (3, net.n_pooled_features)
+
+
+def test_questions_may_be_called_anything(images: torch.Tensor) -> None:
+    """Also what torch's containers call their own methods."""
+    names = ("type", "keys", "training", "forward")
+    tree = DecisionTree("odd names", [Question(name, [f"{name}_yes"]) for name in names])
+    assert GalaxyTreeNet(TINY, tree, pretrained=False)(images).shape == (3, 4)
 
 
 class TestFlatNet:
@@ -271,7 +299,7 @@ class TestSaving:
             weights.write_bytes(weights.read_bytes()[:1000])
         elif damage == "missing":
             kept = load_file(weights)
-            kept.pop("heads.t03_bar.weight")
+            kept.pop("heads.3.weight")
             save_file(kept, weights)
         elif damage == "no config":
             config.unlink()

@@ -115,13 +115,24 @@ class TestFit:
         history = fit(tiny_net(), small_galaxies, small_galaxies, config, progress=False)
         assert len(history) < 30
 
-    def test_plateau_schedule_halves_the_rate(self, small_galaxies: LabelledCutouts) -> None:
+    @pytest.mark.parametrize("patience", [1, 2, 3])
+    def test_plateau_schedule_halves_after_that_many_bad_epochs(
+        self, patience: int, small_galaxies: LabelledCutouts
+    ) -> None:
         config = replace(
-            EXACT, epochs=6, schedule="plateau", plateau_patience=0, learning_rate=1e-6,
-            min_learning_rate=1e-7,
+            EXACT, epochs=8, schedule="plateau", plateau_patience=patience, learning_rate=1e-6,
+            min_learning_rate=2e-7,
         )  # fmt: skip
         history = fit(tiny_net(), small_galaxies, small_galaxies, config, progress=False)
-        assert 1e-7 <= history["learning_rate"].iloc[-1] <= 0.5e-6
+        rate, best, bad, expected = 1e-6, np.inf, 0, []
+        for rmse in history["valid_rmse"]:
+            better = rmse < best * (1 - 1e-4)  # torch's threshold of an improvement
+            best, bad = (rmse, 0) if better else (best, bad + 1)
+            if bad == patience:
+                rate, bad = max(rate / 2, 2e-7), 0
+            expected.append(rate)
+        assert list(history["learning_rate"]) == pytest.approx(expected)
+        assert patience > 1 or rate < 1e-6, "nothing was halved: the test shows nothing"
 
     def test_flat_network_trains_as_well(self, small_galaxies: LabelledCutouts) -> None:
         model = FlatNet(TINY, pretrained=False, cutouts=SMALL)
@@ -159,7 +170,7 @@ class TestFit:
     def test_output_that_is_not_finite_stops_the_run(self, small_galaxies: LabelledCutouts) -> None:
         model = tiny_net()
         with torch.no_grad():
-            model.heads["t01_smooth_or_features"].weight.fill_(torch.nan)
+            model.heads[0].weight.fill_(torch.nan)
         with pytest.raises(InputError, match="output is not finite at step 0"):
             fit(model, small_galaxies, None, EXACT, progress=False)
 
@@ -254,7 +265,7 @@ class TestResume:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Interrupted within the first epoch, at the end of one, and within later ones."""
-        config = replace(EXACT, epochs=4, schedule=schedule, plateau_patience=0)
+        config = replace(EXACT, epochs=4, schedule=schedule, plateau_patience=1)
 
         def run(out: str) -> None:
             valid = small_galaxies.take(range(10))
