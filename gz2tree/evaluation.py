@@ -173,7 +173,7 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     overall: dict[str, Any] = figures(slice(None))
     return Report(
         n=len(labels),
-        max_parent_violation=float(np.nanmax(violation)),
+        max_parent_violation=float(np.fmax.reduce(violation)),
         per_question=per_question,
         per_answer=per_answer,
         **overall,

@@ -262,6 +262,14 @@ def test_no_image_to_predict_is_an_error(images: ImageFiles) -> None:
         quietly(tree_net(), images, positions=[])
 
 
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cpu:"])
+def test_device_that_this_machine_lacks_is_refused(images: ImageFiles, device: str) -> None:
+    with pytest.raises(
+        InputError, match=rf"device: expected one of this machine, found '{device}'"
+    ):
+        quietly(tree_net(), images, device=device)
+
+
 @pytest.mark.parametrize("other", [CutoutOptions(40, 24), CutoutOptions(36, 32)])
 def test_cutouts_of_another_crop_or_size_are_refused(folder: Path, other: CutoutOptions) -> None:
     with pytest.raises(InputError, match=r"cutouts: expected the model's .*crop=40, size=32"):

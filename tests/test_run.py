@@ -77,6 +77,13 @@ def test_other_options_are_refused(tmp_path: Path, changed: dict[str, Any], mess
         RunDirectory.open(tmp_path, OPTIONS | changed, resume=True)
 
 
+@pytest.mark.parametrize("harmless", ["workers", "checkpoint_minutes"])
+def test_options_that_decide_nothing_may_differ(tmp_path: Path, harmless: str) -> None:
+    for value in (0, 2):
+        options = OPTIONS | {"train": {"epochs": 3, harmless: value}}
+        assert RunDirectory.open(tmp_path, options, resume=value > 0).is_begun
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_directory_with_other_files_is_refused(tmp_path: Path, resume: bool) -> None:
     (tmp_path / "thesis.tex").write_text("")

@@ -231,6 +231,12 @@ def test_missing_folder_is_refused_at_once(tmp_path: Path, suffix: str) -> None:
         TableWriter(tmp_path / "nowhere" / f"table{suffix}")
 
 
+def test_folder_in_place_of_a_table_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").mkdir()
+    with pytest.raises(InputError, match=r"table\.csv: expected a file to write, found a folder"):
+        TableWriter(tmp_path / "table.csv")
+
+
 def test_text_that_fits_cannot_hold_is_refused(tmp_path: Path) -> None:
     table = pd.DataFrame({"id": ["M31", "Große Wolke"]})
     with pytest.raises(InputError, match=r"table\.fits: .*ASCII.*'Große Wolke'"):
