@@ -30,7 +30,7 @@ from gz2tree.labels import CUMULATIVE, Labels, read_labels
 from gz2tree.model import FlatNet, GalaxyTreeNet, load_model
 from gz2tree.network import GalaxyNet
 from gz2tree.prediction import predict, predict_to_file
-from gz2tree.run import RunDirectory
+from gz2tree.run import RunDirectory, versions
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
 from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables import write_table
@@ -159,6 +159,7 @@ def evaluate_model(
             "views": options.views,
             "gate": options.gate,
             "precision": options.precision,
+            "versions": versions(),
         }
         json_file.write_text(report.to_json(**described) + "\n")
 
@@ -168,7 +169,7 @@ def predict_catalogue(
 ) -> None:
     """Write a catalogue of predictions."""
     model, _ = _find_model(model_path)
-    n = predict_to_file(model, open_images(images, model.cutouts), out, options, columns=columns)
+    n = predict_to_file(model, images, out, options, columns=columns)
     print(f"{n:,} galaxies in {out}")
 
 

@@ -21,6 +21,7 @@ from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.precision import autocast, choose_precision, memory_format
+from gz2tree.store import open_images
 from gz2tree.tables import TableWriter, table_format
 from gz2tree.tree import DecisionTree
 from gz2tree.version import __version__
@@ -30,7 +31,7 @@ _log = logging.getLogger("gz2tree")
 
 def predict(
     model: GalaxyNet,
-    images: CutoutSource,
+    images: CutoutSource | str | Path,
     options: PredictOptions = PredictOptions(),
     *,
     positions: ArrayLike | None = None,
@@ -41,8 +42,8 @@ def predict(
     Parameters
     ----------
     model : GalaxyTreeNet or FlatNet
-    images : CutoutStore or ImageFiles
-        Cutouts of the model's crop and size.
+    images : CutoutStore, ImageFiles, str or Path
+        Cutouts of the model's crop and size; a path is that of a store, a folder or a zip file.
     options : PredictOptions
     positions : array_like of int, optional
         Which of the images, as positions in ``images.ids``; all by default.
@@ -59,13 +60,14 @@ def predict(
     InputError
         Cutouts of another crop or size, no images, or none that can be read.
     """
+    images = _opened(images, model)
     pieces = list(_catalogue_pieces(model, images, options, "cumulative", positions, progress))
     return pd.concat(pieces, ignore_index=True)
 
 
 def predict_to_file(
     model: GalaxyNet,
-    images: CutoutSource,
+    images: CutoutSource | str | Path,
     out: Path,
     options: PredictOptions = PredictOptions(),
     *,
@@ -96,6 +98,7 @@ def predict_to_file(
         As in `predict`; an unknown format; ``conditional`` or ``reach`` of a flat network.
     """
     table_format(out)
+    images = _opened(images, model)
     if columns != "cumulative" and not isinstance(model, GalaxyTreeNet):
         raise InputError(
             f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
@@ -113,6 +116,10 @@ def predict_to_file(
             writer.write(piece)
             written += len(piece)
     return written
+
+
+def _opened(images: CutoutSource | str | Path, model: GalaxyNet) -> CutoutSource:
+    return open_images(images, model.cutouts) if isinstance(images, str | Path) else images
 
 
 def column_names(tree: DecisionTree, columns: Columns) -> list[str]:

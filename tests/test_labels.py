@@ -368,7 +368,7 @@ def test_first_id_column_that_matches_images_is_used_and_said(
     assert labels.ids.tolist() == NAMES[used]
     assert f"ids from column {used}; {matches} of 3 match an image" in caplog.text
     few = matches < 0.5 * min(3, len(images))  # perhaps by accident: worth a warning
-    assert (caplog.records[-1].levelname == "WARNING") == few
+    assert (caplog.records[-1].levelno == logging.WARNING) == few
 
 
 def test_galaxy_id_goes_before_all_others(tmp_path: Path) -> None:

@@ -490,3 +490,10 @@ def test_most_probable_path_of_a_real_galaxy() -> None:
         GZ2_KAGGLE.columns[answer][5:] for answer, _ in most_probable_path(GZ2_KAGGLE, cumulative)
     ]
     assert path == ["1.2", "2.2", "3.2", "4.1", "5.2", "6.1", "8.4", "10.1", "11.6"]
+
+
+def test_images_may_be_given_by_their_path(folder: Path, images: ImageFiles) -> None:
+    network = tree_net()
+    expected = predict(network, images, progress=False)
+    pd.testing.assert_frame_equal(predict(network, folder, progress=False), expected)
+    pd.testing.assert_frame_equal(predict(network, str(folder), progress=False), expected)
