@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,3 +84,16 @@ def small_sky(tmp_path_factory: pytest.TempPathFactory) -> SmallSky:
 def small_galaxies(small_sky: SmallSky) -> LabelledCutouts:
     """The small sky as a data set."""
     return LabelledCutouts(CutoutStore(small_sky.store), small_sky.labels)
+
+
+@pytest.fixture(autouse=True)
+def _logger_as_it_was() -> Iterator[None]:
+    """The command line configures the package's logger; other tests listen to it as it is."""
+    logger = logging.getLogger("gz2tree")
+    handlers, level, propagate = logger.handlers, logger.level, logger.propagate
+    names = {number: logging.getLevelName(number) for number in (logging.INFO, logging.WARNING)}
+    yield
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
+    for number, name in names.items():
+        logging.addLevelName(number, name)

@@ -41,7 +41,7 @@ REFUSED = [
     (TrainConfig, {"checkpoint_minutes": 0}, "checkpoint_minutes: expected a number above 0"),
     (TrainConfig, {"weight_decay": -1e-3}, "weight_decay: expected at least 0, found -0.001"),
     (TrainConfig, {"warmup_epochs": -1}, "warmup_epochs: expected at least 0, found -1"),
-    (TrainConfig, {"plateau_patience": -1}, "plateau_patience: expected at least 0"),
+    (TrainConfig, {"plateau_patience": 0}, "plateau_patience: expected at least 1"),
     (TrainConfig, {"min_learning_rate": -1}, "min_learning_rate: expected at least 0"),
     (TrainConfig, {"seed": -1}, "seed: expected at least 0, found -1"),
     (TrainConfig, {"workers": -1}, "workers: expected at least 0, found -1"),
