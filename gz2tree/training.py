@@ -156,7 +156,7 @@ def _train(
             enable_model_summary=False,
             enable_progress_bar=progress,
             use_distributed_sampler=False,
-            sync_batchnorm=config.devices * config.nodes > 1,
+            sync_batchnorm=accelerator == "gpu" and config.devices * config.nodes > 1,
             default_root_dir=run.path,
         )
         go_on = resume and run.checkpoint.is_file()
@@ -320,6 +320,7 @@ def _quiet_lightning() -> Iterator[None]:
                 ".*does not have many workers.*",
                 ".*`isinstance.treespec.*",
                 ".*exists and is not empty.*",
+                ".*sync_dist=True.*",  # torchmetrics has gathered the metrics already
             ):
                 warnings.filterwarnings("ignore", message)
             yield

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import SMALL, SmallSky, write_images
 
 from gz2tree import GZ2_KAGGLE
@@ -106,6 +107,20 @@ class TestTrain:
         assert config["model"] == "FlatNet"
         assert config["renormalised"] == (model == "flat-renormalised")
         assert config["cutouts"] == {"crop": 40, "size": 32}
+
+    def test_two_processes_train_one_model(self, small_sky: SmallSky, tmp_path: Path) -> None:
+        if torch.cuda.is_available():
+            pytest.skip("counts processes on the CPU; here --devices counts GPUs")
+        arguments = [
+            "train", "--labels", str(small_sky.table), "--images", str(small_sky.store),
+            "--out", str(tmp_path / "r"), *QUICK, "--batch-size", "4", "--devices", "2",
+        ]  # fmt: skip
+        command = [sys.executable, "-m", "gz2tree", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        history = pd.read_csv(tmp_path / "r" / "history.csv")
+        assert list(history["steps"]) == [4]  # 36 galaxies, 2 x 4 at a time
+        assert (tmp_path / "r" / "model" / "model.safetensors").is_file()
 
     def test_resume_of_a_finished_run_changes_nothing(
         self, trained: Path, small_sky: SmallSky
