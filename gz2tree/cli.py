@@ -28,6 +28,11 @@ from gz2tree.trees import TREES
 
 Options = TypeVar("Options")
 
+_SWITCHES = {
+    "allow_bad_rows": "drop and count rows that would be refused",
+    "deterministic": "deterministic algorithms only",
+}
+
 
 class Parser(ArgumentParser):
     """jsonargparse's parser, with dashes in option names and errors of one line."""
@@ -103,7 +108,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     prepare = Parser(description="Prepare the cutouts of many images as one memory-mapped store.")
     prepare.add_argument("images", type=Path, metavar="IMAGES", help="folder or zip file")
     prepare.add_argument("store", type=Path, metavar="STORE", help="folder to be written")
-    prepare.add_class_arguments(CutoutOptions)
+    _add_options(prepare, CutoutOptions)
     _add_workers(prepare)
     commands.add_subcommand("prepare", prepare, help="images to a store of cutouts")
 
@@ -118,7 +123,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         text = f"pixels; those of a prepared store, else {default}"
         train.add_argument(f"--{name}", type=int | None, default=None, help=text)
     for options in (NetworkOptions, LabelOptions, SplitOptions, TrainConfig):
-        train.add_class_arguments(options)
+        _add_options(train, options)
     train.set_defaults(PRESETS.get(_value_of("--preset", arguments), {}))
     commands.add_subcommand("train", train, help="train a network")
 
@@ -134,8 +139,8 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     evaluate.add_argument(
         "--tree", choices=list(TREES), help="that of the model; another one is refused"
     )
-    evaluate.add_class_arguments(LabelOptions)
-    evaluate.add_class_arguments(PredictOptions)
+    _add_options(evaluate, LabelOptions)
+    _add_options(evaluate, PredictOptions)
     commands.add_subcommand("evaluate", evaluate, help="compare predictions with labels")
 
     predict = Parser(description="Predict a catalogue of images.")
@@ -145,7 +150,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     predict.add_argument(
         "--columns", type=Columns, default="cumulative", help="probabilities to write"
     )
-    predict.add_class_arguments(PredictOptions)
+    _add_options(predict, PredictOptions)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
 
     demo = Parser(description="Simulate, train a tree and a flat network, evaluate and predict.")
@@ -153,6 +158,14 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     demo.add_argument("--seed", type=int, default=0)
     commands.add_subcommand("demo", demo, help="the whole job on a simulated sky, in minutes")
     return parser
+
+
+def _add_options(parser: Parser, kind: type) -> None:
+    """Add the fields of a dataclass; a switch that is off by default needs no value."""
+    switches = {field.name for field in fields(kind) if field.default is False}
+    parser.add_class_arguments(kind, skip=switches)
+    for name in sorted(switches):
+        parser.add_argument(f"--{name}", action="store_true", help=_SWITCHES[name])
 
 
 def _add_workers(parser: Parser) -> None:

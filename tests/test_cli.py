@@ -147,6 +147,22 @@ class TestTrain:
         assert "these images split otherwise" in capsys.readouterr().err
         assert (trained / "split.csv").read_bytes() == before
 
+    def test_bad_rows_are_refused_or_dropped_and_counted(
+        self, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table = pd.read_csv(small_sky.table, dtype={"GalaxyID": str})
+        table.loc[3, "Class1.1"] = 7.0
+        table.to_csv(tmp_path / "bad.csv", index=False)
+        arguments = (
+            "train", "--labels", tmp_path / "bad.csv", "--images", small_sky.store,
+            "--out", tmp_path / "r", *QUICK,
+        )  # fmt: skip
+        assert run(*arguments) == 2
+        assert "row 4 (id 0100003): column Class1.1: expected" in capsys.readouterr().err
+        assert run(*arguments, "--allow-bad-rows") == 0
+        assert "1 of 40 rows dropped" in capsys.readouterr().err
+        assert len(pd.read_csv(tmp_path / "r" / "split.csv")) == 39
+
     def test_preset_in_a_file_is_refused(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
