@@ -195,10 +195,12 @@ def _wanted_cutouts(images: Path, crop: int | None, size: int | None) -> CutoutO
     if crop is None and size is None:
         return None
     given = {name: value for name, value in (("crop", crop), ("size", size)) if value is not None}
-    try:
-        return replace(CutoutStore(images).options, **given)
-    except InputError:
-        return CutoutOptions(**given)
+    found = open_images(images)
+    return (
+        replace(found.options, **given)
+        if isinstance(found, CutoutStore)
+        else CutoutOptions(**given)
+    )
 
 
 def _find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:

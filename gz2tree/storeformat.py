@@ -95,7 +95,7 @@ class StoreHeader:
                     f"{content['format']}: it was written by gz2tree {content.get('gz2tree')}"
                 )
             return cls(**content)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"expected a prepared store, {folder} has no {HEADER}") from None
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise InputError(f"{path} does not describe a store: {error}") from error

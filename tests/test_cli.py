@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from astropy.table import Table
 from conftest import SMALL, SmallSky, write_images
 
-from gz2tree import GZ2_KAGGLE
+from gz2tree import GZ2, GZ2_KAGGLE
 from gz2tree.cli import main
 from gz2tree.store import prepare
 
@@ -92,6 +94,32 @@ class TestTrain:
         assert list(comparison["answer"]) == list(GZ2_KAGGLE.columns)
         for name in ("run.json", "history.csv", "model/model.safetensors", "model/config.json"):
             assert (trained / name).is_file(), name
+
+    def test_trains_on_a_zip_file_a_fits_table_and_the_tree_of_2013(
+        self, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+            for file in small_sky.images.iterdir():
+                archive.write(file, f"folder/{file.name}")
+            archive.writestr("folder/broken.png", b"no image")
+        counts = np.random.default_rng(0).integers(1, 9, (40, len(GZ2)))
+        columns = [f"{stem}_count" for stem in GZ2.catalogue_columns]
+        table = Table(counts, names=columns)
+        table["objid"] = [str(galaxy) for galaxy in small_sky.labels.ids]
+        table.write(tmp_path / "labels.fits")
+        data = ("--labels", tmp_path / "labels.fits", "--images", tmp_path / "images.zip")
+        out = tmp_path / "r"
+        crop = ("--crop", 40, "--size", 32)
+        more = ("--tree", "GZ2", "--kind", "count", "--out", out, "--test-fraction", 0.3)
+        assert run("train", *data, *more, *crop, *QUICK) == 0
+        evaluate = ("evaluate", "--model", out, *data, "--kind", "count", "--part", "test")
+        assert run(*evaluate, "--views", 16, "--gate", 0.05) == 0
+        predict = ("predict", "--model", out, "--images", tmp_path / "images.zip")
+        assert run(*predict, "--out", tmp_path / "p.fits") == 0
+        assert "1 of 41 images cannot be read" in capsys.readouterr().err
+        predicted = Table.read(tmp_path / "p.fits")
+        assert predicted.colnames == ["id", *GZ2.columns]
+        assert len(predicted) == 40
 
     @pytest.mark.parametrize("model", ["flat", "flat-renormalised"])
     def test_trains_flat_networks_from_image_files(
@@ -253,8 +281,6 @@ class TestPredict:
         elif suffix == ".parquet":
             table = pd.read_parquet(out)
         else:
-            from astropy.table import Table
-
             table = Table.read(out, character_as_bytes=False).to_pandas()
         assert list(table.columns) == ["GalaxyID", *GZ2_KAGGLE.columns]
         assert list(table["GalaxyID"]) == ["007", "587739505552785605"]
