@@ -36,7 +36,7 @@ def validation_rmse(args: argparse.Namespace, crop: int, seed: int) -> float:
     parts = split_parts(galaxies.hashes, 0.2, 0.2, seed=0)
     torch.manual_seed(seed)
     network = GalaxyTreeNet(args.backbone, pretrained=args.weights, cutouts=options)
-    config = TrainConfig(epochs=args.epochs, seed=seed)
+    config = TrainConfig(epochs=args.epochs, learning_rate=args.learning_rate, seed=seed)
     history = fit(
         network,
         galaxies.take(np.flatnonzero(parts == "train")),
@@ -59,30 +59,25 @@ def main() -> None:
     parser.add_argument("--crops", type=int, nargs="+", default=[120, 160, 212, 256, 320])
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--learning-rate", type=float, default=TrainConfig.learning_rate)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--work", type=Path, default=Path("runs/crop"))
     args = parser.parse_args()
 
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rmse": []}
-    done = {(row["crop"], row["size"], row["epochs"], row["seed"]) for row in results["rmse"]}
+    keys = ("crop", "size", "epochs", "learning_rate", "seed")
+    done = {tuple(row[key] for key in keys) for row in results["rmse"]}
     for seed in args.seeds:
         for crop in args.crops:
-            if (crop, args.size, args.epochs, seed) in done:
+            setting = (crop, args.size, args.epochs, args.learning_rate, seed)
+            if setting in done:
                 continue
-            rmse = validation_rmse(args, crop, seed)
-            results["rmse"].append(
-                {
-                    "crop": crop,
-                    "size": args.size,
-                    "epochs": args.epochs,
-                    "seed": seed,
-                    "rmse": rmse,
-                }
-            )
+            row = dict(zip(keys, setting, strict=True))
+            results["rmse"].append(row | {"rmse": validation_rmse(args, crop, seed)})
             write(results | {"backbone": args.backbone})
     write(results)
     table = pd.DataFrame(results["rmse"])
-    print(table.pivot_table("rmse", ["crop", "size", "epochs"], "seed").round(4))
+    print(table.pivot_table("rmse", ["crop", "size", "epochs", "learning_rate"], "seed").round(4))
 
 
 if __name__ == "__main__":
