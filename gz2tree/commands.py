@@ -22,9 +22,9 @@ from gz2tree.config import (
     SplitOptions,
     TrainConfig,
 )
-from gz2tree.cutouts import ImageFiles
+from gz2tree.cutouts import CutoutSource, ImageFiles
 from gz2tree.dataset import LabelledCutouts
-from gz2tree.errors import InputError
+from gz2tree.errors import InputError, first_few
 from gz2tree.evaluation import evaluate
 from gz2tree.labels import CUMULATIVE, Labels, read_labels
 from gz2tree.model import FlatNet, GalaxyTreeNet, load_model
@@ -140,12 +140,10 @@ def evaluate_model(
         image_ids=source.ids,
         allow_bad_rows=label_options.allow_bad_rows,
     )
+    labels = _with_images(labels, source, images)
     labels = labels.take(_rows_of_part(labels, run, part))
     _warn_of_kind(model, labels)
     positions = pd.Index(source.ids).get_indexer(pd.Index(labels.ids))
-    positions = positions[positions >= 0]
-    if not len(positions):
-        raise InputError(f"{images}: expected images of the {len(labels)} galaxies, found none")
     predictions = predict(model, source, options, positions=positions)
     report = evaluate(predictions, labels)
     print(report)
@@ -224,6 +222,19 @@ def _find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:
         ):
             return load_model(run.model), run
     return load_model(name), None
+
+
+def _with_images(labels: Labels, source: CutoutSource, path: Path) -> Labels:
+    have = np.isin(labels.ids.astype(str), source.ids.astype(str))
+    if not have.any():
+        raise InputError(f"{path}: expected images of the {len(labels)} galaxies, found none")
+    if not have.all():
+        without = list(labels.ids[~have])
+        _log.warning(
+            "%d of %d labelled galaxies have no image and are left out: %s",
+            len(without), len(labels), first_few(without),
+        )  # fmt: skip
+    return labels.take(have)
 
 
 def _rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) -> NDArray[np.bool_]:

@@ -233,6 +233,20 @@ class TestEvaluate:
         assert "26 of 40 labelled galaxies trained this model" in capsys.readouterr().err
         assert self.evaluate(trained, small_sky, "--part", "all") == 0
 
+    def test_labels_of_training_galaxies_without_images_do_no_harm(
+        self, trained: Path, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Only what is evaluated counts: here, images of the test part alone."""
+        split = pd.read_csv(trained / "split.csv", dtype=str)
+        store = tmp_path / "test"
+        test = split.loc[split["part"] == "test", "id"]
+        prepare(small_sky.images, store, SMALL, workers=0, progress=False, only=list(test))
+        file = tmp_path / "e.json"
+        data = ("--labels", small_sky.table, "--images", store, "--json", file)
+        assert run("evaluate", "--model", trained, *data) == 0
+        assert json.loads(file.read_text())["n"] == 10
+        assert "30 of 40 labelled galaxies have no image" in capsys.readouterr().err
+
     def test_gate_makes_zeros(self, trained: Path, small_sky: SmallSky, tmp_path: Path) -> None:
         shares = []
         for gate in (0, 0.05, 0.2):
