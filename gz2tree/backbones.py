@@ -48,13 +48,31 @@ def resnet50_v1(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     return network
 
 
+@register_model
+def resnet50_v1_trunk(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """Build ``resnet50_v1`` without its end: of 3, 4, 6 and 3 blocks it has 3, 3, 2 and none.
+
+    A sixth of the parameters (3.8 million), half the time, and 1,024 features on a map twice as
+    fine. What is left out belongs to ImageNet's objects more than to small, smooth galaxies.
+    Weights of the whole network load; those of the blocks it does not have are passed over.
+    """
+    network: Any = resnet50_v1(pretrained, **kwargs)
+    network.left_out = ("layer2.3.", *(f"layer3.{n}." for n in range(2, 6)), "layer4.")
+    network.layer2 = network.layer2[:3]
+    network.layer3 = network.layer3[:2]
+    network.layer4 = nn.Identity()
+    network.num_features = network.head_hidden_size = 1024
+    network.reset_classifier(network.num_classes)
+    return network
+
+
 def create_backbone(name: str, pretrained: bool | str | Path, size: int) -> nn.Module:
     """Build a timm network without its classifier.
 
     Parameters
     ----------
     name : str
-        Any name of ``timm.list_models()``, or ``"resnet50_v1"``.
+        Any name of ``timm.list_models()``, ``"resnet50_v1"`` or ``"resnet50_v1_trunk"``.
     pretrained : bool or path
         True: timm's own weights, from its hub or the local cache. False: random weights. A path: a
         state dict, ``.safetensors`` or ``.pth``, loaded strictly.
@@ -108,13 +126,13 @@ def load_backbone_weights(backbone: nn.Module, path: Path, name: str) -> None:
         No such file, not a state dict of tensors, another stride, or other keys and shapes.
     """
     weights, metadata = _read_weights(path)
-    if _STRIDE_V1 in metadata.get(_STRIDE_KEY, "") and name != "resnet50_v1":
+    if _STRIDE_V1 in metadata.get(_STRIDE_KEY, "") and not name.startswith("resnet50_v1"):
         raise InputError(
             f"{path}: these weights belong to a network with {metadata[_STRIDE_KEY]!r}; "
             f"expected backbone 'resnet50_v1', found {name!r}"
         )
-    classifier = _classifier_prefixes(backbone)
-    weights = {key: value for key, value in weights.items() if not key.startswith(classifier)}
+    absent = _classifier_prefixes(backbone) + getattr(backbone, "left_out", ())
+    weights = {key: value for key, value in weights.items() if not key.startswith(absent)}
     load_strictly(backbone, weights, path)
 
 

@@ -30,6 +30,7 @@ Options = TypeVar("Options")
 
 _SWITCHES = {
     "allow_bad_rows": "drop and count rows that would be refused",
+    "compile": "compile the backbone for the training steps: a minute at first, then faster",
     "deterministic": "deterministic algorithms only",
 }
 

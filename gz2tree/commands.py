@@ -28,7 +28,7 @@ from gz2tree.errors import InputError, first_few
 from gz2tree.evaluation import evaluate
 from gz2tree.labels import CUMULATIVE, Labels, read_labels
 from gz2tree.model import FlatNet, GalaxyTreeNet, load_model
-from gz2tree.network import GalaxyNet
+from gz2tree.network import DEFAULT_NAME, GalaxyNet
 from gz2tree.prediction import predict, predict_to_file
 from gz2tree.run import RunDirectory, versions
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
@@ -36,7 +36,6 @@ from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables import write_table
 from gz2tree.tree import DecisionTree
 
-DEFAULT_MODEL = Path(__file__).parent / "default_model"
 _log = logging.getLogger("gz2tree")
 
 
@@ -176,7 +175,12 @@ def build_network(options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOp
     pretrained = options.pretrained
     if options.model == "tree":
         return GalaxyTreeNet(
-            options.backbone, tree, pretrained, options.activation, cutouts=cutouts
+            options.backbone,
+            tree,
+            pretrained,
+            options.activation,
+            options.pooling,
+            cutouts=cutouts,
         )
     return FlatNet(
         options.backbone,
@@ -203,13 +207,8 @@ def _wanted_cutouts(images: Path, crop: int | None, size: int | None) -> CutoutO
 
 def _find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:
     """Load a model, and find the run it came from, if it lies in one."""
-    if name == "default":
-        if not DEFAULT_MODEL.is_dir():
-            raise InputError(
-                "model: this version has no default model yet; give --model a run directory or "
-                "the folder of a saved model"
-            )
-        return load_model(DEFAULT_MODEL), None
+    if name == DEFAULT_NAME:
+        return load_model(name), None
     for run in (RunDirectory(name), RunDirectory(Path(name).resolve().parent)):
         if (
             run.is_begun

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError, first_few
 from gz2tree.labels import Labels
 from gz2tree.store import CutoutStore
@@ -17,7 +20,7 @@ from gz2tree.store import CutoutStore
 _log = logging.getLogger("gz2tree")
 
 
-class LabelledCutouts(Dataset[tuple[Tensor, Tensor]]):
+class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """The galaxies that have both a cutout and labels, in the order of the labels.
 
     Parameters
@@ -48,10 +51,53 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor]]):
                 "%d of %d labelled galaxies have no usable image and are left out: %s",
                 len(without), len(labels), first_few(without),
             )  # fmt: skip
-        self.store = store
-        self.labels = labels.take(have)
-        self._rows = store.rows(self.labels.ids)
-        self._targets = torch.from_numpy(self.labels.cumulative).float()  # (n, n_answers)
+        labels = labels.take(have)
+        self._stores = [store]
+        self._set(labels, np.zeros(len(labels), dtype=np.int64), store.rows(labels.ids))
+
+    def _set(
+        self, labels: Labels, store_of: NDArray[np.int64], row_in_store: NDArray[np.int64]
+    ) -> None:
+        self.labels = labels
+        self._store_of, self._row_in_store = store_of, row_in_store
+        self._targets = torch.from_numpy(labels.cumulative).float()  # (n, n_answers)
+        given = labels.given_reach
+        if given is None:
+            given = np.full((len(labels), len(labels.tree.questions)), np.nan)
+        self._given_reach = torch.from_numpy(given).float()  # (n, n_questions)
+
+    @classmethod
+    def join(cls, *several: LabelledCutouts) -> LabelledCutouts:
+        """Put several samples together, to train on all of them.
+
+        Parameters
+        ----------
+        *several : LabelledCutouts
+            Of the same tree and kind of cutout. Ids may occur in more than one: they are ids of
+            their own samples.
+
+        Raises
+        ------
+        InputError
+            Samples of different trees or cutouts.
+        """
+        options = {sample.options for sample in several}
+        if len(options) > 1:
+            raise InputError(f"join: expected cutouts of one crop and size, found {options}")
+        joined = copy.copy(several[0])
+        joined._stores = [store for sample in several for store in sample._stores]
+        first = np.cumsum([0, *(len(sample._stores) for sample in several)])
+        joined._set(
+            Labels.join(*(sample.labels for sample in several)),
+            np.concatenate([s._store_of + n for s, n in zip(several, first[:-1], strict=True)]),
+            np.concatenate([sample._row_in_store for sample in several]),
+        )
+        return joined
+
+    @property
+    def options(self) -> CutoutOptions:
+        """Crop and size of the cutouts."""
+        return self._stores[0].options
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,13 +105,20 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor]]):
     @property
     def hashes(self) -> list[str]:
         """SHA-256 of every galaxy's image file; the same for byte-identical images."""
-        return [self.store.hashes[row] for row in self._rows]
+        places = zip(self._store_of, self._row_in_store, strict=True)
+        return [self._stores[store].hashes[row] for store, row in places]
 
     def take(self, rows: Any) -> LabelledCutouts:
         """Return some galaxies, by position or by mask."""
-        return LabelledCutouts(self.store, self.labels.take(rows))
+        taken = copy.copy(self)
+        labels = self.labels.take(rows)
+        if len(labels) == 0:
+            raise InputError("expected labelled galaxies, found an empty selection")
+        rows = np.asarray(rows)
+        taken._set(labels, self._store_of[rows], self._row_in_store[rows])
+        return taken
 
-    def __getitem__(self, rows: Any) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, rows: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Return a batch.
 
         Parameters
@@ -76,6 +129,13 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor]]):
         -------
         images : Tensor, uint8, shape (N, 3, H, W)
         targets : Tensor, float32, shape (N, n_answers), NaN where not measured
+        given_reach : Tensor, float32, shape (N, n_questions), NaN where it is the network's own
         """
-        cutouts = torch.from_numpy(self.store.array[self._rows[rows]])  # (N, H, W, 3)
-        return cutouts.permute(0, 3, 1, 2), self._targets[rows]
+        store_of, row_in_store = self._store_of[rows], self._row_in_store[rows]
+        size = self.options.size
+        cutouts = np.empty((len(store_of), size, size, 3), dtype=np.uint8)
+        for number in np.unique(store_of):
+            here = store_of == number
+            cutouts[here] = self._stores[number].array[row_in_store[here]]
+        images = torch.from_numpy(cutouts).permute(0, 3, 1, 2)
+        return images, self._targets[rows], self._given_reach[rows]

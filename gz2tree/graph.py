@@ -20,6 +20,8 @@ from gz2tree.tree import DecisionTree
 
 # Rows before the answers in the table of cumulative probabilities that `cumulative` builds up.
 _NOBODY, _EVERYONE = 0, 1
+LEAST = 1e-4
+"""Probabilities nearer to 0 (and 1) have logits from which no training would come back."""
 
 
 class DecisionGraph(nn.Module):
@@ -111,6 +113,7 @@ class DecisionGraph(nn.Module):
         self.n_levels = len(tree.levels)
         for level, questions in enumerate(tree.levels):
             self._index(f"level_parent_{level}", self._parent_rows(questions, row_of))
+            self._index(f"question_of_level_{level}", list(questions))
             answers = [
                 a for q in questions for a in range(tree.slices[q].start, tree.slices[q].stop)
             ]
@@ -176,12 +179,44 @@ class DecisionGraph(nn.Module):
             probability = probability / probability.sum(-1, keepdim=True)
         return probability.flatten(-2).index_select(-1, self.answer_slot)  # (..., n_answers)
 
-    def cumulative(self, conditional: Tensor) -> Tensor:
+    def logits(self, conditional: Tensor) -> Tensor:
+        """Logits of conditional probabilities: what `conditional` maps back to them.
+
+        Parameters
+        ----------
+        conditional : Tensor, shape (..., n_answers), in [0, 1]
+            Summing to 1 within each question. Probabilities of 0 become very low ones under
+            activations that cannot give 0.
+
+        Returns
+        -------
+        logits : Tensor, shape (..., n_answers)
+
+        Notes
+        -----
+        The inverses: log p of the softmax, log(p / (1 - p)) of normalised sigmoids, p of the
+        divisive ReLU and of sparsemax, and 2 sqrt(p) of entmax-1.5, whose map is
+        p = max(z / 2 - tau, 0) ** 2 (Peters, Niculae & Martins 2019, ACL, equation 9).
+        """
+        conditional = _full_precision(conditional)
+        if self.activation == "softmax":
+            return conditional.clamp(min=LEAST).log()
+        if self.activation == "normalised_sigmoid":
+            return conditional.clamp(LEAST, 1 - LEAST).logit()
+        if self.activation == "entmax15":
+            return 2 * conditional.sqrt()
+        return conditional
+
+    def cumulative(self, conditional: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Multiply conditional probabilities down the tree.
 
         Parameters
         ----------
         conditional : Tensor, shape (..., n_answers), in [0, 1]
+        given_reach : Tensor, shape (..., n_questions), in [0, 1], optional
+            Reach of each question where it is known otherwise, from votes for example; NaN where
+            it is that of the answers before. An answer of such a question gets no gradient from
+            its parents.
 
         Returns
         -------
@@ -191,6 +226,9 @@ class DecisionGraph(nn.Module):
         table = self._table(conditional[..., :0])  # (..., 2)
         for level in range(self.n_levels):
             reach = self._sum_of_parents(table, getattr(self, f"level_parent_{level}"))
+            if given_reach is not None:
+                given = given_reach.index_select(-1, getattr(self, f"question_of_level_{level}"))
+                reach = torch.where(given.isnan(), reach, given.to(reach.dtype))
             answers = conditional.index_select(-1, getattr(self, f"level_answer_{level}"))
             asked = reach.index_select(-1, getattr(self, f"level_question_{level}"))
             table = torch.cat([table, asked * answers], -1)  # (..., 2 + answers so far)

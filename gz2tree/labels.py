@@ -47,6 +47,9 @@ class Labels:
         What they were made from: a kind of the GZ2 catalogue, or ``"cumulative"``.
     counts : array of float64, shape (n, n_answers), optional
         Votes, where the table has them.
+    given_reach : array of float64, shape (n, n_questions), optional
+        For training: reach of the questions of which only the conditional answers count, NaN for
+        the others; see `only_conditional`.
     """
 
     ids: NDArray[np.object_]
@@ -54,6 +57,7 @@ class Labels:
     tree: DecisionTree
     kind: str
     counts: NDArray[np.float64] | None = None
+    given_reach: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -66,7 +70,10 @@ class Labels:
     @cached_property
     def reach(self) -> NDArray[np.float64]:
         """Probability that each question was asked; shape (n, n_questions), NaN if unknown."""
-        return DecisionGraph(self.tree).reach(torch.from_numpy(self.cumulative)).numpy()
+        reach = DecisionGraph(self.tree).reach(torch.from_numpy(self.cumulative)).numpy()
+        if self.given_reach is None:
+            return reach
+        return np.where(np.isnan(self.given_reach), reach, self.given_reach)
 
     @cached_property
     def null(self) -> NDArray[np.bool_]:
@@ -90,13 +97,106 @@ class Labels:
     def digest(self) -> str:
         """SHA-256 of ids and labels, in hexadecimal: the same for the same data."""
         text = "\n".join(self.ids).encode() + self.cumulative.tobytes()
+        if self.given_reach is not None:
+            text += self.given_reach.tobytes()
         return hashlib.sha256(text).hexdigest()
 
     def take(self, rows: ArrayLike) -> Labels:
         """Return the labels of some rows, by position or by mask."""
         rows = np.asarray(rows)
         counts = None if self.counts is None else self.counts[rows]
-        return replace(self, ids=self.ids[rows], cumulative=self.cumulative[rows], counts=counts)
+        given = None if self.given_reach is None else self.given_reach[rows]
+        return replace(
+            self,
+            ids=self.ids[rows],
+            cumulative=self.cumulative[rows],
+            counts=counts,
+            given_reach=given,
+        )
+
+    def mean_cumulative(self) -> NDArray[np.float64]:
+        """Mean of every answer over the galaxies that have it measured; 1/2 where none has."""
+        n = self.measured.sum(0)
+        return np.where(n > 0, np.nansum(self.cumulative, 0) / np.maximum(n, 1), 0.5)
+
+    def mean_conditional(self) -> NDArray[np.float64]:
+        """Mean conditional answers, weighted by reach; equal ones where nobody was asked."""
+        total = np.nansum(self.cumulative, 0)
+        mean = np.empty(len(self.tree))
+        for answers in self.tree.slices:
+            of_question = total[answers].sum()
+            equal = 1 / len(total[answers])
+            mean[answers] = total[answers] / of_question if of_question > 0 else equal
+        return mean
+
+    @classmethod
+    def join(cls, *several: Labels) -> Labels:
+        """Put several samples of one tree together; counts are kept if all have them.
+
+        Raises
+        ------
+        InputError
+            Samples of different trees.
+        """
+        tree = several[0].tree
+        for labels in several:
+            if labels.tree != tree:
+                raise InputError(
+                    f"join: expected labels of one tree, found {tree.name} and {labels.tree.name}"
+                )
+        own = np.nan  # the reach of a sample that has none given
+        given = [
+            labels.given_reach
+            if labels.given_reach is not None
+            else np.full((len(labels), len(tree.questions)), own)
+            for labels in several
+        ]
+        counts = [labels.counts for labels in several if labels.counts is not None]
+        return cls(
+            np.concatenate([labels.ids for labels in several]),
+            np.concatenate([labels.cumulative for labels in several]),
+            tree,
+            ", ".join(dict.fromkeys(labels.kind for labels in several)),
+            np.concatenate(counts) if len(counts) == len(several) else None,
+            np.concatenate(given) if any(s.given_reach is not None for s in several) else None,
+        )
+
+    def only_conditional(self, questions: Collection[str]) -> Labels:
+        """Keep some questions, and of them only what was answered where they were asked.
+
+        For galaxies whose answers further up are unmeasured, or debiased otherwise than those of
+        the other training galaxies. A tree network is then trained on reach x its conditional
+        probability, the reach being that of the votes: weighted by reach, and without a say in
+        the questions before. A flat network is trained on the cumulative answers.
+
+        Parameters
+        ----------
+        questions : collection of str
+            Their columns, for example ``{"Class3", "Class4"}``.
+
+        Returns
+        -------
+        labels : Labels
+            With NaN in all other questions.
+
+        Raises
+        ------
+        InputError
+            A question that the tree has not.
+        """
+        unknown = sorted(set(questions) - set(self.tree.question_columns))
+        if unknown:
+            raise InputError(
+                f"questions: expected some of {', '.join(self.tree.question_columns)}, "
+                f"found {first_few(unknown)}"
+            )
+        kept = np.isin(self.tree.question_columns, list(questions))
+        return replace(
+            self,
+            cumulative=np.where(kept[list(self.tree.question_of)], self.cumulative, np.nan),
+            counts=None,
+            given_reach=np.where(kept, self.reach, np.nan),
+        )
 
 
 def multiply_down(tree: DecisionTree, conditional: NDArray[np.float64]) -> NDArray[np.float64]:

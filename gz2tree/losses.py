@@ -68,10 +68,32 @@ def binary_cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
     )
 
 
+def cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
+    """Mean of -t log p: answers of a question as alternatives, each question weighted by reach.
+
+    With the reach of every question given by the votes (`Labels.only_conditional`) this is, up to a
+    constant, the cross-entropy of the conditional answers weighted by reach. Only for networks
+    whose answers sum to their reach: raising all sigmoids of a flat network would lower it.
+
+    Parameters
+    ----------
+    cumulative : Tensor, shape (N, n_answers), in [0, 1]
+    target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
+
+    Returns
+    -------
+    loss : Tensor, scalar
+    """
+    return _mean_of_measured(
+        lambda p, t: -t * p.clamp(min=torch.finfo(p.dtype).tiny).log(), cumulative, target
+    )
+
+
 LOSSES: dict[LossName, Callable[[Tensor, Tensor], Tensor]] = {
     "squared_error": squared_error,
     "root_squared_error": root_squared_error,
     "binary_cross_entropy": binary_cross_entropy,
+    "cross_entropy": cross_entropy,
 }
 
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from torch import Tensor, nn
 
-from gz2tree.config import Activation, CutoutOptions, Head
+from gz2tree.config import Activation, CutoutOptions, Head, Pooling
 from gz2tree.errors import InputError
-from gz2tree.network import GalaxyNet
+from gz2tree.graph import LEAST
+from gz2tree.labels import Labels
+from gz2tree.network import DEFAULT_MODEL, DEFAULT_NAME, GalaxyNet
+from gz2tree.pooling import QuestionPooling
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
 
@@ -35,6 +38,8 @@ class GalaxyTreeNet(GalaxyNet):
         the backbone, ``.safetensors`` or ``.pth``.
     activation : str
         How a question's logits become probabilities; see `DecisionGraph`.
+    pooling : {"average", "attention"}
+        One average of the feature map for all heads, or `QuestionPooling`.
     cutouts : CutoutOptions
         Crop and size of the cutouts the network is made for.
     kind : str, optional
@@ -65,6 +70,7 @@ class GalaxyTreeNet(GalaxyNet):
         tree: DecisionTree = GZ2_KAGGLE,
         pretrained: bool | str | Path = True,
         activation: Activation = "softmax",
+        pooling: Pooling = "average",
         cutouts: CutoutOptions = CutoutOptions(),
         kind: str | None = None,
         training: dict[str, Any] | None = None,
@@ -72,8 +78,20 @@ class GalaxyTreeNet(GalaxyNet):
         std: Sequence[float] | None = None,
     ) -> None:
         super().__init__(backbone, tree, pretrained, activation, cutouts, kind, training, mean, std)
+        if pooling not in get_args(Pooling):
+            raise InputError(
+                f"pooling: expected one of {', '.join(get_args(Pooling))}, found {pooling!r}"
+            )
         width = self.n_pooled_features
+        self.attention = None
+        if pooling == "attention":
+            width = self.backbone.num_features
+            self.attention = QuestionPooling(width, len(tree.questions))
         self.heads = nn.ModuleList(nn.Linear(width, len(question)) for question in tree.questions)
+
+    def config(self) -> dict[str, Any]:
+        """Return all that is needed to build the network again, as JSON values."""
+        return super().config() | {"pooling": "average" if self.attention is None else "attention"}
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits of all answers, question by question.
@@ -86,8 +104,12 @@ class GalaxyTreeNet(GalaxyNet):
         -------
         logits : Tensor, shape (N, n_answers)
         """
-        features = self.features(images)  # (N, num_features)
-        return torch.cat([head(features) for head in self.heads], -1)  # (N, n_answers)
+        if self.attention is None:
+            features = [self.features(images)] * len(self.heads)  # of (N, n_pooled_features)
+        else:
+            of_questions = self.attention(self.forward_features(images))
+            features = list(of_questions.unbind(1))  # of (N, num_features)
+        return torch.cat([h(f) for h, f in zip(self.heads, features, strict=True)], -1)
 
     def conditional(self, images: Tensor) -> Tensor:
         """Conditional probabilities: P(answer | its question was asked).
@@ -102,18 +124,29 @@ class GalaxyTreeNet(GalaxyNet):
         """
         return self.graph.conditional(self.logits(images))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Cumulative probabilities: P(question was asked and answered so).
 
         Parameters
         ----------
         images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+        given_reach : Tensor, shape (N, n_questions), optional
+            See `DecisionGraph.cumulative`.
 
         Returns
         -------
         cumulative : Tensor, shape (N, n_answers), in [0, 1]
         """
-        return self.graph(self.logits(images))
+        return self.graph.cumulative(self.conditional(images), given_reach)
+
+    def start_at_mean(self, labels: Labels) -> None:
+        """Set the biases to the mean conditional answers, weighted by reach."""
+        biases = self.graph.logits(torch.from_numpy(labels.mean_conditional()))
+        with torch.no_grad():
+            for name, bias in self.heads.named_parameters():
+                number, kind = name.split(".")
+                if kind == "bias":
+                    bias.copy_(biases[self.tree.slices[int(number)]])
 
     def gate(self, cumulative: Tensor, threshold: float) -> Tensor:
         """Set improbable answers to 0 along the tree; see `DecisionGraph.gate`."""
@@ -201,12 +234,14 @@ class FlatNet(GalaxyNet):
             )
         return self.head(flat)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Probabilities, meant as cumulative ones; the tree's sums hold only by accident.
 
         Parameters
         ----------
         images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+        given_reach : Tensor, optional
+            Ignored: a flat network has no conditional answers that a reach could multiply.
 
         Returns
         -------
@@ -216,6 +251,12 @@ class FlatNet(GalaxyNet):
         if self.renormalised:
             return self.graph.conditional(logits)
         return torch.sigmoid(logits if logits.dtype == torch.float64 else logits.float())
+
+    def start_at_mean(self, labels: Labels) -> None:
+        """Set the biases to the mean cumulative answers; 1/2 where none is measured."""
+        mean = torch.from_numpy(labels.mean_cumulative()).clamp(LEAST, 1 - LEAST)
+        with torch.no_grad():
+            self.head.bias.copy_(mean.logit())
 
     def gate(self, probabilities: Tensor, threshold: float) -> Tensor:
         """Set answers below the threshold to 0, each on its own."""
@@ -228,14 +269,15 @@ def load_model(folder: str | Path) -> GalaxyNet:
     Parameters
     ----------
     folder : str or Path
-        A folder written by ``save_pretrained``, or a run directory (its ``model`` folder is read).
+        A folder written by ``save_pretrained``, a run directory (its ``model`` folder is read), or
+        ``"default"``, the model in the box.
 
     Raises
     ------
     InputError
         Neither, or a model of a class this version does not know.
     """
-    folder = Path(folder)
+    folder = DEFAULT_MODEL if folder == DEFAULT_NAME else Path(folder)
     if not (folder / CONFIG_NAME).is_file() and (folder / "model" / CONFIG_NAME).is_file():
         folder = folder / "model"
     if not (folder / CONFIG_NAME).is_file():

@@ -18,8 +18,13 @@ from gz2tree.backbones import create_backbone, load_strictly, read_safetensors
 from gz2tree.config import Activation, CutoutOptions
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
+from gz2tree.labels import Labels
 from gz2tree.tree import DecisionTree
 from gz2tree.version import __version__
+
+DEFAULT_NAME = "default"
+DEFAULT_MODEL = Path(__file__).parent / "default_model"
+"""Folder of the model in the box."""
 
 
 class GalaxyNet(nn.Module, PyTorchModelHubMixin):
@@ -112,6 +117,10 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         """
         return self.backbone.forward_head(self.forward_features(images))
 
+    def start_at_mean(self, labels: Labels) -> None:
+        """Set the biases of the heads so that training begins near the mean of the labels."""
+        raise NotImplementedError
+
     def gate(self, probabilities: Tensor, threshold: float) -> Tensor:
         """Set improbable answers to exactly 0, as the subclass understands it."""
         raise NotImplementedError
@@ -152,7 +161,8 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         Parameters
         ----------
         pretrained_model_name_or_path : str or Path
-            A folder written by `save_pretrained`, or the name of a model on the hub.
+            ``"default"``: the model in the box, see docs/default_model.md. Else a folder written
+            by `save_pretrained`, or the name of a model on the hub.
         **kwargs
             As in huggingface_hub's ``ModelHubMixin.from_pretrained``.
 
@@ -162,6 +172,8 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             No such model, a network of another class, or weights that do not fit.
         """
         name = str(pretrained_model_name_or_path)
+        if name == DEFAULT_NAME:
+            name = str(DEFAULT_MODEL)
         if Path(name).is_dir() and not (Path(name) / CONFIG_NAME).is_file():
             raise InputError(f"{name}: expected a folder with {CONFIG_NAME}, found none")
         try:

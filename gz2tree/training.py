@@ -133,6 +133,8 @@ def _train(
     accelerator = "gpu" if torch.cuda.is_available() else "cpu"
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     model.to(memory_format=memory_format(model, device))
+    if config.start_at_mean:
+        model.start_at_mean(train.labels)
     callbacks: list[L.Callback] = [RunKeeper(run, config.checkpoint_minutes)]
     if progress:
         callbacks.append(ProgressBar())
@@ -198,23 +200,36 @@ class GalaxyModule(L.LightningModule):
         self.train_loss.persistent(True)
 
     def on_fit_start(self) -> None:
-        """Choose the memory layout, now that the device is known."""
+        """Choose the memory layout, now that the device is known; compile what is trained."""
         self.layout = memory_format(self.model, self.device)
+        if self.config.compile:
+            plain = self.model.backbone.forward_features
+            # Batches of training are all of one shape; those of validation are not worth the wait.
+            fast = torch.compile(plain, dynamic=False)
 
-    def forward(self, cutouts: Tensor) -> Tensor:
+            def forward_features(images: Tensor) -> Tensor:
+                return (fast if self.model.training else plain)(images)
+
+            self.model.backbone.forward_features = forward_features
+
+    def on_fit_end(self) -> None:
+        """Leave the model as it was found."""
+        vars(self.model.backbone).pop("forward_features", None)
+
+    def forward(self, cutouts: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Cumulative probabilities of uint8 or floating-point images."""
-        return self.model(_to_unit_range(cutouts))
+        return self.model(_to_unit_range(cutouts), given_reach)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         """Augment, predict, and compare with the votes."""
-        cutouts, target = batch  # (N, 3, H, W), (N, n_answers)
+        cutouts, target, reach = batch  # (N, 3, H, W), (N, n_answers), (N, n_questions)
         state = np.random.SeedSequence([self.config.seed, self.global_step, self.global_rank])
         seed = int(state.generate_state(1)[0])
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # for dropout and the like, which draw from the global generator
         images = self.view(_to_unit_range(cutouts), generator)
         images = images.contiguous(memory_format=self.layout)
-        cumulative = self.model(images)  # (N, n_answers)
+        cumulative = self.model(images, reach)  # (N, n_answers)
         if not torch.isfinite(cumulative).all():
             raise InputError(
                 f"the network's output is not finite at step {self.global_step}; the best model of "
@@ -225,10 +240,10 @@ class GalaxyModule(L.LightningModule):
         self.log("train_loss", loss.detach(), prog_bar=True)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
         """Accumulate loss and squared error over the measured cells."""
-        cutouts, target = batch
-        cumulative = self(cutouts)  # (N, n_answers)
+        cutouts, target, reach = batch
+        cumulative = self(cutouts, reach)  # (N, n_answers)
         measured = ~target.isnan()
         n_cells = measured.sum()
         self.valid_loss.update(self._loss(cumulative, target), weight=n_cells)
@@ -289,10 +304,8 @@ def _check_data(model: GalaxyNet, train: LabelledCutouts, valid: LabelledCutouts
             raise InputError(
                 f"labels of tree {data.labels.tree.name}: expected the model's, {model.tree.name}"
             )
-        if data.store.options != model.cutouts:
-            raise InputError(
-                f"cutouts: expected the model's {model.cutouts}, found {data.store.options}"
-            )
+        if data.options != model.cutouts:
+            raise InputError(f"cutouts: expected the model's {model.cutouts}, found {data.options}")
     if len(train) < 2:
         raise InputError("training: expected at least 2 galaxies, found 1")
 

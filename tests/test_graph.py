@@ -612,3 +612,52 @@ def test_onnx_equals_eager_for_any_batch(activation: Activation) -> None:
     for logits in (logits_of(1), logits_of(7), EXTREME):
         (cumulative,) = session.run(None, {"logits": logits.numpy()})
         np.testing.assert_allclose(cumulative, graph(logits), rtol=1e-5, atol=1e-7)
+
+
+# the way back to logits, and reach that is given
+
+
+def test_logits_are_the_inverse_of_conditional(activation: Activation) -> None:
+    conditional = torch.tensor(random_conditional(GZ2_KAGGLE, 3, (50,)))
+    # Zeros are only approached, where the activation has none.
+    exact = (conditional > 1e-3) & (conditional < 1 - 1e-3)
+    graph = DecisionGraph(GZ2_KAGGLE, activation)
+    again = graph.conditional(graph.logits(conditional))
+    tolerance = 1e-9 if (exact | (conditional == 0)).all() else 2e-3
+    torch.testing.assert_close(again, conditional, rtol=0, atol=tolerance)
+    assert torch.isfinite(graph.logits(conditional)).all()
+
+
+@given(trees(), seeds)
+def test_given_reach_replaces_the_product_so_far(tree: DecisionTree, seed: int) -> None:
+    """What follows from such a question is multiplied with the given reach too."""
+    rng = np.random.default_rng(seed)
+    conditional = random_conditional(tree, seed)
+    known = rng.random(len(tree.questions)) < 0.5
+    given_reach = np.where(known, rng.random(len(tree.questions)), np.nan)
+    expected = np.empty(len(tree))
+    for number, (answers, parents) in enumerate(zip(tree.slices, tree.parents, strict=True)):
+        reach = min(1.0, sum(expected[p] for p in parents)) if parents else 1.0
+        expected[answers] = conditional[answers] * (given_reach[number] if known[number] else reach)
+    result = DecisionGraph(tree).cumulative(torch.tensor(conditional), torch.tensor(given_reach))
+    np.testing.assert_allclose(result, expected, atol=1e-12)
+
+
+def test_given_reach_of_nan_changes_nothing() -> None:
+    graph = DecisionGraph(GZ2_KAGGLE)
+    conditional = torch.tensor(random_conditional(GZ2_KAGGLE, 0, (8,)))
+    unknown = torch.full((8, 11), torch.nan)
+    assert torch.equal(graph.cumulative(conditional, unknown), graph.cumulative(conditional))
+
+
+def test_parents_get_no_gradient_through_a_given_reach() -> None:
+    graph = DecisionGraph(GZ2_KAGGLE)
+    conditional = torch.tensor(random_conditional(GZ2_KAGGLE, 0)).requires_grad_()
+    given_reach = torch.full((11,), torch.nan, dtype=torch.float64)
+    given_reach[3] = 0.25  # spiral or not, behind features and not edge-on
+    spiral = GZ2_KAGGLE.slices[3]
+    graph.cumulative(conditional, given_reach)[spiral].square().sum().backward()
+    gradient = conditional.grad
+    assert gradient is not None
+    assert (gradient[spiral] != 0).all()
+    assert (gradient[: spiral.start] == 0).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 from typing import Any
@@ -670,3 +671,69 @@ def test_real_stripe82_catalogue(shared: Path) -> None:
     some = np.random.default_rng(0).choice(19761, 500, replace=False)
     expected = slow_labels(GZ2, counts[some])
     np.testing.assert_allclose(of_kind["count"].cumulative[some], expected, rtol=1e-14, atol=0)
+
+
+# samples put together
+
+
+class TestOnlyConditional:
+    def test_other_questions_are_not_measured(self) -> None:
+        labels = random_labels(list("abcdef"))
+        deep = labels.only_conditional({"Class3", "Class10"})
+        kept = np.zeros(37, dtype=bool)
+        for question in (2, 9):
+            kept[GZ2_KAGGLE.slices[question]] = True
+        np.testing.assert_array_equal(deep.measured, np.tile(kept, (6, 1)))
+        np.testing.assert_array_equal(deep.cumulative[:, kept], labels.cumulative[:, kept])
+
+    def test_reach_is_still_that_of_the_votes(self) -> None:
+        labels = random_labels(list("abcdef"))
+        deep = labels.only_conditional({"Class3", "Class10"}).take([4, 1])
+        np.testing.assert_array_equal(deep.reach[:, [2, 9]], labels.reach[[4, 1]][:, [2, 9]])
+        assert np.isnan(deep.reach[:, [3, 4, 8]]).all()
+        null = deep.null[:, GZ2_KAGGLE.slices[2]]
+        unreached = labels.reach[[4, 1], 2] == 0
+        np.testing.assert_array_equal(
+            deep.structural_null[:, GZ2_KAGGLE.slices[2]], null & unreached[:, None]
+        )
+
+    def test_unknown_question_is_refused(self) -> None:
+        with pytest.raises(InputError, match=r"expected some of Class1, .*, found Class12"):
+            random_labels(["a"]).only_conditional({"Class3", "Class12"})
+
+    def test_digest_tells_it_from_labels_that_are_not_measured(self) -> None:
+        deep = random_labels(["a", "b"]).only_conditional({"Class3"})
+        assert deep.digest() != dataclasses.replace(deep, given_reach=None).digest()
+
+
+class TestMeans:
+    def test_mean_conditional_times_mean_reach_is_mean_cumulative(self) -> None:
+        labels = random_labels([str(n) for n in range(200)])
+        question_of = list(GZ2_KAGGLE.question_of)
+        again = labels.mean_conditional() * labels.reach.mean(0)[question_of]
+        np.testing.assert_allclose(again, labels.mean_cumulative(), atol=1e-12)
+
+    def test_unmeasured_questions_are_undecided(self) -> None:
+        labels = random_labels(list("abc")).only_conditional({"Class4"})
+        assert (labels.mean_cumulative()[:3] == 0.5).all()
+        assert labels.mean_conditional()[:3].tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_joined_labels_stand_one_after_another() -> None:
+    one, other = random_labels(["a", "b"]), random_labels(["b", "c"], seed=1)
+    joined = Labels.join(one, other.only_conditional({"Class3"}))
+    assert joined.ids.tolist() == ["a", "b", "b", "c"]
+    np.testing.assert_array_equal(joined.cumulative[:2], one.cumulative)
+    assert joined.given_reach is not None
+    assert np.isnan(joined.given_reach[:2]).all()
+    np.testing.assert_array_equal(joined.reach[2:, 2], other.reach[:, 2])
+    assert Labels.join(one, other).given_reach is None
+
+
+def test_counts_are_joined_if_all_have_them(tmp_path: Path) -> None:
+    votes = save(catalogue(random_votes(3), "count"), tmp_path)
+    counted = read_labels(votes, GZ2, "count")
+    both = Labels.join(counted, counted)
+    assert both.counts is not None
+    assert both.counts.shape == (6, 37)
+    assert Labels.join(counted, random_labels(["a"], GZ2)).counts is None

@@ -24,6 +24,7 @@ def numpy_squared_error(p: np.ndarray, t: np.ndarray) -> float:
 ORACLES: dict[LossName, Callable[[np.ndarray, np.ndarray], float]] = {
     "squared_error": numpy_squared_error,
     "root_squared_error": lambda p, t: numpy_squared_error(p, t) ** 0.5,
+    "cross_entropy": lambda p, t: float(np.nanmean(-xlogy(t, p))),
     "binary_cross_entropy": lambda p, t: float(np.nanmean(-xlogy(t, p) - xlog1py(1 - t, -p))),
 }
 

@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from gz2tree import (
     GZ2_KAGGLE,
     AugmentOptions,
     CutoutOptions,
+    CutoutStore,
     FlatNet,
     GalaxyTreeNet,
     InputError,
@@ -32,7 +33,7 @@ from gz2tree import (
     predict,
 )
 from gz2tree.callbacks import RunKeeper
-from gz2tree.config import PRESETS
+from gz2tree.config import PRESETS, Activation
 from gz2tree.loaders import StepOrder
 from gz2tree.network import GalaxyNet
 
@@ -54,14 +55,14 @@ def same_weights(one: GalaxyNet, other: GalaxyNet) -> bool:
 
 class TestFit:
     def test_learns_to_tell_bright_from_dark(
-        self, small_galaxies: LabelledCutouts, tmp_path: Path
+        self, small_sky: SmallSky, small_galaxies: LabelledCutouts, tmp_path: Path
     ) -> None:
         """Half of the galaxies are black and smooth, half are white and featured."""
         labels = small_galaxies.labels
         featured = np.arange(len(labels)) % 2 == 1
         cumulative = np.full_like(labels.cumulative, np.nan)
         cumulative[:, 0], cumulative[:, 1], cumulative[:, 2] = ~featured, featured, 0
-        store = small_galaxies.store
+        store = CutoutStore(small_sky.store)
         store.__dict__["array"] = np.where(featured[:, None, None, None], 255, 0).astype(
             np.uint8
         ) * np.ones((1, 32, 32, 3), np.uint8)
@@ -315,8 +316,79 @@ class TestResume:
         assert_same_run(tmp_path / "alone", tmp_path / "killed")
 
 
+class TestStart:
+    @pytest.mark.parametrize("activation", get_args(Activation))
+    def test_tree_without_features_gives_the_mean_conditional_answers(
+        self, small_galaxies: LabelledCutouts, activation: Activation
+    ) -> None:
+        model = tiny_net(activation=activation)
+        model.start_at_mean(small_galaxies.labels)
+        biases = torch.cat([head.bias for head in model.heads])  # type: ignore[misc]
+        expected = small_galaxies.labels.mean_conditional()
+        np.testing.assert_allclose(model.graph.conditional(biases).detach(), expected, atol=1e-3)
+
+    def test_flat_without_features_gives_the_mean_cumulative_answers(
+        self, small_galaxies: LabelledCutouts
+    ) -> None:
+        model = FlatNet(TINY, pretrained=False, cutouts=SMALL)
+        model.start_at_mean(small_galaxies.labels)
+        expected = small_galaxies.labels.mean_cumulative()
+        np.testing.assert_allclose(model.head.bias.sigmoid().detach(), expected, atol=1e-3)
+
+    def test_training_begins_there_if_asked(self, small_galaxies: LabelledCutouts) -> None:
+        """At a learning rate of nearly nothing the biases stay where they began."""
+        expected = small_galaxies.labels.mean_conditional()
+        for asked in (True, False):
+            model = tiny_net()
+            config = replace(EXACT, epochs=1, learning_rate=1e-12, start_at_mean=asked)
+            fit(model, small_galaxies, None, config, progress=False)
+            biases = torch.cat([head.bias for head in model.heads])  # type: ignore[misc]
+            began = np.allclose(model.graph.conditional(biases).detach(), expected, atol=1e-3)
+            assert began == asked
+
+
+def test_conditional_labels_teach_nothing_about_the_questions_before(
+    small_sky: SmallSky, small_galaxies: LabelledCutouts
+) -> None:
+    deep = small_galaxies.labels.only_conditional({"Class3", "Class10"})
+    galaxies = LabelledCutouts(CutoutStore(small_sky.store), deep)
+    model = tiny_net()
+    before = [head.weight.detach().clone() for head in model.heads]  # type: ignore[union-attr]
+    config = replace(EXACT, epochs=1, weight_decay=0.0, start_at_mean=False)
+    fit(model, galaxies, None, config, progress=False)
+    moved = [
+        not torch.equal(head.weight, weight)  # type: ignore[arg-type]
+        for head, weight in zip(model.heads, before, strict=True)
+    ]
+    assert moved == [number in (2, 9) for number in range(11)]
+
+
+def test_compiled_backbone_is_that_of_the_training_steps_only(
+    small_galaxies: LabelledCutouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the compiler makes of it is torch's to test; here, what is given to it, and when."""
+    calls = []
+
+    def compile_nothing(function: Any, **options: Any) -> Any:
+        def compiled(images: torch.Tensor) -> torch.Tensor:
+            calls.append(len(images))
+            return function(images)
+
+        return compiled
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    plain, compiled = tiny_net(), tiny_net()
+    fit(plain, small_galaxies, small_galaxies, EXACT, progress=False)
+    assert not calls
+    fit(compiled, small_galaxies, small_galaxies, replace(EXACT, compile=True), progress=False)
+    assert calls == [8] * (3 * 5)
+    assert same_weights(plain, compiled)
+    compiled.train()(torch.rand(4, 3, 32, 32))
+    assert calls == [8] * (3 * 5)
+
+
 def test_model_knows_the_answers_it_was_trained_on(
-    small_galaxies: LabelledCutouts, caplog: pytest.LogCaptureFixture
+    small_sky: SmallSky, small_galaxies: LabelledCutouts, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A head that saw no label gives numbers all the same; the model must say so."""
     cumulative = small_galaxies.labels.cumulative.copy()
@@ -324,8 +396,8 @@ def test_model_knows_the_answers_it_was_trained_on(
     labels = replace(small_galaxies.labels, cumulative=cumulative)
     model = tiny_net()
     assert model.untrained == []
-    fit(model, LabelledCutouts(small_galaxies.store, labels), None, EXACT, progress=False)
+    fit(model, LabelledCutouts(CutoutStore(small_sky.store), labels), None, EXACT, progress=False)
     assert model.untrained == ["Class3.1", "Class3.2"]
-    predict(model, small_galaxies.store, positions=[0], progress=False)
+    predict(model, CutoutStore(small_sky.store), positions=[0], progress=False)
     assert "trained without 2 of its 37 answers" in caplog.text
     assert "Class3.1, Class3.2" in caplog.text

@@ -1,0 +1,171 @@
+"""The arms of the comparison: what a head is, how it is trained, and how it is read out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from gz2tree.config import Activation, LossName
+from gz2tree.graph import LEAST, DecisionGraph
+from gz2tree.labels import Labels
+from gz2tree.losses import LOSSES
+from gz2tree.tree import DecisionTree
+
+Output = Literal["flat", "flat-renormalised", "tree", "dirichlet"]
+# Median number of volunteers of a Galaxy Zoo 2 galaxy (Willett et al. 2013, section 2.2): labels
+# that are shares of an unknown number of votes stand for this many.
+VOLUNTEERS = 44.0
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A head with its loss.
+
+    Parameters
+    ----------
+    output : str
+        What its outputs are: sigmoids, sigmoids divided by their question's sum, branch
+        probabilities of a tree, or Dirichlet concentrations of every question on its own.
+    activation : str
+        Of a tree.
+    loss : str
+    start_at_mean : bool
+    votes_reach : bool
+        Train on conditional answers, weighted by the reach that the votes give (see
+        ``Labels.only_conditional``), instead of on cumulative ones.
+    flattened : bool
+        Read the flattened feature map, as the student paper does, instead of the pooled one.
+    """
+
+    output: Output
+    loss: LossName | Literal["dirichlet_multinomial"] = "binary_cross_entropy"
+    activation: Activation = "softmax"
+    start_at_mean: bool = True
+    votes_reach: bool = False
+    flattened: bool = False
+
+
+def _trees() -> dict[str, Arm]:
+    short: dict[Activation, str] = {
+        "softmax": "softmax",
+        "normalised_sigmoid": "normalised sigmoids",
+        "entmax15": "entmax-1.5",
+        "sparsemax": "sparsemax",
+        "divisive_relu": "divisive ReLU",
+    }
+    arms = {}
+    for activation, name in short.items():
+        arms[f"tree {name}, squared error"] = Arm("tree", "squared_error", activation)
+        arms[f"tree {name}, BCE"] = Arm("tree", "binary_cross_entropy", activation)
+        arms[f"tree {name}, conditional CE"] = Arm(
+            "tree", "cross_entropy", activation, votes_reach=True
+        )
+    return arms
+
+
+ARMS: dict[str, Arm] = {
+    "flat sigmoid, squared error": Arm("flat", "squared_error"),
+    "flat sigmoid, BCE": Arm("flat"),
+    "flat sigmoid, BCE, start at 1/2": Arm("flat", start_at_mean=False),
+    "flat renormalised, squared error": Arm("flat-renormalised", "squared_error"),
+    "paper: flattened, questions sum to 1": Arm(
+        "flat-renormalised", "root_squared_error", start_at_mean=False, flattened=True
+    ),
+    "paper: flattened, questions sum to their parent": Arm(
+        "tree", "root_squared_error", "normalised_sigmoid", start_at_mean=False, flattened=True
+    ),
+    **_trees(),
+    "tree softmax, BCE, start uniform": Arm("tree", start_at_mean=False),
+    "tree normalised sigmoids, BCE, start uniform": Arm(
+        "tree", activation="normalised_sigmoid", start_at_mean=False
+    ),
+    "tree softmax, BCE, votes' reach": Arm("tree", votes_reach=True),
+    "tree normalised sigmoids, BCE, votes' reach": Arm(
+        "tree", activation="normalised_sigmoid", votes_reach=True
+    ),
+    "Dirichlet-multinomial, read through the tree": Arm("dirichlet", "dirichlet_multinomial"),
+}
+"""All arms that are trained; predicting the mean and what a read-out can do come on top."""
+
+
+class LinearHead(nn.Module):
+    """An arm's head on features that do not change.
+
+    Parameters
+    ----------
+    arm : Arm
+    tree : DecisionTree
+    n_features : int
+    """
+
+    def __init__(self, arm: Arm, tree: DecisionTree, n_features: int) -> None:
+        super().__init__()
+        self.arm = arm
+        self.linear = nn.Linear(n_features, len(tree))
+        activation = "normalised_sigmoid" if arm.output == "flat-renormalised" else arm.activation
+        self.graph = DecisionGraph(tree, activation)
+
+    def forward(self, features: Tensor, given_reach: Tensor | None = None) -> Tensor:
+        """Cumulative probabilities, (N, n_answers)."""
+        logits = self.linear(features)
+        if self.arm.output == "flat":
+            return logits.sigmoid()
+        if self.arm.output == "flat-renormalised":
+            return self.graph.conditional(logits)
+        if self.arm.output == "dirichlet":
+            concentration = self.concentration(features)
+            total = self.per_question(concentration)
+            return self.graph.cumulative(concentration / total)
+        return self.graph.cumulative(self.graph.conditional(logits), given_reach)
+
+    def concentration(self, features: Tensor) -> Tensor:
+        """Dirichlet concentrations between 1 and 100, as Zoobot has them; (N, n_answers)."""
+        return 1 + 99 * self.linear(features).sigmoid()
+
+    def per_question(self, values: Tensor) -> Tensor:
+        """Sum over each question, given back to each of its answers; (N, n_answers)."""
+        question_of = self.graph.question_of
+        sums = values.new_zeros(*values.shape[:-1], self.graph.n_questions)
+        sums = sums.index_add(-1, question_of, values)
+        return sums.index_select(-1, question_of)
+
+    def loss(self, features: Tensor, target: Tensor, given_reach: Tensor) -> Tensor:
+        """Loss of a batch."""
+        if self.arm.loss == "dirichlet_multinomial":
+            return self._dirichlet_multinomial(features, target)
+        return LOSSES[self.arm.loss](self(features, given_reach), target)
+
+    def _dirichlet_multinomial(self, features: Tensor, target: Tensor) -> Tensor:
+        """Negative log-likelihood of the votes, a question at a time, constants left out.
+
+        Walmsley et al. 2022, MNRAS 509, 3966, equation 4. Unmeasured questions have no votes.
+        """
+        votes = VOLUNTEERS * target.nan_to_num(0.0)  # (N, n_answers)
+        concentration = self.concentration(features)
+        asked = self.per_question(votes)
+        total = self.per_question(concentration)
+        answers = torch.lgamma(votes + concentration) - torch.lgamma(concentration)
+        sizes = self.per_question(torch.ones_like(votes))
+        question = (torch.lgamma(total) - torch.lgamma(asked + total)) / sizes
+        return -(answers + question).sum(-1).mean()
+
+    def start_at_mean(self, labels: Labels) -> None:
+        """Set the biases so that zero features give the mean answers."""
+        with torch.no_grad():
+            if self.arm.output == "flat":
+                mean = torch.from_numpy(labels.mean_cumulative()).clamp(LEAST, 1 - LEAST)
+                self.linear.bias.copy_(mean.logit())
+            elif self.arm.output in ("tree", "flat-renormalised"):
+                biases = self.graph.logits(torch.from_numpy(labels.mean_conditional()))
+                self.linear.bias.copy_(biases)
+
+
+def project(cumulative: Tensor, graph: DecisionGraph) -> Tensor:
+    """Put a flat prediction onto the tree: each question divided by its sum, times its reach."""
+    sums = cumulative.new_zeros(len(cumulative), graph.n_questions)
+    sums = sums.index_add(-1, graph.question_of, cumulative)
+    share = cumulative / sums.index_select(-1, graph.question_of).clamp(min=1e-12)
+    return graph.cumulative(share)

@@ -1,0 +1,218 @@
+"""From results on disk to the table and the figure that compare the arms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from head_arms import project
+from head_measures import (
+    RECALLS,
+    Tested,
+    calibration,
+    paired_intervals,
+    pooled,
+    precision_at,
+    spread,
+    zeros,
+)
+
+from gz2tree.graph import DecisionGraph
+from gz2tree.labels import Labels
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+Tests = dict[str, dict[int, dict[str, Tested]]]
+THRESHOLDS = np.geomspace(1e-4, 0.1, 31)
+SHOWN = (
+    ("rmse", "RMSE"),
+    ("null", "null"),
+    ("structural", "structural"),
+    ("voteless", "voteless"),
+    ("nonnull", "other"),
+)
+
+
+def collect(folder: Path, labels: Labels) -> tuple[Tests, list[dict[str, Any]]]:
+    """Read all results of a stage: arm -> seed -> part -> predictions; and how each was had."""
+    row_of = {galaxy: row for row, galaxy in enumerate(labels.ids)}
+    tests: Tests = {}
+    records = []
+    for file in sorted(folder.glob("*/seed*.json")):
+        record = json.loads(file.read_text())
+        arrays = np.load(file.with_suffix(".npz"))
+        parts = {}
+        for part in ("valid", "test"):
+            rows = [row_of[galaxy] for galaxy in arrays[f"{part}_ids"]]
+            parts[part] = Tested(labels.take(rows), arrays[part].astype(float))
+        tests.setdefault(record["name"], {})[record["seed"]] = parts
+        records.append(record)
+    return tests, records
+
+
+def with_read_outs(tests: Tests) -> tuple[Tests, dict[str, bool]]:
+    """Add the mean, and what can be made of a trained flat head or tree at read-out."""
+    some = next(iter(tests.values()))
+    on_tree = {name: name.startswith("tree") for name in tests}
+    graph = DecisionGraph(next(iter(some.values()))["test"].labels.tree)
+    more: Tests = {"mean of the validation galaxies": {}}
+    for seed, parts in some.items():
+        mean = parts["valid"].labels.mean_cumulative()
+        more["mean of the validation galaxies"][seed] = {
+            part: Tested(t.labels, np.tile(mean, (len(t.labels), 1))) for part, t in parts.items()
+        }
+    for name, seeds in tests.items():
+        if name not in READ_OUT_OF:
+            continue
+        for seed, parts in seeds.items():
+            if name.startswith("flat"):
+                projected = {
+                    part: Tested(t.labels, project(torch.from_numpy(t.cumulative), graph).numpy())
+                    for part, t in parts.items()
+                }
+                more.setdefault(f"{name} + projection", {})[seed] = projected
+                cut = threshold_of(parts["valid"], lambda c, at: np.where(c < at, 0.0, c))
+                what = f"{name} + threshold"
+            else:
+                cut = threshold_of(
+                    parts["valid"],
+                    lambda c, at: graph.gate(torch.from_numpy(c), float(at)).numpy(),
+                )
+                what = f"{name} + gate"
+            more.setdefault(what, {})[seed] = {
+                part: Tested(t.labels, cut(t.cumulative)) for part, t in parts.items()
+            }
+    for name in more:
+        on_tree[name] = name.endswith(("gate", "projection"))
+    return tests | more, on_tree
+
+
+READ_OUT_OF = (
+    "flat sigmoid, BCE",
+    "tree softmax, BCE",
+    "tree normalised sigmoids, BCE",
+    "flat, deep answers",
+    "flat, alone",
+    "tree softmax, deep conditional answers",
+)
+
+
+def threshold_of(valid: Tested, cut: Any) -> Any:
+    """Choose where to cut small answers off: the lowest RMSE on validation galaxies."""
+
+    def rmse(at: float) -> float:
+        return pooled([Tested(valid.labels, cut(valid.cumulative, at))])["rmse"]
+
+    best = min(THRESHOLDS, key=rmse)
+    return lambda cumulative: cut(cumulative, best)
+
+
+def compare(tests: Tests, on_tree: Mapping[str, bool], rivals: str) -> dict[str, dict[str, Any]]:
+    """Measure all arms; differences are from the flat arm with the lowest RMSE."""
+    of_test = {
+        name: [parts["test"] for _, parts in sorted(seeds.items())] for name, seeds in tests.items()
+    }
+    all_seeds = max(len(seeds) for seeds in tests.values())
+    complete = {name: t for name, t in of_test.items() if len(t) == all_seeds}
+    flats = [name for name in complete if name.startswith(rivals)]
+    best_flat = min(flats, key=lambda name: pooled(complete[name])["rmse"])
+    figures = {}
+    for name, ours in complete.items():
+        curves = zeros(ours, on_tree=on_tree[name])
+        figures[name] = {
+            "seeds": sorted(tests[name]),
+            "rms": pooled(ours),
+            "spread": spread(ours),
+            "against": best_flat,
+            "difference": paired_intervals(ours, complete[best_flat]),
+            "calibration": calibration(ours),
+            "zeros": curves,
+            "precision": {
+                kind: {str(recall): precision_at(curve, recall) for recall in RECALLS}
+                for kind, curve in curves.items()
+            },
+        }
+    return dict(sorted(figures.items(), key=lambda item: item[1]["rms"]["rmse"]))
+
+
+def markdown_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """Lay out the comparison for a page."""
+    first = next(iter(figures.values()))
+    against, n_seeds = first["against"], len(first["seeds"])
+    head = [
+        "arm",
+        "RMSE ± spread",
+        "difference [95 %]",
+        *(f"{title} (ratio [95 %])" for _, title in SHOWN[1:]),
+        "violation",
+        "ECE reach / conditional",
+        "precision of structural zeros at recall 0.5 / 0.9",
+    ]
+    lines = [head, ["---"] * len(head)]
+    for name, of_arm in figures.items():
+        rms, difference = of_arm["rms"], of_arm["difference"]
+        row = [f"**{name}**" if name == against else name]
+        row.append(f"{rms['rmse']:.4f} ± {of_arm['spread'].get('rmse', np.nan):.4f}")
+        change = rms["rmse"] - figures[against]["rms"]["rmse"]
+        interval = difference["rmse"]
+        row.append(f"{change:+.4f} [{interval['low']:+.4f}, {interval['high']:+.4f}]")
+        for key, _ in SHOWN[1:]:
+            ratio = rms[key] / figures[against]["rms"][key]
+            interval = difference[key]
+            bounds = f"[{interval['ratio_low']:.2f}, {interval['ratio_high']:.2f}]"
+            row.append(f"{rms[key]:.4f} ({ratio:.2f} {bounds})")
+        row.append(f"{rms['violation']:.1e}")
+        error = of_arm["calibration"]
+        row.append(f"{error['reach']:.3f} / {error['conditional']:.3f}")
+        precision = of_arm["precision"]["structurally 0"]
+        row.append(" / ".join(_figure(precision[str(recall)]) for recall in (0.5, 0.9)))
+        lines.append(row)
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    note = (
+        f"{n_seeds} seeds, each testing on another fifth of the galaxies. Differences and ratios "
+        f"are from **{against}**, the flat arm with the lowest RMSE; intervals resample seeds and "
+        "galaxies, both arms alike."
+    )
+    return f"{text}\n\n{note}"
+
+
+def plot_intervals(figures: Mapping[str, Mapping[str, Any]], file: Path) -> None:
+    """Draw, for every arm, the ratio of its root mean squares to those of the best flat arm."""
+    against = next(iter(figures.values()))["against"]
+    names = [name for name in figures if not name.startswith("mean")][::-1]
+    columns = [(key, title) for key, title in SHOWN if key != "voteless"]
+    figure, axes = plt.subplots(
+        1, len(columns), figsize=(11, 1.2 + 0.27 * len(names)), sharey=True, layout="constrained"
+    )
+    for axis, (key, title) in zip(axes, columns, strict=True):
+        for place, name in enumerate(names):
+            of_arm = figures[name]
+            ratio = of_arm["rms"][key] / figures[against]["rms"][key]
+            interval = of_arm["difference"][key]
+            tree = name.startswith("tree")
+            colour = "#0072B2" if tree else "#D55E00"
+            axis.plot([interval["ratio_low"], interval["ratio_high"]], [place, place], color=colour)
+            axis.plot(ratio, place, "o" if tree else "s", color=colour, markersize=5)
+        axis.axvline(1, color="0.5", linewidth=0.8)
+        axis.set_xlim(0.6, 1.6)
+        axis.set_title({"rmse": "all labels", "null": "null labels"}.get(key, f"{title} labels"))
+        axis.set_xlabel("RMSE / that of the best flat arm")
+    axes[0].set_yticks(range(len(names)), names, fontsize=8)
+    n = len(figures[against]["seeds"])
+    figure.suptitle(
+        f"Ratio to “{against}”, 95 % paired intervals, {n} seeds "
+        "(circles: trees, squares: others; beyond 1.6 not shown)",
+        fontsize=9,
+    )
+    figure.savefig(file, dpi=130)
+    plt.close(figure)
+
+
+def _figure(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.2f}"

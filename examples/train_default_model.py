@@ -1,0 +1,139 @@
+"""How the model in the box was made: all labelled galaxies of two samples, all 37 answers.
+
+The Kaggle galaxies have cumulative labels of 17 answers. The galaxies of Hart et al. (2016) have
+all 37, but debiased in another way: of these, only the deeper questions are learnt, and of them
+only what was answered where they were asked.
+
+First a network is trained on four fifths of the galaxies and tested on the rest; that gives the
+figures of the model card. Then the network that is shipped is trained on all of them.
+
+    python examples/train_default_model.py --data ../shared/data \
+        --weights ../shared/weights/resnet50_v1_imagenet_fp16.safetensors --out runs/default
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gz2tree import (
+    CutoutOptions,
+    CutoutStore,
+    GalaxyTreeNet,
+    LabelledCutouts,
+    Labels,
+    PredictOptions,
+    TrainConfig,
+    evaluate,
+    fit,
+    load_model,
+    predict,
+    prepare,
+    read_labels,
+    split_parts,
+)
+from gz2tree.network import DEFAULT_MODEL
+
+DEEP = ("Class3", "Class4", "Class5", "Class9", "Class10", "Class11")
+SAMPLES = {
+    "kaggle": ("kaggle_gz2", "solutions_17_columns.csv"),
+    "hart": ("gz2_hart16", "gz2_hart16_sample.csv"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/default"))
+    parser.add_argument("--backbone", default="resnet50_v1_trunk")
+    parser.add_argument("--activation", default="softmax")
+    parser.add_argument("--crop", type=int, default=CutoutOptions.crop)
+    parser.add_argument("--size", type=int, default=CutoutOptions.size)
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--learning-rate", type=float, default=TrainConfig.learning_rate)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=["held-out", "everything"])
+    args = parser.parse_args()
+
+    samples = {name: sample(args, name) for name in SAMPLES}
+    images = np.concatenate([galaxies.hashes for galaxies in samples.values()])
+    part_of = dict(zip(images, split_parts(images, 0.0, 0.2, args.seed), strict=True))
+    parts = {
+        name: np.array([part_of[image] for image in galaxies.hashes])
+        for name, galaxies in samples.items()
+    }
+    # An image that is in both samples is learnt from Kaggle's labels only.
+    of_hart_alone = ~np.isin(samples["hart"].hashes, samples["kaggle"].hashes)
+
+    if args.only != "everything":
+        rows = {name: parts[name] == "train" for name in samples}
+        rows["hart"] &= of_hart_alone
+        train(args, samples, rows, args.out / "held-out")
+        test(args, samples, {name: parts[name] == "test" for name in samples})
+    if args.only != "held-out":
+        rows = {"kaggle": np.full(len(samples["kaggle"]), True), "hart": of_hart_alone}
+        network = train(args, samples, rows, args.out / "everything")
+        ship(network)
+
+
+def sample(args: argparse.Namespace, name: str) -> LabelledCutouts:
+    folder, table = SAMPLES[name]
+    options = CutoutOptions(args.crop, args.size)
+    store = prepare(args.data / folder / "images", args.out / f"{name}-{args.size}", options)
+    return LabelledCutouts(store, read_labels(args.data / folder / table, image_ids=store.ids))
+
+
+def train(
+    args: argparse.Namespace,
+    samples: dict[str, LabelledCutouts],
+    rows: dict[str, np.ndarray],
+    out: Path,
+) -> GalaxyTreeNet:
+    kaggle, hart = (samples[name].take(rows[name]) for name in ("kaggle", "hart"))
+    store = CutoutStore(args.out / f"hart-{args.size}")
+    deep = LabelledCutouts(store, hart.labels.only_conditional(DEEP))
+    torch.manual_seed(args.seed)
+    network = GalaxyTreeNet(
+        args.backbone,
+        pretrained=args.weights,
+        activation=args.activation,
+        cutouts=CutoutOptions(args.crop, args.size),
+    )
+    config = TrainConfig(epochs=args.epochs, learning_rate=args.learning_rate, seed=args.seed)
+    fit(network, LabelledCutouts.join(kaggle, deep), None, config, out=out, resume=out.exists())
+    return network
+
+
+def test(
+    args: argparse.Namespace, samples: dict[str, LabelledCutouts], rows: dict[str, np.ndarray]
+) -> None:
+    network = load_model(args.out / "held-out")
+    for name, galaxies in samples.items():
+        labels: Labels = galaxies.labels.take(rows[name])
+        store = CutoutStore(args.out / f"{name}-{args.size}")
+        for views in (1, 16):
+            catalogue = predict(
+                network, store, PredictOptions(views=views), positions=store.rows(labels.ids)
+            )
+            report = evaluate(catalogue, labels)
+            file = args.out / f"held-out-{name}-{views}.json"
+            file.write_text(report.to_json(sample=name, views=views) + "\n")
+            print(f"{name}, {views} views\n{report}\n")
+
+
+def ship(network: GalaxyTreeNet) -> None:
+    """Write the network into the package, its weights in half precision."""
+    shutil.rmtree(DEFAULT_MODEL, ignore_errors=True)
+    for parameter in network.parameters():  # not the statistics of BatchNorm: they would overflow
+        parameter.data = parameter.data.half()
+    network.save_pretrained(DEFAULT_MODEL)
+    print(f"{sum(file.stat().st_size for file in DEFAULT_MODEL.iterdir()):,} bytes")
+
+
+if __name__ == "__main__":
+    main()
