@@ -55,7 +55,7 @@ from gz2tree.store import prepare
 
 RESULTS = Path(__file__).parent / "results" / "heads"
 DEEP = ("Class3", "Class4", "Class5", "Class9", "Class10", "Class11")
-LEARNING_RATES = (3e-4, 1e-3, 3e-3)
+LEARNING_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 FOLDS = 5
 
 
@@ -255,7 +255,8 @@ def screen(args: argparse.Namespace) -> None:
     flat = torch.from_numpy(np.asarray(maps)).flatten(3).float()  # (n, 8, n_features, h * w)
     pooled, flat = flat.mean(-1), flat.flatten(2).half()
     half_fold = folds(galaxies.hashes)
-    jobs = [(arm, seed) for seed in args.seeds for arm in args.arms or ARMS]
+    names = args.arms or [name for name, arm in ARMS.items() if not arm.attention]
+    jobs = [(name, seed) for seed in args.seeds for name in names]
     for name, seed in tqdm(jobs, unit="training"):
         file = result_file(args, "screen", name, seed)
         if file.exists():
@@ -273,6 +274,8 @@ FINALISTS = (
     "flat sigmoid, BCE",
     "tree softmax, BCE",
     "tree normalised sigmoids, BCE",
+    "flat sigmoid, BCE, attention",
+    "tree normalised sigmoids, BCE, attention",
 )
 
 
@@ -294,10 +297,16 @@ def finetune(args: argparse.Namespace) -> None:
                 args.backbone,
                 pretrained=args.weights,
                 activation=arm.activation,
+                pooling="attention" if arm.attention else "average",
                 cutouts=galaxies.options,
             )
         else:
-            network = FlatNet(args.backbone, pretrained=args.weights, cutouts=galaxies.options)
+            network = FlatNet(
+                args.backbone,
+                pretrained=args.weights,
+                head="attention" if arm.attention else "pooled",
+                cutouts=galaxies.options,
+            )
         config = TrainConfig(
             epochs=args.epochs or 8,
             loss=arm.loss,

@@ -38,6 +38,8 @@ class Arm:
         ``Labels.only_conditional``), instead of on cumulative ones.
     flattened : bool
         Read the flattened feature map, as the student paper does, instead of the pooled one.
+    attention : bool
+        Pool the feature map for each question by attention; for whole networks only.
     """
 
     output: Output
@@ -46,6 +48,7 @@ class Arm:
     start_at_mean: bool = True
     votes_reach: bool = False
     flattened: bool = False
+    attention: bool = False
 
 
 def _trees() -> dict[str, Arm]:
@@ -85,6 +88,11 @@ ARMS: dict[str, Arm] = {
     "tree softmax, BCE, votes' reach": Arm("tree", votes_reach=True),
     "tree normalised sigmoids, BCE, votes' reach": Arm(
         "tree", activation="normalised_sigmoid", votes_reach=True
+    ),
+    "flat sigmoid, BCE, attention": Arm("flat", attention=True),
+    "tree softmax, BCE, attention": Arm("tree", attention=True),
+    "tree normalised sigmoids, BCE, attention": Arm(
+        "tree", activation="normalised_sigmoid", attention=True
     ),
     "Dirichlet-multinomial, read through the tree": Arm("dirichlet", "dirichlet_multinomial"),
 }

@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--weights", required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/default"))
     parser.add_argument("--backbone", default="resnet50_v1_trunk")
-    parser.add_argument("--activation", default="softmax")
+    parser.add_argument("--activation", default="normalised_sigmoid")
     parser.add_argument("--crop", type=int, default=CutoutOptions.crop)
     parser.add_argument("--size", type=int, default=CutoutOptions.size)
     parser.add_argument("--epochs", type=int, default=30)
@@ -102,6 +102,7 @@ def train(
         args.backbone,
         pretrained=args.weights,
         activation=args.activation,
+        pooling="attention",
         cutouts=CutoutOptions(args.crop, args.size),
     )
     config = TrainConfig(epochs=args.epochs, learning_rate=args.learning_rate, seed=args.seed)

@@ -9,7 +9,7 @@ from gz2tree.errors import InputError
 
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
 Columns = Literal["cumulative", "conditional", "reach"]
-Head = Literal["pooled", "flatten"]
+Head = Literal["pooled", "flatten", "attention"]
 Kind = Literal["count", "weight", "fraction", "weighted_fraction", "debiased"]
 LossName = Literal["binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"]
 Optimizer = Literal["adamw", "adam"]
@@ -299,9 +299,9 @@ class NetworkOptions:
     pooling : {"average", "attention"}
         How the feature map is pooled for the heads: its average, or for each question an average of
         its own, weighted by where that question looks.
-    head : {"pooled", "flatten"}
-        Of a flat network: linear on the pooled features, or the student paper's, on the flattened
-        feature map.
+    head : {"pooled", "flatten", "attention"}
+        Of a flat network: linear on the pooled features; the student paper's, on the flattened
+        feature map; or on features pooled by attention for each question.
     """
 
     model: Literal["tree", "flat", "flat-renormalised"] = "tree"

@@ -20,7 +20,6 @@ from gz2tree.errors import InputError
 from gz2tree.graph import LEAST
 from gz2tree.labels import Labels
 from gz2tree.network import DEFAULT_MODEL, DEFAULT_NAME, GalaxyNet
-from gz2tree.pooling import QuestionPooling
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
 
@@ -82,12 +81,7 @@ class GalaxyTreeNet(GalaxyNet):
             raise InputError(
                 f"pooling: expected one of {', '.join(get_args(Pooling))}, found {pooling!r}"
             )
-        width = self.n_pooled_features
-        self.attention = None
-        if pooling == "attention":
-            width = self.backbone.num_features
-            self.attention = QuestionPooling(width, len(tree.questions))
-        self.heads = nn.ModuleList(nn.Linear(width, len(question)) for question in tree.questions)
+        self._add_heads(pooling)
 
     def config(self) -> dict[str, Any]:
         """Return all that is needed to build the network again, as JSON values."""
@@ -104,12 +98,7 @@ class GalaxyTreeNet(GalaxyNet):
         -------
         logits : Tensor, shape (N, n_answers)
         """
-        if self.attention is None:
-            features = [self.features(images)] * len(self.heads)  # of (N, n_pooled_features)
-        else:
-            of_questions = self.attention(self.forward_features(images))
-            features = list(of_questions.unbind(1))  # of (N, num_features)
-        return torch.cat([h(f) for h, f in zip(self.heads, features, strict=True)], -1)
+        return self._logits_by_question(images)
 
     def conditional(self, images: Tensor) -> Tensor:
         """Conditional probabilities: P(answer | its question was asked).
@@ -141,12 +130,7 @@ class GalaxyTreeNet(GalaxyNet):
 
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases to the mean conditional answers, weighted by reach."""
-        biases = self.graph.logits(torch.from_numpy(labels.mean_conditional()))
-        with torch.no_grad():
-            for name, bias in self.heads.named_parameters():
-                number, kind = name.split(".")
-                if kind == "bias":
-                    bias.copy_(biases[self.tree.slices[int(number)]])
+        self._set_biases(self.graph.logits(torch.from_numpy(labels.mean_conditional())))
 
     def gate(self, cumulative: Tensor, threshold: float) -> Tensor:
         """Set improbable answers to 0 along the tree; see `DecisionGraph.gate`."""
@@ -163,9 +147,10 @@ class FlatNet(GalaxyNet):
     renormalised : bool
         Divide each question's sigmoids by their sum, so that they sum to 1 (the student paper's
         reading). Such a head cannot represent a null label.
-    head : {"pooled", "flatten"}
-        A linear layer on the pooled features, or the paper's: on the flattened feature map, for
-        cutouts of ``cutouts.size``.
+    head : {"pooled", "flatten", "attention"}
+        A linear layer on the pooled features; the paper's, on the flattened feature map, for
+        cutouts of ``cutouts.size``; or one for each question, on features pooled for it as in
+        `GalaxyTreeNet` with ``pooling="attention"``.
 
     Raises
     ------
@@ -191,13 +176,16 @@ class FlatNet(GalaxyNet):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
-        if head not in ("pooled", "flatten"):
-            raise InputError(f"head: expected 'pooled' or 'flatten', found {head!r}")
+        if head not in get_args(Head):
+            raise InputError(f"head: expected one of {', '.join(get_args(Head))}, found {head!r}")
         super().__init__(
             backbone, tree, pretrained, "normalised_sigmoid", cutouts, kind, training, mean, std
         )
         self.renormalised = renormalised
         self.head_name = head
+        if head == "attention":
+            self._add_heads("attention")
+            return
         width = self.n_pooled_features
         if head == "flatten":
             blank = torch.zeros(1, 3, cutouts.size, cutouts.size)
@@ -224,6 +212,8 @@ class FlatNet(GalaxyNet):
         -------
         logits : Tensor, shape (N, n_answers)
         """
+        if self.head_name == "attention":
+            return self._logits_by_question(images)
         if self.head_name == "pooled":
             return self.head(self.features(images))
         flat = self.forward_features(images).flatten(1)  # (N, num_features * h * w)
@@ -255,6 +245,9 @@ class FlatNet(GalaxyNet):
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases to the mean cumulative answers; 1/2 where none is measured."""
         mean = torch.from_numpy(labels.mean_cumulative()).clamp(LEAST, 1 - LEAST)
+        if self.head_name == "attention":
+            self._set_biases(mean.logit())
+            return
         with torch.no_grad():
             self.head.bias.copy_(mean.logit())
 

@@ -15,10 +15,11 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from torch import Tensor, nn
 
 from gz2tree.backbones import create_backbone, load_strictly, read_safetensors
-from gz2tree.config import Activation, CutoutOptions
+from gz2tree.config import Activation, CutoutOptions, Pooling
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
+from gz2tree.pooling import QuestionPooling
 from gz2tree.tree import DecisionTree
 from gz2tree.version import __version__
 
@@ -116,6 +117,32 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         features : Tensor, shape (N, n_pooled_features)
         """
         return self.backbone.forward_head(self.forward_features(images))
+
+    def _add_heads(self, pooling: Pooling) -> None:
+        """Add a linear head for each question, and the attention if it is to pool for them."""
+        width = self.n_pooled_features
+        self.attention = None
+        if pooling == "attention":
+            width = self.backbone.num_features
+            self.attention = QuestionPooling(width, len(self.tree.questions))
+        self.heads = nn.ModuleList(nn.Linear(width, len(q)) for q in self.tree.questions)
+
+    def _logits_by_question(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, n_answers)."""
+        if self.attention is None:
+            features = [self.features(images)] * len(self.heads)  # of (N, n_pooled_features)
+        else:
+            of_questions = self.attention(self.forward_features(images))
+            features = list(of_questions.unbind(1))  # of (N, num_features)
+        return torch.cat([h(f) for h, f in zip(self.heads, features, strict=True)], -1)
+
+    def _set_biases(self, biases: Tensor) -> None:
+        """Set the biases of the heads; (n_answers,)."""
+        with torch.no_grad():
+            for name, bias in self.heads.named_parameters():
+                number, kind = name.split(".")
+                if kind == "bias":
+                    bias.copy_(biases[self.tree.slices[int(number)]])
 
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases of the heads so that training begins near the mean of the labels."""

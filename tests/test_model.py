@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ from gz2tree import (
     load_model,
 )
 from gz2tree.network import GalaxyNet
+from gz2tree.pooling import QuestionPooling
 
 SMALL = CutoutOptions(crop=40, size=32)
 TINY = "resnet10t"
@@ -43,7 +45,7 @@ def images() -> torch.Tensor:
 
 def flat_nets() -> list[FlatNet]:
     torch.manual_seed(0)
-    options = [{}, {"renormalised": True}, {"head": "flatten"}]
+    options = [{}, {"renormalised": True}, {"head": "flatten"}, {"head": "attention"}]
     return [FlatNet(TINY, pretrained=False, cutouts=SMALL, **more).eval() for more in options]
 
 
@@ -235,8 +237,92 @@ class TestResNet50V1:
         assert torch.equal(net.backbone.layer4[2].conv3.weight, expected)
 
 
+class TestTrunk:
+    def test_is_the_whole_network_without_some_blocks(self, tmp_path: Path) -> None:
+        """Whose weights it takes, and nothing else of them."""
+        torch.manual_seed(0)
+        whole = timm.create_model("resnet50_v1", num_classes=10).eval()
+        for name, buffer in whole.named_buffers():
+            if name.endswith("running_var"):
+                buffer.uniform_(0.5, 2.0)
+        save_file(whole.state_dict(), tmp_path / "whole.safetensors", {"stride": "v1 v1"})
+        net = GalaxyTreeNet("resnet50_v1_trunk", pretrained=tmp_path / "whole.safetensors").eval()
+        images = torch.randn(2, 3, 64, 64)
+        x = whole.maxpool(whole.act1(whole.bn1(whole.conv1(images))))
+        for block in (*whole.layer1, *whole.layer2, whole.layer3[0]):
+            x = block(x)
+        torch.testing.assert_close(net.backbone.forward_features(images), x)
+        assert net.features(images).shape == (2, net.n_pooled_features) == (2, 1024)
+
+    def test_incomplete_weights_are_refused(self, tmp_path: Path) -> None:
+        weights = timm.create_model("resnet50_v1", num_classes=0).state_dict()
+        del weights["layer3.0.conv2.weight"]
+        save_file(weights, tmp_path / "w.safetensors")
+        with pytest.raises(InputError, match=r"missing layer3\.0\.conv2\.weight"):
+            GalaxyTreeNet("resnet50_v1_trunk", pretrained=tmp_path / "w.safetensors")
+
+
+class TestAttention:
+    def net(self, tree: DecisionTree = GZ2_KAGGLE) -> GalaxyTreeNet:
+        torch.manual_seed(0)
+        return GalaxyTreeNet(TINY, tree, False, pooling="attention", cutouts=SMALL).eval()
+
+    def test_begins_as_the_average(self, images: torch.Tensor) -> None:
+        attention, average = self.net(), GalaxyTreeNet(TINY, pretrained=False, cutouts=SMALL)
+        weights = attention.state_dict()
+        del weights["attention.query.weight"], weights["attention.radial"]
+        average.load_state_dict(weights)
+        torch.testing.assert_close(attention(images), average.eval()(images))
+
+    def test_weights_are_the_softmax_over_places(self) -> None:
+        """Against a loop over galaxies, questions and places."""
+        pooling = QuestionPooling(5, 3).double()
+        torch.nn.init.normal_(pooling.query.weight)
+        torch.nn.init.normal_(pooling.radial)
+        maps = torch.randn(2, 5, 4, 6, dtype=torch.float64)
+        result = pooling(maps)
+        for n, q in itertools.product(range(2), range(3)):
+            weights, values = [], []
+            for i, j in itertools.product(range(4), range(6)):
+                r = math.hypot((2 * i + 1) / 4 - 1, (2 * j + 1) / 6 - 1)
+                a, b = pooling.radial[q].tolist()
+                score = pooling.query.weight[q, :, 0, 0] @ maps[n, :, i, j] + a * r + b * r * r
+                weights.append(math.exp(score))
+                values.append(maps[n, :, i, j])
+            expected = sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+            torch.testing.assert_close(result[n, q], expected, rtol=1e-5, atol=1e-5)
+
+    def test_each_question_has_its_own(self, images: torch.Tensor) -> None:
+        net = self.net()
+        before = net.logits(images)
+        with torch.no_grad():
+            net.attention.radial[3] = torch.tensor([5.0, -2.0])  # type: ignore[union-attr]
+        changed = (net.logits(images) != before).any(0)
+        assert changed[GZ2_KAGGLE.slices[3]].all()
+        assert not changed[: GZ2_KAGGLE.slices[3].start].any()
+        assert not changed[GZ2_KAGGLE.slices[3].stop :].any()
+
+    def test_survives_saving(self, images: torch.Tensor, tmp_path: Path) -> None:
+        net = self.net()
+        torch.nn.init.normal_(net.attention.query.weight)  # type: ignore[union-attr]
+        net.save_pretrained(tmp_path)
+        assert torch.equal(load_model(tmp_path)(images), net(images))
+
+    def test_backbone_without_a_map_is_refused(self) -> None:
+        net = GalaxyTreeNet(
+            "vit_tiny_patch16_224", pretrained=False, pooling="attention",
+            cutouts=CutoutOptions(224, 224),
+        )  # fmt: skip
+        with pytest.raises(InputError, match=r"expected a feature map .* found \(1, 197, 192\)"):
+            net(torch.rand(1, 3, 224, 224))
+
+    def test_unknown_pooling_is_refused(self) -> None:
+        with pytest.raises(InputError, match="one of average, attention, found 'max'"):
+            GalaxyTreeNet(TINY, pretrained=False, pooling="max")  # type: ignore[arg-type]
+
+
 class TestSaving:
-    @pytest.mark.parametrize("number", range(4))
+    @pytest.mark.parametrize("number", range(5))
     def test_loaded_model_gives_the_same_output(
         self, number: int, tree_net: GalaxyTreeNet, images: torch.Tensor, tmp_path: Path
     ) -> None:

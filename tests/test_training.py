@@ -33,7 +33,7 @@ from gz2tree import (
     predict,
 )
 from gz2tree.callbacks import RunKeeper
-from gz2tree.config import PRESETS, Activation
+from gz2tree.config import PRESETS, Activation, Head
 from gz2tree.loaders import StepOrder
 from gz2tree.network import GalaxyNet
 
@@ -327,13 +327,16 @@ class TestStart:
         expected = small_galaxies.labels.mean_conditional()
         np.testing.assert_allclose(model.graph.conditional(biases).detach(), expected, atol=1e-3)
 
+    @pytest.mark.parametrize("head", get_args(Head))
     def test_flat_without_features_gives_the_mean_cumulative_answers(
-        self, small_galaxies: LabelledCutouts
+        self, small_galaxies: LabelledCutouts, head: Head
     ) -> None:
-        model = FlatNet(TINY, pretrained=False, cutouts=SMALL)
+        model = FlatNet(TINY, pretrained=False, head=head, cutouts=SMALL)
         model.start_at_mean(small_galaxies.labels)
+        heads = model.heads if head == "attention" else [model.head]
+        biases = torch.cat([linear.bias for linear in heads])  # type: ignore[misc]
         expected = small_galaxies.labels.mean_cumulative()
-        np.testing.assert_allclose(model.head.bias.sigmoid().detach(), expected, atol=1e-3)
+        np.testing.assert_allclose(biases.sigmoid().detach(), expected, atol=1e-3)
 
     def test_training_begins_there_if_asked(self, small_galaxies: LabelledCutouts) -> None:
         """At a learning rate of nearly nothing the biases stay where they began."""
