@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from head_arms import ARMS, Arm, LinearHead
-from head_measures import Tested, pooled
+from head_measures import Predicted, pooled
 from head_report import collect, compare, markdown_table, plot_intervals, with_read_outs
 from record import provenance
 from tqdm import tqdm
@@ -50,6 +50,8 @@ from gz2tree import (
     read_labels,
 )
 from gz2tree.augment import orientations
+from gz2tree.config import Head, Pooling
+from gz2tree.graph import DecisionGraph
 from gz2tree.precision import autocast, choose_precision, memory_format
 from gz2tree.store import prepare
 
@@ -76,9 +78,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--backbone", default="resnet50_v1")
     parser.add_argument("--arms", nargs="+", help="by default all (screen), or the finalists")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(FOLDS)))
+    parser.add_argument("--train-size", type=int, help="galaxies to train on, of those there are")
+    parser.add_argument("--sky", type=Path, help="finetune: a simulated sky in place of real ones")
     parser.add_argument("--epochs", type=int, help="30 for heads, 8 for whole networks")
     parser.add_argument("--crop", type=int, default=CutoutOptions.crop)
     parser.add_argument("--size", type=int, default=CutoutOptions.size)
+    parser.add_argument("--views", type=int, default=1, choices=[1, 8, 16], help="finetune")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--work", type=Path, default=Path("runs/heads"))
     args = parser.parse_args()
@@ -96,13 +101,20 @@ def folds(hashes: list[str]) -> np.ndarray:
     return order[image] % (2 * FOLDS)  # half folds
 
 
-def parts_of(half_fold: np.ndarray, seed: int) -> np.ndarray:
-    """Part of every galaxy for one seed."""
+def parts_of(half_fold: np.ndarray, seed: int, args: argparse.Namespace) -> np.ndarray:
+    """Part of every galaxy for one seed; as many train as are asked for."""
     fold = half_fold // 2
     parts = np.full(len(fold), "train", dtype=object)
     parts[half_fold == 2 * ((seed + 1) % FOLDS)] = "valid"
     parts[fold == seed % FOLDS] = "test"
+    train = np.random.default_rng(seed).permutation(np.flatnonzero(parts == "train"))
+    parts[train[args.train_size or len(train) :]] = "unused"
     return parts
+
+
+def with_size(stage: str, args: argparse.Namespace) -> str:
+    """Name of the stage, with the number of training galaxies if it was asked for."""
+    return f"{stage}-{args.train_size}" if args.train_size else stage
 
 
 def kaggle(args: argparse.Namespace) -> LabelledCutouts:
@@ -111,6 +123,12 @@ def kaggle(args: argparse.Namespace) -> LabelledCutouts:
     store = prepare(folder / "images", args.work / f"kaggle-{args.crop}-{args.size}", options)
     labels = read_labels(folder / "solutions_17_columns.csv", image_ids=store.ids)
     return LabelledCutouts(store, labels)
+
+
+def simulated(args: argparse.Namespace) -> LabelledCutouts:
+    options = CutoutOptions(args.crop, args.size)
+    store = prepare(args.sky / "images", args.work / f"sky-{args.crop}-{args.size}", options)
+    return LabelledCutouts(store, read_labels(args.sky / "labels.csv", image_ids=store.ids))
 
 
 def hart_galaxies(args: argparse.Namespace) -> LabelledCutouts:
@@ -147,7 +165,7 @@ def features_of(args: argparse.Namespace, galaxies: LabelledCutouts, name: str) 
     return np.load(file, mmap_mode="r")
 
 
-def keep(file: Path, tested: dict[str, Tested], record: dict[str, Any]) -> None:
+def keep(file: Path, tested: dict[str, Predicted], record: dict[str, Any]) -> None:
     """Write the predictions and what led to them; the JSON last, so that it means complete."""
     file.parent.mkdir(parents=True, exist_ok=True)
     arrays = {}
@@ -171,7 +189,7 @@ def train_head(
     learning_rate: float,
     seed: int,
     device: str,
-) -> dict[str, Tested]:
+) -> dict[str, Predicted]:
     """Train a head on features; return what it says of the validation and the test galaxies."""
     torch.manual_seed(seed)
     features, labels = data["train"]  # (n, views, n_features)
@@ -207,7 +225,7 @@ def train_head(
         for part in ("valid", "test"):
             views, labels = data[part]
             cumulative = head(views.to(device).float()).mean(1)
-            tested[part] = Tested(labels, cumulative.cpu().double().numpy())
+            tested[part] = Predicted(labels, cumulative.cpu().double().numpy())
     return tested
 
 
@@ -215,13 +233,16 @@ def used(arm: Arm, labels: Labels) -> Labels:
     """Return the labels as the arm takes them."""
     if not arm.votes_reach or labels.given_reach is not None:
         return labels
+    return labels.only_conditional(measured_questions(labels))
+
+
+def measured_questions(labels: Labels) -> list[str]:
     tree = labels.tree
-    measured = [
+    return [
         name
         for name, answers in zip(tree.question_columns, tree.slices, strict=True)
         if labels.measured[:, answers].any()
     ]
-    return labels.only_conditional(measured)
 
 
 def best_head(
@@ -230,7 +251,7 @@ def best_head(
     arm: Arm,
     data: dict[str, tuple[torch.Tensor, Labels]],
     seed: int,
-) -> tuple[dict[str, Tested], dict[str, Any]]:
+) -> tuple[dict[str, Predicted], dict[str, Any]]:
     """Train at several learning rates; the validation galaxies choose."""
     epochs = args.epochs or 30
     tries = {
@@ -255,13 +276,14 @@ def screen(args: argparse.Namespace) -> None:
     flat = torch.from_numpy(np.asarray(maps)).flatten(3).float()  # (n, 8, n_features, h * w)
     pooled, flat = flat.mean(-1), flat.flatten(2).half()
     half_fold = folds(galaxies.hashes)
-    names = args.arms or [name for name, arm in ARMS.items() if not arm.attention]
+    heads = [name for name, arm in ARMS.items() if not (arm.attention or arm.separate)]
+    names = args.arms or heads
     jobs = [(name, seed) for seed in args.seeds for name in names]
     for name, seed in tqdm(jobs, unit="training"):
-        file = result_file(args, "screen", name, seed)
+        file = result_file(args, with_size("screen", args), name, seed)
         if file.exists():
             continue
-        parts = parts_of(half_fold, seed)
+        parts = parts_of(half_fold, seed, args)
         features = flat if ARMS[name].flattened else pooled
         data = {
             part: (features[parts == part], galaxies.labels.take(parts == part))
@@ -280,60 +302,112 @@ FINALISTS = (
 
 
 def finetune(args: argparse.Namespace) -> None:
-    galaxies = kaggle(args)
+    """Train whole networks, on the real galaxies or on a simulated sky."""
+    galaxies = simulated(args) if args.sky else kaggle(args)
+    stage = with_size("sky" if args.sky else "finetune", args)
+    if args.views > 1:
+        stage += f"-{args.views}-views"
     half_fold, ids = folds(galaxies.hashes), galaxies.labels.ids
     jobs = [(arm, seed) for seed in args.seeds for arm in args.arms or FINALISTS]
     for name, seed in tqdm(jobs, unit="training"):
-        arm = ARMS[name]
-        if result_file(args, "finetune", name, seed).exists():
+        if result_file(args, stage, name, seed).exists():
             continue
-        parts = parts_of(half_fold, seed)
-        store = CutoutStore(args.work / f"kaggle-{args.crop}-{args.size}")
-        train = LabelledCutouts(store, used(arm, galaxies.labels.take(parts == "train")))
+        arm = ARMS[name]
+        parts = parts_of(half_fold, seed, args)
+        store = galaxies.stores[0]
+        networks, record = train_networks(args, name, galaxies, store, parts, seed)
+        tested = {}
+        for part in ("valid", "test"):
+            rows = np.flatnonzero(parts == part)
+            options = PredictOptions(views=args.views, device=args.device)
+            catalogues = [
+                predict(network, store, options, positions=store.rows(ids[rows]))
+                for network in networks
+            ]
+            labels = galaxies.labels.take(rows)
+            cumulative = [c[list(labels.tree.columns)].to_numpy(float) for c in catalogues]
+            tested[part] = Predicted(labels, of_separate(labels, cumulative))
+        record |= {"name": name, "arm": asdict(arm), "seed": seed, "views": args.views}
+        keep(result_file(args, stage, name, seed), tested, record)
+
+
+def train_networks(
+    args: argparse.Namespace,
+    name: str,
+    galaxies: LabelledCutouts,
+    store: CutoutStore,
+    parts: np.ndarray,
+    seed: int,
+) -> tuple[list[GalaxyTreeNet | FlatNet], dict[str, Any]]:
+    """Train the network of an arm, or one for each question."""
+    arm = ARMS[name]
+    train, valid = galaxies.labels.take(parts == "train"), galaxies.labels.take(parts == "valid")
+    samples = [(used(arm, train), valid)]
+    if arm.separate:
+        samples = [
+            (train.only_conditional({question}), valid.only_conditional({question}))
+            for question in measured_questions(train)
+        ]
+    config = TrainConfig(
+        epochs=args.epochs or 8,
+        loss=arm.loss,
+        start_at_mean=arm.start_at_mean,
+        seed=seed,
+    )
+    networks: list[GalaxyTreeNet | FlatNet] = []
+    valid_rmse = []
+    for number, (train, valid) in enumerate(samples):
         torch.manual_seed(seed)
-        network: GalaxyTreeNet | FlatNet
-        if arm.output == "tree":
-            network = GalaxyTreeNet(
-                args.backbone,
-                pretrained=args.weights,
-                activation=arm.activation,
-                pooling="attention" if arm.attention else "average",
-                cutouts=galaxies.options,
-            )
-        else:
-            network = FlatNet(
-                args.backbone,
-                pretrained=args.weights,
-                head="attention" if arm.attention else "pooled",
-                cutouts=galaxies.options,
-            )
-        config = TrainConfig(
-            epochs=args.epochs or 8,
-            loss=arm.loss,
-            start_at_mean=arm.start_at_mean,
-            seed=seed,
+        which = f"{store.path.name}-{len(train)}-{name}-{number}-seed{seed}".replace(" ", "_")
+        run = args.work / "runs" / which
+        network = build(args, arm, galaxies.options)
+        history = fit(
+            network,
+            LabelledCutouts(store, train),
+            LabelledCutouts(store, valid),
+            config,
+            out=run,
+            resume=run.exists(),
         )
-        run = args.work / "runs" / f"{name.replace(' ', '_')}-seed{seed}"
-        valid = galaxies.take(parts == "valid")
-        history = fit(network, train, valid, config, out=run, resume=run.exists())
-        for stage, views in (("finetune", 1), ("finetune-8-views", 8)):
-            tested = {}
-            for part in ("valid", "test"):
-                rows = np.flatnonzero(parts == part)
-                options = PredictOptions(views=views, device=args.device)
-                catalogue = predict(network, store, options, positions=store.rows(ids[rows]))
-                cumulative = catalogue[list(galaxies.labels.tree.columns)].to_numpy(float)
-                tested[part] = Tested(galaxies.labels.take(rows), cumulative)
-            record = {
-                "name": name,
-                "arm": asdict(arm),
-                "seed": seed,
-                "views": views,
-                "train": asdict(config),
-                "backbone": args.backbone,
-                "valid_rmse": history["valid_rmse"].tolist(),
-            }
-            keep(result_file(args, stage, name, seed), tested, record)
+        networks.append(network)
+        valid_rmse.append(history["valid_rmse"].tolist())
+    record = {
+        "train": asdict(config),
+        "backbone": args.backbone,
+        "pretrained": bool(args.weights),
+        "n_train": len(train),
+        "cutouts": asdict(galaxies.options),
+        "valid_rmse": valid_rmse,
+    }
+    return networks, record
+
+
+def build(args: argparse.Namespace, arm: Arm, cutouts: CutoutOptions) -> GalaxyTreeNet | FlatNet:
+    weights = args.weights or False
+    if arm.output == "tree":
+        pooling: Pooling = "attention" if arm.attention else "average"
+        return GalaxyTreeNet(
+            args.backbone,
+            pretrained=weights,
+            activation=arm.activation,
+            pooling=pooling,
+            cutouts=cutouts,
+        )
+    head: Head = "attention" if arm.attention else "pooled"
+    return FlatNet(args.backbone, pretrained=weights, head=head, cutouts=cutouts)
+
+
+def of_separate(labels: Labels, cumulative: list[np.ndarray]) -> np.ndarray:
+    """Multiply down the conditional answers of networks that know one question each."""
+    if len(cumulative) == 1:
+        return cumulative[0]
+    graph = DecisionGraph(labels.tree)
+    conditional = np.full_like(cumulative[0], 0.5)
+    for question, of_network in zip(measured_questions(labels), cumulative, strict=True):
+        answers = labels.tree.slices[labels.tree.question_columns.index(question)]
+        all_conditional = graph.condition(torch.from_numpy(of_network)).nan_to_num(0.0)
+        conditional[:, answers] = all_conditional[:, answers]
+    return graph.cumulative(torch.from_numpy(conditional)).numpy()
 
 
 def hart(args: argparse.Namespace) -> None:
@@ -349,7 +423,7 @@ def hart(args: argparse.Namespace) -> None:
         file = result_file(args, "hart", name, seed)
         if file.exists():
             continue
-        parts = parts_of(half_fold, seed)
+        parts = parts_of(half_fold, seed, args)
         # Some images are in both samples.
         elsewhere = ~np.isin(many.hashes, np.array(few.hashes)[parts != "train"])
         arm, how = HART_ARMS[name]
@@ -390,26 +464,26 @@ questions; with the Kaggle galaxies, adding all their labels, although debiased 
 
 def report(args: argparse.Namespace) -> None:
     """Compare all results at hand, and write tables and figures into the repository."""
-    many, few = kaggle(args).labels, hart_galaxies(args).labels
-    stages = (
-        ("screen", many, "flat"),
-        ("finetune", many, "flat"),
-        ("finetune-8-views", many, "flat"),
-        ("hart", few, "flat"),
-    )
+    samples = {"screen": kaggle, "finetune": kaggle, "hart": hart_galaxies, "sky": simulated}
     RESULTS.mkdir(parents=True, exist_ok=True)
-    for stage, labels, rivals in stages:
-        tests, records = collect(args.work / stage, labels)
-        if not tests:
+    for folder in sorted(args.work.iterdir()):
+        stage, kind = folder.name, folder.name.split("-")[0]
+        if kind not in samples or not any(folder.glob("*/seed*.json")):
             continue
-        tests, on_tree = with_read_outs(tests)
-        figures = compare(tests, on_tree, rivals)
+        tests, records = collect(folder, samples[kind](args).labels)
+        tests, on_tree = with_read_outs(tests, truth(args) if kind == "sky" else None)
+        figures = compare(tests, on_tree)
         text = json.dumps({"stage": stage, "arms": figures, "runs": records} | provenance())
         (RESULTS / f"{stage}.json").write_text(text + "\n")
         table = markdown_table(figures)
         (RESULTS / f"{stage}.md").write_text(table + "\n")
         print(f"{stage}\n{table}\n")
         plot_intervals(figures, RESULTS / f"{stage}.png")
+
+
+def truth(args: argparse.Namespace) -> Labels:
+    """Read what infinitely many simulated volunteers would say."""
+    return read_labels(args.sky / "truth.csv")
 
 
 if __name__ == "__main__":

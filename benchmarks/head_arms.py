@@ -40,6 +40,9 @@ class Arm:
         Read the flattened feature map, as the student paper does, instead of the pooled one.
     attention : bool
         Pool the feature map for each question by attention; for whole networks only.
+    separate : bool
+        Train a network for each question on its conditional answers, as the student paper proposes
+        in its section 4.4; for whole networks only.
     """
 
     output: Output
@@ -49,6 +52,7 @@ class Arm:
     votes_reach: bool = False
     flattened: bool = False
     attention: bool = False
+    separate: bool = False
 
 
 def _trees() -> dict[str, Arm]:
@@ -94,6 +98,7 @@ ARMS: dict[str, Arm] = {
     "tree normalised sigmoids, BCE, attention": Arm(
         "tree", activation="normalised_sigmoid", attention=True
     ),
+    "tree softmax, a network for each question": Arm("tree", separate=True),
     "Dirichlet-multinomial, read through the tree": Arm("dirichlet", "dirichlet_multinomial"),
 }
 """All arms that are trained; predicting the mean and what a read-out can do come on top."""

@@ -21,7 +21,7 @@ RECALLS = (0.25, 0.5, 0.75, 0.9)
 
 
 @dataclass(frozen=True)
-class Tested:
+class Predicted:
     """Predictions of one arm for the test galaxies of one seed.
 
     Parameters
@@ -62,7 +62,7 @@ class Tested:
         return evaluate(frame, self.labels).max_parent_violation
 
 
-def pooled(tests: Sequence[Tested]) -> dict[str, float]:
+def pooled(tests: Sequence[Predicted]) -> dict[str, float]:
     """Root mean squares over the test galaxies of all seeds."""
     squares = [test.squares() for test in tests]
     figures = {
@@ -75,7 +75,7 @@ def pooled(tests: Sequence[Tested]) -> dict[str, float]:
     return figures | {"violation": max(test.violation() for test in tests)}
 
 
-def spread(tests: Sequence[Tested]) -> dict[str, float]:
+def spread(tests: Sequence[Predicted]) -> dict[str, float]:
     """Return the standard deviation of the root mean squares over seeds."""
     figures = [{n: _root_mean(*s) for n, s in test.squares().items()} for test in tests]
     if len(figures) < 2:
@@ -84,7 +84,7 @@ def spread(tests: Sequence[Tested]) -> dict[str, float]:
 
 
 def paired_intervals(
-    ours: Sequence[Tested], theirs: Sequence[Tested], resamples: int = 2000, seed: int = 0
+    ours: Sequence[Predicted], theirs: Sequence[Predicted], resamples: int = 2000, seed: int = 0
 ) -> dict[str, dict[str, float]]:
     """95 % intervals of the difference and of the ratio of two arms' root mean squares.
 
@@ -126,7 +126,7 @@ def paired_intervals(
     }
 
 
-def zeros(tests: Sequence[Tested], *, on_tree: bool) -> dict[str, list[dict[str, float]]]:
+def zeros(tests: Sequence[Predicted], *, on_tree: bool) -> dict[str, list[dict[str, float]]]:
     """Recall and precision of exact zeros as the gate of a tree, or a threshold, moves.
 
     For labels of exactly 0, for those of questions that were not asked, and for labels below 0.05.
@@ -169,7 +169,7 @@ def precision_at(curve: Sequence[Mapping[str, float]], recall: float) -> float:
     return float(np.interp(recall, recalls, precisions))
 
 
-def calibration(tests: Sequence[Tested], bins: int = 10) -> dict[str, float]:
+def calibration(tests: Sequence[Predicted], bins: int = 10) -> dict[str, float]:
     """Return the expected calibration error of reach, and by reach of conditional answers.
 
     The mean, over bins of the prediction, of |mean prediction - mean label| (Guo et al. 2017, ICML,
@@ -194,7 +194,7 @@ def calibration(tests: Sequence[Tested], bins: int = 10) -> dict[str, float]:
         predicted, label, weight = predicted[known], label[known], weight[known]
         of_bin = np.minimum((predicted * bins).astype(int), bins - 1)
         gap = np.bincount(of_bin, weight * (predicted - label), bins)
-        return float(np.abs(gap).sum() / weight.sum())
+        return float(np.abs(gap).sum() / weight.sum()) if weight.sum() else float("nan")
 
     return {"reach": error(reach), "conditional": error(conditional)}
 

@@ -13,7 +13,7 @@ import torch
 from head_arms import project
 from head_measures import (
     RECALLS,
-    Tested,
+    Predicted,
     calibration,
     paired_intervals,
     pooled,
@@ -28,7 +28,7 @@ from gz2tree.labels import Labels
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-Tests = dict[str, dict[int, dict[str, Tested]]]
+Tests = dict[str, dict[int, dict[str, Predicted]]]
 THRESHOLDS = np.geomspace(1e-4, 0.1, 31)
 SHOWN = (
     ("rmse", "RMSE"),
@@ -50,14 +50,14 @@ def collect(folder: Path, labels: Labels) -> tuple[Tests, list[dict[str, Any]]]:
         parts = {}
         for part in ("valid", "test"):
             rows = [row_of[galaxy] for galaxy in arrays[f"{part}_ids"]]
-            parts[part] = Tested(labels.take(rows), arrays[part].astype(float))
+            parts[part] = Predicted(labels.take(rows), arrays[part].astype(float))
         tests.setdefault(record["name"], {})[record["seed"]] = parts
         records.append(record)
     return tests, records
 
 
-def with_read_outs(tests: Tests) -> tuple[Tests, dict[str, bool]]:
-    """Add the mean, and what can be made of a trained flat head or tree at read-out."""
+def with_read_outs(tests: Tests, truth: Labels | None) -> tuple[Tests, dict[str, bool]]:
+    """Add the mean, the truth, and what can be made of a trained head at read-out."""
     some = next(iter(tests.values()))
     on_tree = {name: name.startswith("tree") for name in tests}
     graph = DecisionGraph(next(iter(some.values()))["test"].labels.tree)
@@ -65,7 +65,19 @@ def with_read_outs(tests: Tests) -> tuple[Tests, dict[str, bool]]:
     for seed, parts in some.items():
         mean = parts["valid"].labels.mean_cumulative()
         more["mean of the validation galaxies"][seed] = {
-            part: Tested(t.labels, np.tile(mean, (len(t.labels), 1))) for part, t in parts.items()
+            part: Predicted(t.labels, np.tile(mean, (len(t.labels), 1)))
+            for part, t in parts.items()
+        }
+    if truth is not None:
+        row_of = {galaxy: row for row, galaxy in enumerate(truth.ids)}
+        more["true probabilities"] = {
+            seed: {
+                part: Predicted(
+                    t.labels, truth.cumulative[[row_of[galaxy] for galaxy in t.labels.ids]]
+                )
+                for part, t in parts.items()
+            }
+            for seed, parts in some.items()
         }
     for name, seeds in tests.items():
         if name not in READ_OUT_OF:
@@ -73,7 +85,9 @@ def with_read_outs(tests: Tests) -> tuple[Tests, dict[str, bool]]:
         for seed, parts in seeds.items():
             if name.startswith("flat"):
                 projected = {
-                    part: Tested(t.labels, project(torch.from_numpy(t.cumulative), graph).numpy())
+                    part: Predicted(
+                        t.labels, project(torch.from_numpy(t.cumulative), graph).numpy()
+                    )
                     for part, t in parts.items()
                 }
                 more.setdefault(f"{name} + projection", {})[seed] = projected
@@ -86,10 +100,10 @@ def with_read_outs(tests: Tests) -> tuple[Tests, dict[str, bool]]:
                 )
                 what = f"{name} + gate"
             more.setdefault(what, {})[seed] = {
-                part: Tested(t.labels, cut(t.cumulative)) for part, t in parts.items()
+                part: Predicted(t.labels, cut(t.cumulative)) for part, t in parts.items()
             }
     for name in more:
-        on_tree[name] = name.endswith(("gate", "projection"))
+        on_tree[name] = name.endswith(("gate", "projection", "probabilities"))
     return tests | more, on_tree
 
 
@@ -103,24 +117,24 @@ READ_OUT_OF = (
 )
 
 
-def threshold_of(valid: Tested, cut: Any) -> Any:
+def threshold_of(valid: Predicted, cut: Any) -> Any:
     """Choose where to cut small answers off: the lowest RMSE on validation galaxies."""
 
     def rmse(at: float) -> float:
-        return pooled([Tested(valid.labels, cut(valid.cumulative, at))])["rmse"]
+        return pooled([Predicted(valid.labels, cut(valid.cumulative, at))])["rmse"]
 
     best = min(THRESHOLDS, key=rmse)
     return lambda cumulative: cut(cumulative, best)
 
 
-def compare(tests: Tests, on_tree: Mapping[str, bool], rivals: str) -> dict[str, dict[str, Any]]:
+def compare(tests: Tests, on_tree: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
     """Measure all arms; differences are from the flat arm with the lowest RMSE."""
     of_test = {
         name: [parts["test"] for _, parts in sorted(seeds.items())] for name, seeds in tests.items()
     }
     all_seeds = max(len(seeds) for seeds in tests.values())
     complete = {name: t for name, t in of_test.items() if len(t) == all_seeds}
-    flats = [name for name in complete if name.startswith(rivals)]
+    flats = [name for name in complete if name.startswith("flat")]
     best_flat = min(flats, key=lambda name: pooled(complete[name])["rmse"])
     figures = {}
     for name, ours in complete.items():
@@ -185,7 +199,7 @@ def markdown_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
 def plot_intervals(figures: Mapping[str, Mapping[str, Any]], file: Path) -> None:
     """Draw, for every arm, the ratio of its root mean squares to those of the best flat arm."""
     against = next(iter(figures.values()))["against"]
-    names = [name for name in figures if not name.startswith("mean")][::-1]
+    names = [name for name in figures if not name.startswith(("mean", "true"))][::-1]
     columns = [(key, title) for key, title in SHOWN if key != "voteless"]
     figure, axes = plt.subplots(
         1, len(columns), figsize=(11, 1.2 + 0.27 * len(names)), sharey=True, layout="constrained"

@@ -53,7 +53,16 @@ class RandomView(v2.Transform):
             mirror = 1 - 2 * torch.randint(2, (n,), generator=generator).float()
         zoom = uniform(-1.0, 1.0).mul(math.log1p(options.zoom)).exp()
         shift = torch.stack([uniform(-1.0, 1.0), uniform(-1.0, 1.0)], -1) * options.shift * 2
-        return {"theta": affine(angle, mirror, zoom, shift)}
+        exact = uniform(0.0, 1.0) < options.exact
+        quarter = (angle / (math.pi / 2)).floor() * (math.pi / 2)
+        return {
+            "theta": affine(
+                torch.where(exact, quarter, angle),
+                mirror,
+                torch.where(exact, 1.0, zoom),
+                torch.where(exact[:, None], 0.0, shift),
+            )
+        }
 
     def transform(self, inpt: Any, params: dict[str, Tensor]) -> Any:
         """Apply the maps to the images; the generator passes through."""

@@ -29,6 +29,11 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
     labels : Labels
         Galaxies without a cutout are named, counted and left out.
 
+    Attributes
+    ----------
+    stores : list of CutoutStore
+        More than one if several samples were joined.
+
     Raises
     ------
     InputError
@@ -52,7 +57,7 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
                 len(without), len(labels), first_few(without),
             )  # fmt: skip
         labels = labels.take(have)
-        self._stores = [store]
+        self.stores = [store]
         self._set(labels, np.zeros(len(labels), dtype=np.int64), store.rows(labels.ids))
 
     def _set(
@@ -85,8 +90,8 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
         if len(options) > 1:
             raise InputError(f"join: expected cutouts of one crop and size, found {options}")
         joined = copy.copy(several[0])
-        joined._stores = [store for sample in several for store in sample._stores]
-        first = np.cumsum([0, *(len(sample._stores) for sample in several)])
+        joined.stores = [store for sample in several for store in sample.stores]
+        first = np.cumsum([0, *(len(sample.stores) for sample in several)])
         joined._set(
             Labels.join(*(sample.labels for sample in several)),
             np.concatenate([s._store_of + n for s, n in zip(several, first[:-1], strict=True)]),
@@ -97,7 +102,7 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
     @property
     def options(self) -> CutoutOptions:
         """Crop and size of the cutouts."""
-        return self._stores[0].options
+        return self.stores[0].options
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -106,7 +111,7 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def hashes(self) -> list[str]:
         """SHA-256 of every galaxy's image file; the same for byte-identical images."""
         places = zip(self._store_of, self._row_in_store, strict=True)
-        return [self._stores[store].hashes[row] for store, row in places]
+        return [self.stores[store].hashes[row] for store, row in places]
 
     def take(self, rows: Any) -> LabelledCutouts:
         """Return some galaxies, by position or by mask."""
@@ -136,6 +141,6 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
         cutouts = np.empty((len(store_of), size, size, 3), dtype=np.uint8)
         for number in np.unique(store_of):
             here = store_of == number
-            cutouts[here] = self._stores[number].array[row_in_store[here]]
+            cutouts[here] = self.stores[number].array[row_in_store[here]]
         images = torch.from_numpy(cutouts).permute(0, 3, 1, 2)
         return images, self._targets[rows], self._given_reach[rows]

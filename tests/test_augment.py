@@ -14,7 +14,7 @@ from gz2tree.augment import RandomView, affine, orientations, warp
 from gz2tree.config import AugmentOptions, OptionError
 from gz2tree.errors import InputError
 
-STILL = AugmentOptions(rotate=False, flip=False, zoom=0.0, shift=0.0)
+STILL = AugmentOptions(rotate=False, flip=False, zoom=0.0, shift=0.0, exact=0.0)
 SIDE = 65  # so large that no reflection of a blob near the centre comes into sight
 
 
@@ -78,12 +78,12 @@ def test_global_random_state_is_left_alone() -> None:
 def test_images_of_a_batch_are_varied_differently() -> None:
     same = noise(1).expand(16, -1, -1, -1)
     for options in (
-        AugmentOptions(rotate=True, flip=False, zoom=0, shift=0),
-        AugmentOptions(rotate=False, flip=False, zoom=0.1, shift=0),
-        AugmentOptions(rotate=False, flip=False, zoom=0, shift=0.02),
+        AugmentOptions(rotate=True, flip=False, zoom=0, shift=0, exact=0),
+        AugmentOptions(rotate=False, flip=False, zoom=0.1, shift=0, exact=0),
+        AugmentOptions(rotate=False, flip=False, zoom=0, shift=0.02, exact=0),
     ):
         assert len(torch.unique(views(options, same), dim=0)) == 16
-    flipped = views(AugmentOptions(rotate=False, flip=True, zoom=0, shift=0), same)
+    flipped = views(AugmentOptions(rotate=False, flip=True, zoom=0, shift=0, exact=0), same)
     assert len(torch.unique(flipped, dim=0)) == 2
 
 
@@ -104,7 +104,7 @@ def test_all_options_off_change_nothing() -> None:
 
 
 def test_angles_are_uniform() -> None:
-    options = AugmentOptions(rotate=True, flip=False, zoom=0, shift=0)
+    options = AugmentOptions(rotate=True, flip=False, zoom=0, shift=0, exact=0)
     x, y = centroid(views(options, blob(8, 0).expand(2000, -1, -1, -1)))
     torch.testing.assert_close(torch.hypot(x, y), torch.full((2000,), 8.0), rtol=0, atol=0.01)
     angles = torch.atan2(y, x).numpy()
@@ -112,7 +112,7 @@ def test_angles_are_uniform() -> None:
 
 
 def test_half_of_the_images_are_mirrored() -> None:
-    options = AugmentOptions(rotate=False, flip=True, zoom=0, shift=0)
+    options = AugmentOptions(rotate=False, flip=True, zoom=0, shift=0, exact=0)
     x, y = centroid(views(options, blob(8, 4).expand(2000, -1, -1, -1)))
     torch.testing.assert_close(x.abs(), torch.full((2000,), 8.0), rtol=0, atol=0.01)
     torch.testing.assert_close(y, torch.full((2000,), 4.0), rtol=0, atol=0.01)
@@ -120,7 +120,7 @@ def test_half_of_the_images_are_mirrored() -> None:
 
 
 def test_zooms_are_uniform_in_the_logarithm() -> None:
-    options = AugmentOptions(rotate=False, flip=False, zoom=0.5, shift=0)
+    options = AugmentOptions(rotate=False, flip=False, zoom=0.5, shift=0, exact=0)
     x, y = centroid(views(options, blob(8, 0).expand(2000, -1, -1, -1)))
     torch.testing.assert_close(y, torch.zeros(2000), rtol=0, atol=0.01)
     factors = torch.log(x / 8) / math.log(1.5)
@@ -129,7 +129,7 @@ def test_zooms_are_uniform_in_the_logarithm() -> None:
 
 
 def test_shifts_are_uniform_up_to_a_share_of_the_side() -> None:
-    options = AugmentOptions(rotate=False, flip=False, zoom=0, shift=0.2)
+    options = AugmentOptions(rotate=False, flip=False, zoom=0, shift=0.2, exact=0)
     x, y = centroid(views(options, blob(0, 0).expand(2000, -1, -1, -1)))
     for way in (x, y):
         share = way.numpy() / (0.2 * SIDE)
@@ -247,3 +247,25 @@ def test_sixteen_orientations_are_evenly_spread() -> None:
 def test_other_numbers_of_orientations_are_refused(number: int) -> None:
     with pytest.raises(InputError, match=f"expected 1, 8 or 16, found {number}"):
         orientations(noise(), number)
+
+
+def test_exact_images_are_turned_by_quarter_turns_and_not_interpolated() -> None:
+    images = noise(64)
+    exact = views(AugmentOptions(zoom=0.5, shift=0.1, exact=1.0), images)
+    found = set()
+    for image, view in zip(images, exact, strict=True):
+        turned = torch.stack(
+            [torch.rot90(v, k, (1, 2)) for v in (image, image.flip(2)) for k in range(4)]
+        )
+        gaps = (turned - view).abs().amax((1, 2, 3))
+        assert gaps.min() < 1e-4
+        found.add(int(gaps.argmin()))
+    assert found == set(range(8))
+
+
+def test_share_of_exact_images_is_the_one_asked_for() -> None:
+    """Without turns and flips an exact image stays as it is."""
+    images = noise(400)
+    options = AugmentOptions(rotate=False, flip=False, zoom=0.5, shift=0.1, exact=0.3)
+    same = (views(options, images) - images).abs().amax((1, 2, 3)) < 1e-4
+    assert stats.binomtest(int(same.sum()), 400, 0.3).pvalue > 1e-4

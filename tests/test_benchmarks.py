@@ -1,0 +1,171 @@
+"""What the benchmarks measure with: errors here would be errors in what we publish."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import random_labels
+from scipy.special import gammaln
+from scipy.stats import betabinom
+
+from gz2tree import GZ2_KAGGLE, DecisionTree, Labels, Question, evaluate
+from gz2tree.graph import DecisionGraph
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+from bench_heads import FOLDS, folds, of_separate
+from head_arms import VOLUNTEERS, Arm, LinearHead, project
+from head_measures import (
+    Predicted,
+    calibration,
+    paired_intervals,
+    pooled,
+    precision_at,
+    zeros,
+)
+
+LABELS = random_labels([str(n) for n in range(300)])
+
+
+def noisy(labels: Labels, noise: float, seed: int = 0) -> Predicted:
+    rng = np.random.default_rng(seed)
+    predicted = (labels.cumulative + noise * rng.standard_normal(labels.cumulative.shape)).clip(
+        0, 1
+    )
+    return Predicted(labels, predicted)
+
+
+class TestPairedIntervals:
+    def test_no_difference_between_equals(self) -> None:
+        tests = [noisy(LABELS, 0.1)]
+        interval = paired_intervals(tests, tests, resamples=50)["rmse"]
+        assert interval == {"low": 0, "high": 0, "ratio_low": 1, "ratio_high": 1}
+
+    def test_covers_the_truth_as_often_as_it_says(self) -> None:
+        """Two arms of equal noise differ by nothing but chance."""
+        covered = 0
+        for seed in range(100):
+            labels = LABELS.take(np.arange(seed % 3, 300, 3))
+            ours, theirs = ([noisy(labels, 0.1, seed + shift)] for shift in (0, 1000))
+            interval = paired_intervals(ours, theirs, resamples=200, seed=seed)["rmse"]
+            covered += interval["low"] <= 0 <= interval["high"]
+        assert 85 <= covered <= 100
+
+    def test_seeds_that_disagree_widen_the_interval(self) -> None:
+        labels = [LABELS.take(np.arange(n, 300, 3)) for n in range(3)]
+        theirs = [noisy(of, 0.1, n) for n, of in enumerate(labels)]
+        steady = [noisy(of, 0.11, n + 9) for n, of in enumerate(labels)]
+        erratic = [noisy(of, (0.02, 0.1, 0.2)[n], n + 9) for n, of in enumerate(labels)]
+        widths = [
+            (i := paired_intervals(ours, theirs, 300)["rmse"])["high"] - i["low"]
+            for ours in (steady, erratic)
+        ]
+        assert widths[1] > 3 * widths[0]
+
+
+def test_pooled_figures_are_those_of_the_report() -> None:
+    test = noisy(LABELS, 0.1)
+    frame = pd.DataFrame(test.cumulative, columns=list(GZ2_KAGGLE.columns))
+    frame.insert(0, "GalaxyID", LABELS.ids)
+    report, ours = evaluate(frame, LABELS), pooled([test])
+    assert ours["rmse"] == pytest.approx(report.rmse)
+    assert ours["null"] == pytest.approx(report.null_rmse)
+    assert ours["structural"] == pytest.approx(report.structural_null_rmse)
+    assert ours["nonnull"] == pytest.approx(report.nonnull_rmse)
+    assert ours["Class7"] == pytest.approx(report.per_question["Class7"]["rmse"])
+    assert ours["violation"] == pytest.approx(report.max_parent_violation)
+
+
+class TestZeros:
+    @pytest.mark.parametrize("on_tree", [True, False])
+    def test_perfect_predictions_find_all_and_nothing_else(self, on_tree: bool) -> None:
+        curves = zeros([Predicted(LABELS, LABELS.cumulative)], on_tree=on_tree)
+        first = curves["exactly 0"][0]
+        assert first["recall"] == 1
+        assert first["precision"] > 0.9  # a few labels are not 0 but below the first threshold
+
+    def test_precision_is_interpolated_and_unknown_beyond(self) -> None:
+        curve = [{"recall": 0.2, "precision": 0.9}, {"recall": 0.6, "precision": 0.7}]
+        assert precision_at(curve, 0.4) == pytest.approx(0.8)
+        assert np.isnan(precision_at(curve, 0.9))
+
+
+def test_calibration_is_that_of_the_shift() -> None:
+    """Answers that are all too large by a tenth, of a question with two."""
+    tree = DecisionTree("two", [Question("q", ["a", "b"])])
+    rng = np.random.default_rng(0)
+    share = rng.uniform(0.75, 0.85, 2000)
+    labels = Labels(
+        np.array([str(n) for n in range(2000)], dtype=object),
+        np.stack([share, 1 - share], 1),
+        tree,
+        "cumulative",
+    )
+    shifted = np.stack([share + 0.1, 0.9 - share], 1)
+    assert calibration([Predicted(labels, labels.cumulative)])["conditional"] == pytest.approx(0)
+    assert calibration([Predicted(labels, shifted)])["conditional"] == pytest.approx(0.1, abs=1e-6)
+
+
+def test_folds_keep_copies_together_and_are_of_a_size() -> None:
+    hashes = [str(n // 2) for n in range(400)]  # each image twice
+    half = folds(hashes)
+    assert (half[::2] == half[1::2]).all()
+    assert (np.bincount(half // 2, minlength=FOLDS) == 80).all()
+
+
+def test_projection_obeys_the_tree_and_leaves_the_tree_alone() -> None:
+    graph = DecisionGraph(GZ2_KAGGLE)
+    flat = torch.rand(50, 37, dtype=torch.float64)
+    projected = project(flat, graph)
+    reach = graph.reach(projected)
+    for number, answers in enumerate(GZ2_KAGGLE.slices):
+        torch.testing.assert_close(projected[:, answers].sum(-1), reach[:, number])
+    torch.testing.assert_close(project(projected, graph), projected)
+
+
+def test_separate_networks_are_multiplied_down() -> None:
+    """Each knows one question, and says nonsense of the others."""
+    graph = DecisionGraph(GZ2_KAGGLE)
+    truth = torch.from_numpy(LABELS.cumulative + 1e-6)
+    conditional = graph.condition(truth)
+    cumulative = []
+    for answers in GZ2_KAGGLE.slices:
+        of_network = torch.from_numpy(random_labels(list(LABELS.ids), seed=5).cumulative + 1e-3)
+        mixed = graph.condition(of_network)
+        mixed[:, answers] = conditional[:, answers]
+        cumulative.append(graph.cumulative(mixed).numpy())
+    expected = graph.cumulative(conditional)
+    np.testing.assert_allclose(of_separate(LABELS, cumulative), expected, atol=1e-9)
+
+
+def test_dirichlet_multinomial_is_scipys_for_a_question_of_two() -> None:
+    """Up to the binomial coefficient, which no parameter moves."""
+    tree = DecisionTree("two", [Question("q", ["a", "b"])])
+    torch.manual_seed(0)
+    head = LinearHead(Arm("dirichlet", "dirichlet_multinomial"), tree, 3).double()
+    features = torch.randn(6, 3, dtype=torch.float64)
+    votes = torch.arange(0, 42, 7, dtype=torch.float64)
+    target = torch.stack([votes, VOLUNTEERS - votes], 1) / VOLUNTEERS
+    a, b = head.concentration(features).detach().numpy().T
+    k, n = votes.numpy(), int(VOLUNTEERS)
+    given = head.loss(features, target, torch.full((6, 1), torch.nan))
+    coefficient = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    expected = -(betabinom.logpmf(k, n, a, b) - coefficient)
+    assert given.item() == pytest.approx(expected.mean())
+
+
+def test_unmeasured_question_is_no_loss_to_the_dirichlets() -> None:
+    labels = replace(LABELS, cumulative=LABELS.cumulative.copy())
+    labels.cumulative[:, GZ2_KAGGLE.slices[4]] = np.nan
+    head = LinearHead(Arm("dirichlet", "dirichlet_multinomial"), GZ2_KAGGLE, 3)
+    target = torch.from_numpy(labels.cumulative).float()
+    head.loss(torch.randn(300, 3), target, torch.empty(0)).backward()
+    gradient = head.linear.weight.grad
+    assert gradient is not None
+    assert (gradient[GZ2_KAGGLE.slices[4]] == 0).all()
+    assert (gradient[GZ2_KAGGLE.slices[0]] != 0).any()
