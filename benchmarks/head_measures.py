@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gz2tree.evaluation import evaluate
+from gz2tree.evaluation import evaluate, expected_calibration_error
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 
@@ -169,32 +169,23 @@ def precision_at(curve: Sequence[Mapping[str, float]], recall: float) -> float:
     return float(np.interp(recall, recalls, precisions))
 
 
-def calibration(tests: Sequence[Predicted], bins: int = 10) -> dict[str, float]:
-    """Return the expected calibration error of reach, and by reach of conditional answers.
-
-    The mean, over bins of the prediction, of |mean prediction - mean label| (Guo et al. 2017, ICML,
-    equation 3), for shares of votes in place of classes.
-    """
+def calibration(tests: Sequence[Predicted]) -> dict[str, float]:
+    """Return the expected calibration error of reach, and by reach of conditional answers."""
     graph = DecisionGraph(tests[0].labels.tree)
     question_of = list(tests[0].labels.tree.question_of)
+    asked_later = [bool(parents) for parents in tests[0].labels.tree.parents]
     reach, conditional = [], []
     for test in tests:
-        ours = torch.from_numpy(test.cumulative)
-        voted = torch.from_numpy(test.labels.cumulative)
-        asked = graph.reach(ours).numpy(), test.labels.reach
-        below_root = [bool(parents) for parents in test.labels.tree.parents]
-        reach.append([v[:, below_root].ravel() for v in (*asked, np.ones_like(asked[0]))])
-        weight = np.nan_to_num(test.labels.reach)[:, question_of]
+        ours, voted = torch.from_numpy(test.cumulative), torch.from_numpy(test.labels.cumulative)
+        label = test.labels.reach[:, asked_later]
+        reach.append((graph.reach(ours).numpy()[:, asked_later], label, np.ones_like(label)))
         pair = graph.condition(ours).nan_to_num(0.0).clip(0, 1), graph.condition(voted)
-        conditional.append([pair[0].numpy().ravel(), pair[1].numpy().ravel(), weight.ravel()])
+        conditional.append((*(of.numpy() for of in pair), test.labels.reach[:, question_of]))
 
     def error(pieces: Any) -> float:
         predicted, label, weight = (np.concatenate(column) for column in zip(*pieces, strict=True))
         known = ~np.isnan(label) & (weight > 0)
-        predicted, label, weight = predicted[known], label[known], weight[known]
-        of_bin = np.minimum((predicted * bins).astype(int), bins - 1)
-        gap = np.bincount(of_bin, weight * (predicted - label), bins)
-        return float(np.abs(gap).sum() / weight.sum()) if weight.sum() else float("nan")
+        return expected_calibration_error(predicted[known], label[known], weight[known])
 
     return {"reach": error(reach), "conditional": error(conditional)}
 

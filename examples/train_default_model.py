@@ -14,6 +14,7 @@ figures of the model card. Then the network that is shipped is trained on all of
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -39,6 +40,9 @@ from gz2tree import (
 from gz2tree.network import DEFAULT_MODEL
 
 DEEP = ("Class3", "Class4", "Class5", "Class9", "Class10", "Class11")
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "default_model"
+TEMPLATE = Path(__file__).parent / "default_model_card.md"
+CARD = Path(__file__).parents[1] / "docs" / "default_model.md"
 SAMPLES = {
     "kaggle": ("kaggle_gz2", "solutions_17_columns.csv"),
     "hart": ("gz2_hart16", "gz2_hart16_sample.csv"),
@@ -57,9 +61,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--learning-rate", type=float, default=TrainConfig.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=["held-out", "everything"])
+    parser.add_argument("--only", choices=["held-out", "everything", "card"])
     args = parser.parse_args()
 
+    if args.only != "card":
+        train_both(args)
+    if args.only in (None, "card"):
+        write_card(args)
+
+
+def train_both(args: argparse.Namespace) -> None:
     samples = {name: sample(args, name) for name in SAMPLES}
     images = np.concatenate([galaxies.hashes for galaxies in samples.values()])
     part_of = dict(zip(images, split_parts(images, 0.0, 0.2, args.seed), strict=True))
@@ -77,8 +88,7 @@ def main() -> None:
         test(args, samples, {name: parts[name] == "test" for name in samples})
     if args.only != "held-out":
         rows = {"kaggle": np.full(len(samples["kaggle"]), True), "hart": of_hart_alone}
-        network = train(args, samples, rows, args.out / "everything")
-        ship(network)
+        ship(train(args, samples, rows, args.out / "everything"))
 
 
 def sample(args: argparse.Namespace, name: str) -> LabelledCutouts:
@@ -122,8 +132,10 @@ def test(
                 network, store, PredictOptions(views=views), positions=store.rows(labels.ids)
             )
             report = evaluate(catalogue, labels)
-            file = args.out / f"held-out-{name}-{views}.json"
-            file.write_text(report.to_json(sample=name, views=views) + "\n")
+            RESULTS.mkdir(parents=True, exist_ok=True)
+            record = {"sample": name, "views": views, "trained_on": network.training_record}
+            file = RESULTS / f"{name}-{views}-views.json"
+            file.write_text(report.to_json(**record) + "\n")
             print(f"{name}, {views} views\n{report}\n")
 
 
@@ -134,6 +146,54 @@ def ship(network: GalaxyTreeNet) -> None:
         parameter.data = parameter.data.half()
     network.save_pretrained(DEFAULT_MODEL)
     print(f"{sum(file.stat().st_size for file in DEFAULT_MODEL.iterdir()):,} bytes")
+
+
+def write_card(args: argparse.Namespace) -> None:
+    """Write the model card from what the runs left behind."""
+    model = GalaxyTreeNet.from_pretrained(DEFAULT_MODEL)
+    record = model.training_record
+    reports = {
+        (name, views): json.loads((RESULTS / f"{name}-{views}-views.json").read_text())
+        for name in SAMPLES
+        for views in (1, 16)
+    }
+    held_out = reports["kaggle", 1]["trained_on"]
+    rows = []
+    for (name, views), report in reports.items():
+        figures = (
+            "rmse", "mean_baseline_rmse", "null_rmse", "structural_null_rmse",
+            "voteless_null_rmse", "nonnull_rmse", "calibration_error",
+        )  # fmt: skip
+        values = " | ".join(f"{report[figure]:.4f}" for figure in figures)
+        what = {"kaggle": "Kaggle, 17 answers", "hart": "Hart, 37 answers, debiased"}[name]
+        rows.append(f"| {what} | {report['n']} | {views} | {values} |")
+    questions = []
+    for number, question in enumerate(model.tree.question_columns):
+        cells = [f"| {question} {model.tree.questions[number].name}"]
+        for name in SAMPLES:
+            of_question = reports[name, 1]["per_question"][question]
+            for figure in ("rmse", "mean_baseline_rmse", "null_rmse", "calibration_error"):
+                value = of_question[figure]
+                cells.append("-" if value is None else f"{value:.3f}")
+        questions.append(" | ".join(cells) + " |")
+    CARD.write_text(
+        TEMPLATE.read_text().format(
+            backbone=model.backbone_name,
+            activation=model.graph.activation,
+            crop=model.cutouts.crop,
+            size=model.cutouts.size,
+            n=record["n_train"],
+            n_held_out=held_out["n_train"],
+            epochs=record["train"]["epochs"],
+            rate=record["train"]["learning_rate"],
+            seed=record["train"]["seed"],
+            torch=record["versions"]["torch"],
+            bytes=(DEFAULT_MODEL / "model.safetensors").stat().st_size,
+            table="\n".join(rows),
+            questions="\n".join(questions),
+        )
+    )
+    print(f"wrote {CARD}")
 
 
 if __name__ == "__main__":

@@ -53,16 +53,7 @@ class RandomView(v2.Transform):
             mirror = 1 - 2 * torch.randint(2, (n,), generator=generator).float()
         zoom = uniform(-1.0, 1.0).mul(math.log1p(options.zoom)).exp()
         shift = torch.stack([uniform(-1.0, 1.0), uniform(-1.0, 1.0)], -1) * options.shift * 2
-        exact = uniform(0.0, 1.0) < options.exact
-        quarter = (angle / (math.pi / 2)).floor() * (math.pi / 2)
-        return {
-            "theta": affine(
-                torch.where(exact, quarter, angle),
-                mirror,
-                torch.where(exact, 1.0, zoom),
-                torch.where(exact[:, None], 0.0, shift),
-            )
-        }
+        return {"theta": affine(angle, mirror, zoom, shift)}
 
     def transform(self, inpt: Any, params: dict[str, Tensor]) -> Any:
         """Apply the maps to the images; the generator passes through."""
@@ -83,15 +74,16 @@ class RandomView(v2.Transform):
         return self.transform(images, self.make_params([images, generator]))
 
 
-def orientations(images: Tensor, number: int) -> list[Tensor]:
+def orientations(images: Tensor, number: int, angle: float = 0.0) -> list[Tensor]:
     """Evenly spread orientations of a batch, for averaging predictions.
 
     Parameters
     ----------
     images : Tensor, shape (N, 3, H, W)
     number : {1, 8, 16}
-        1: as it is. 8: the quarter turns and their mirror images, exact. 16: those at 0 and at
-        45 degrees.
+        1: as it is. 8: the quarter turns and their mirror images. 16: those at 0 and at 45 degrees.
+    angle : float, radian
+        By which all are turned further. At 0, what needs no interpolation gets none.
 
     Returns
     -------
@@ -104,20 +96,25 @@ def orientations(images: Tensor, number: int) -> list[Tensor]:
     """
     if number not in (1, 8, 16):
         raise InputError(f"orientations: expected 1, 8 or 16, found {number!r}")
+    tilted = [_turned(images, angle)]
     if number == 1:
-        return [images]
-    tilted = [images]
+        return tilted
     if number == 16:
-        n = len(images)
-        angle = torch.full((n,), math.pi / 4)
-        unmoved = affine(angle, torch.ones(n), torch.ones(n), torch.zeros(n, 2))
-        tilted.append(warp(images, unmoved))
+        tilted.append(_turned(images, angle + math.pi / 4))
     return [
         torch.rot90(mirrored, turn, (-2, -1))
         for tilt in tilted
         for mirrored in (tilt, tilt.flip(-1))
         for turn in range(4)
     ]
+
+
+def _turned(images: Tensor, angle: float) -> Tensor:
+    if angle == 0.0:
+        return images
+    n = len(images)
+    unmoved = torch.ones(n), torch.ones(n), torch.zeros(n, 2)
+    return warp(images, affine(torch.full((n,), angle), *unmoved))
 
 
 def affine(angle: Tensor, mirror: Tensor, zoom: Tensor, shift: Tensor) -> Tensor:

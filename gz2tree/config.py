@@ -77,26 +77,21 @@ class AugmentOptions:
         Scale by a factor from 1 / (1 + zoom) to 1 + zoom.
     shift : float, in [0, 0.5]
         Move by up to this share of the side, in both directions.
-    exact : float, in [0, 1]
-        Share of the images that are turned by quarter turns only, neither zoomed nor shifted. All
-        others are interpolated, hence less sharp than the images that are to be predicted.
 
     Raises
     ------
     OptionError
-        A zoom or a share outside its range.
+        A zoom or shift outside its range.
     """
 
     rotate: bool = True
     flip: bool = True
     zoom: float = 0.1
     shift: float = 0.02
-    exact: float = 0.5
 
     def __post_init__(self) -> None:
         _check("zoom", self.zoom, self.zoom >= 0, "at least 0")
         _check("shift", self.shift, 0 <= self.shift <= 0.5, "a share from 0 to 0.5")
-        _check("exact", self.exact, 0 <= self.exact <= 1, "a share from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -332,7 +327,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "min_learning_rate": 1e-6,
         "loss": "root_squared_error",
         "start_at_mean": False,
-        "augment": {"rotate": True, "flip": False, "zoom": 0.0, "shift": 0.0, "exact": 0.0},
+        "augment": {"rotate": True, "flip": False, "zoom": 0.0, "shift": 0.0},
     },
 }
 """Named sets of options; "paper" is the student paper's recipe, its cutouts included."""

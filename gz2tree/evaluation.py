@@ -47,6 +47,9 @@ class Report:
         What the true probabilities would score, since so few people vote; NaN without vote counts.
     conditional_rmse : float
         Of conditional probabilities, weighted by the label's reach.
+    calibration_error : float
+        Expected calibration error of conditional probabilities, weighted by the label's reach; see
+        `expected_calibration_error`.
     exact_zero_share : float
         Share of measured labels predicted as exactly 0.
     null_share : float
@@ -68,6 +71,7 @@ class Report:
     mean_baseline_rmse: float
     vote_noise_rmse: float
     conditional_rmse: float
+    calibration_error: float
     exact_zero_share: float
     null_share: float
     max_parent_violation: float
@@ -93,6 +97,7 @@ class Report:
             ("RMSE of predicting the mean", self.mean_baseline_rmse),
             ("RMSE of the votes' own noise", self.vote_noise_rmse),
             ("conditional RMSE, by reach", self.conditional_rmse),
+            ("calibration error, by reach", self.calibration_error),
             ("share predicted exactly 0", self.exact_zero_share),
             ("share labelled exactly 0", self.null_share),
             ("largest violation of the tree", self.max_parent_violation),
@@ -131,14 +136,15 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     means = np.array([_mean(column[~np.isnan(column)]) for column in target.T])
     baseline = np.square(means - target)
     noise = _vote_variance(labels)
-    conditional = _conditional_square(graph, predicted, labels)
+    ours, voted, weight = _conditional(graph, predicted, labels)  # (n, n_answers) each
     violation = _violation(graph, predicted, labels)  # (n_questions,)
 
     def figures(answers: slice) -> dict[str, float]:
         def rmse_where(cells: NDArray[np.bool_]) -> float:
             return math.sqrt(_mean(square[:, answers][cells[:, answers]]))
 
-        weighted, weight = conditional
+        asked = weight[:, answers]
+        conditional = ours[:, answers], voted[:, answers], asked
         measured = labels.measured[:, answers]
         return {
             "n_cells": int(measured.sum()),
@@ -150,8 +156,9 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
             "mean_baseline_rmse": math.sqrt(_mean(baseline[:, answers][measured])),
             "vote_noise_rmse": math.sqrt(_mean(noise[:, answers][measured])),
             "conditional_rmse": math.sqrt(
-                _ratio(weighted[:, answers].sum(), weight[:, answers].sum())
+                _ratio((asked * np.square(conditional[0] - conditional[1])).sum(), asked.sum())
             ),
+            "calibration_error": expected_calibration_error(*conditional),
             "exact_zero_share": _mean(predicted[:, answers][measured] == 0),
             "null_share": _mean(labels.null[:, answers][measured]),
         }
@@ -240,10 +247,33 @@ def _roots(tree: DecisionTree) -> list[int]:
     return roots
 
 
-def _conditional_square(
+def expected_calibration_error(
+    predicted: Array, label: Array, weight: Array, n_bins: int = 10
+) -> float:
+    """Mean distance, over bins of the prediction, between mean prediction and mean label.
+
+    As Guo et al. 2017 (ICML, equation 3), with shares of votes in place of classes.
+
+    Parameters
+    ----------
+    predicted, label : array of any one shape, in [0, 1]
+    weight : array of the same shape, at least 0
+    n_bins : int
+        Of equal width.
+
+    Returns
+    -------
+    error : float, in [0, 1]; NaN if all weights are 0
+    """
+    of_bin = np.minimum((predicted * n_bins).astype(int), n_bins - 1)
+    gaps = np.bincount(of_bin.ravel(), (weight * (predicted - label)).ravel(), n_bins)
+    return _ratio(float(np.abs(gaps).sum()), float(weight.sum()))
+
+
+def _conditional(
     graph: DecisionGraph, predicted: Array, labels: Labels
-) -> tuple[Array, Array]:
-    """Squared errors of conditional probabilities, times their weights; and the weights.
+) -> tuple[Array, Array, Array]:
+    """Conditional probabilities, predicted and voted, and the reach by which they weigh.
 
     An answer predicted not to be reachable counts as predicted with probability 0. A flat network
     or a rounded label may imply a conditional probability above 1, which counts as 1.
@@ -252,7 +282,7 @@ def _conditional_square(
     ours = graph.condition(torch.from_numpy(predicted)).numpy()
     ours = np.nan_to_num(ours, nan=0.0).clip(0, 1)
     weight = np.where(np.isnan(voted), 0.0, labels.reach[:, list(labels.tree.question_of)])
-    return weight * np.square(ours - np.nan_to_num(voted).clip(0, 1)), weight
+    return ours, np.nan_to_num(voted).clip(0, 1), weight
 
 
 def _violation(graph: DecisionGraph, predicted: Array, labels: Labels) -> Array:

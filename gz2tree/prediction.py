@@ -220,7 +220,7 @@ class _Predictor:
         images = cutouts.to(self.device).permute(0, 3, 1, 2).float() / 255  # (N, 3, H, W)
         total = torch.zeros((), device=self.device)
         with autocast(self.device, self.precision):
-            for view in orientations(images, self.options.views):
+            for view in orientations(images, self.options.views, self.model.view_angle):
                 total = total + self.model(view.contiguous(memory_format=self.layout))
         # The tree's sums are linear, so the mean of consistent views is consistent.
         mean = total / self.options.views

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.optim import lr_scheduler
 from torchmetrics import MeanMetric
 
-from gz2tree.augment import RandomView
+from gz2tree.augment import RandomView, orientations
 from gz2tree.callbacks import ProgressBar, RunKeeper
 from gz2tree.config import TrainConfig
 from gz2tree.dataset import LabelledCutouts
@@ -217,8 +217,9 @@ class GalaxyModule(L.LightningModule):
         vars(self.model.backbone).pop("forward_features", None)
 
     def forward(self, cutouts: Tensor, given_reach: Tensor | None = None) -> Tensor:
-        """Cumulative probabilities of uint8 or floating-point images."""
-        return self.model(_to_unit_range(cutouts), given_reach)
+        """Cumulative probabilities of uint8 or floating-point images, as `predict` gives them."""
+        images = orientations(_to_unit_range(cutouts), 1, self.model.view_angle)[0]
+        return self.model(images, given_reach)
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         """Augment, predict, and compare with the votes."""

@@ -27,6 +27,7 @@ from gz2tree import (
     evaluate,
     read_labels,
 )
+from gz2tree.evaluation import expected_calibration_error
 from gz2tree.tables import write_table
 
 TOY = DecisionTree(
@@ -102,6 +103,7 @@ class SlowReport:
             for name in ("all", "null", "structural", "voteless", "nonnull", "baseline", "noise")
         }
         predicted, weighted, weights = [], 0.0, 0.0
+        gaps = [0.0] * 10
         for answer in answers:
             baseline = self.mean_label(answer)
             question = self.question[self.names[answer]]
@@ -125,6 +127,8 @@ class SlowReport:
                     our_reach = self.reach(self.predicted[galaxy], question)
                     conditional = min(ours / our_reach, 1.0) if our_reach > 0 else 0.0
                     weighted += reach * (conditional - min(label / reach, 1.0)) ** 2
+                    place = min(int(conditional * 10), 9)
+                    gaps[place] += reach * (conditional - min(label / reach, 1.0))
                     weights += reach
         return {
             "n_cells": len(predicted),
@@ -136,6 +140,7 @@ class SlowReport:
             "mean_baseline_rmse": root_mean(errors["baseline"]),
             "vote_noise_rmse": root_mean(errors["noise"]),
             "conditional_rmse": math.sqrt(weighted / weights) if weights else None,
+            "calibration_error": sum(map(abs, gaps)) / weights if weights else None,
             "exact_zero_share": mean(float(value == 0) for value in predicted),
             "null_share": mean([0.0] * len(errors["nonnull"]) + [1.0] * len(errors["null"])),
         }
@@ -444,3 +449,27 @@ print(sorted(unwanted & set(sys.modules)))
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.split("\n")[:2] == ["0.0", "[]"]
+
+
+class TestCalibration:
+    def test_error_is_the_shift_of_each_bin(self) -> None:
+        """Predictions of two bins, too high in one and too low in the other."""
+        predicted = np.array([0.12, 0.18, 0.55, 0.55])
+        label = np.array([0.02, 0.08, 0.65, 0.85])
+        weight = np.array([1.0, 1.0, 1.0, 0.0])
+        error = expected_calibration_error(predicted, label, weight)
+        assert error == pytest.approx((0.1 + 0.1 + 0.1) / 3)
+
+    def test_noise_within_a_bin_is_no_error(self) -> None:
+        rng = np.random.default_rng(0)
+        label = rng.binomial(1, 0.35, 100_000).astype(float)
+        predicted = np.full(100_000, 0.35)
+        assert expected_calibration_error(predicted, label, np.ones(100_000)) < 0.01
+
+    def test_probability_of_one_has_a_bin(self) -> None:
+        one = np.ones(3)
+        assert expected_calibration_error(one, one, one) == 0
+
+    def test_nothing_asked_is_no_figure(self) -> None:
+        nothing = np.zeros(3)
+        assert math.isnan(expected_calibration_error(nothing, nothing, nothing))

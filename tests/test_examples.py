@@ -18,13 +18,24 @@ def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate(tmp_path_factory.mktemp("sky"), 60, size=64, workers=1, progress=False)
 
 
-def test_train_and_predict_then_gallery(sky: Path, tmp_path: Path) -> None:
-    def example(name: str, *arguments: object) -> str:
-        command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+def example(name: str, *arguments: object) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
+
+def test_train_full_gz2(sky: Path, tmp_path: Path) -> None:
+    said = example(
+        "train_full_gz2.py", "--images", sky / "images", "--labels", sky / "labels.csv",
+        "--out", tmp_path / "full", "--epochs", 1, "--crop", 40, "--size", 32, "--workers", 0,
+        "--backbone", "resnet10t", "--pretrained", "",
+    )  # fmt: skip
+    assert "16 views" in said
+    assert (tmp_path / "full" / "test-16-views.json").is_file()
+
+
+def test_train_and_predict_then_gallery(sky: Path, tmp_path: Path) -> None:
     said = example(
         "train_and_predict.py", "--images", sky / "images", "--labels", sky / "labels.csv",
         "--out", tmp_path, "--epochs", 1, "--crop", 40, "--size", 32, "--backbone", "resnet10t",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -35,6 +36,7 @@ from gz2tree import (
     predict,
     prepare,
 )
+from gz2tree.augment import orientations
 from gz2tree.config import Columns
 from gz2tree.cutouts import ImageFiles, read_cutout
 from gz2tree.network import GalaxyNet
@@ -198,6 +200,20 @@ def test_views_are_averaged(make: Any, folder: Path, images: ImageFiles, views: 
     expected = np.mean(outputs, axis=0)
     catalogue = quietly(network, images, views=views)
     np.testing.assert_allclose(probabilities(catalogue), expected, rtol=0, atol=2e-6)
+
+
+def test_network_that_learnt_from_turned_images_is_shown_turned_ones(
+    folder: Path, images: ImageFiles
+) -> None:
+    """Interpolated as they were: it is off its ground on sharper ones."""
+    network = tree_net()
+    upright = pixels(folder)
+    for rotate, angle in ((False, 0.0), (True, math.pi / 8)):
+        network.training_record = {"train": {"augment": {"rotate": rotate}}}
+        with torch.no_grad():
+            expected = network(orientations(upright, 1, angle)[0]).numpy()
+        given = probabilities(quietly(network, images))
+        np.testing.assert_allclose(given, expected, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("views", [1, 8])

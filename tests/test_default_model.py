@@ -1,0 +1,89 @@
+"""The model in the box: there without a network, small, and sensible on galaxies."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import write_images
+
+from gz2tree import GZ2_KAGGLE, GalaxyTreeNet, PredictOptions, evaluate, load_model, predict
+from gz2tree.cli import main
+from gz2tree.labels import read_labels
+from gz2tree.network import DEFAULT_MODEL
+from gz2tree.simulate import simulate
+
+
+def test_is_small_enough_for_a_package() -> None:
+    assert sum(file.stat().st_size for file in DEFAULT_MODEL.iterdir()) <= 8_000_000
+
+
+def test_knows_all_answers_and_how_it_was_made() -> None:
+    model = GalaxyTreeNet.from_pretrained("default")
+    assert model.tree == GZ2_KAGGLE
+    assert model.untrained == []
+    assert model.training_record["n_train"] > 4000
+    assert next(model.parameters()).dtype == torch.float32
+    assert isinstance(load_model("default"), GalaxyTreeNet)
+
+
+def test_needs_no_network(tmp_path: Path) -> None:
+    """And no folder of that name can take its place."""
+    (tmp_path / "default").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", "import gz2tree; gz2tree.GalaxyTreeNet.from_pretrained('default')"],
+        cwd=tmp_path,
+        env={"HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent", "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_predict_without_a_model_uses_it(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images", ["a", "b"], side=424)
+    out = tmp_path / "cat.parquet"
+    assert main(["predict", "--images", str(images), "--out", str(out)]) == 0
+    catalogue = pd.read_parquet(out)
+    assert list(catalogue.columns) == ["GalaxyID", *GZ2_KAGGLE.columns]
+    model = GalaxyTreeNet.from_pretrained("default")
+    ours = predict(model, images, progress=False)
+    np.testing.assert_allclose(catalogue.iloc[:, 1:], ours.iloc[:, 1:], atol=1e-6)
+
+
+def test_is_better_than_the_mean_on_simulated_galaxies(tmp_path: Path) -> None:
+    """It never saw one, but they are made to look like real ones."""
+    sky = simulate(tmp_path, 120, seed=3, workers=1, progress=False)
+    labels = read_labels(sky / "labels.csv")
+    report = evaluate(predict(load_model("default"), sky / "images", progress=False), labels)
+    assert report.rmse < report.mean_baseline_rmse
+    assert report.max_parent_violation < 1e-6
+
+
+def test_hits_real_galaxies(shared: Path) -> None:
+    """It was trained on these; a wrong crop, stride or normalisation would show all the same."""
+    folder = shared / "data" / "kaggle_gz2"
+    images = folder / "images"
+    ids = sorted(path.stem for path in images.iterdir())[:200]
+    labels = read_labels(folder / "solutions_17_columns.csv")
+    labels = labels.take(np.isin(labels.ids, ids))
+    model = load_model("default")
+    report = evaluate(predict(model, images, positions=range(200), progress=False), labels)
+    assert report.rmse < 0.09
+
+
+@pytest.mark.parametrize("views", [8, 16])
+def test_views_make_little_difference(views: int, tmp_path: Path) -> None:
+    sky = simulate(tmp_path, 30, seed=5, workers=1, progress=False)
+    model = load_model("default")
+    one, many = (
+        predict(model, sky / "images", PredictOptions(views=v), progress=False)  # type: ignore[arg-type]
+        for v in (1, views)
+    )
+    difference = one.iloc[:, 1:].to_numpy() - many.iloc[:, 1:].to_numpy()
+    assert np.sqrt(np.mean(np.square(difference))) < 0.06
