@@ -79,6 +79,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", help="by default all (screen), or the finalists")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(FOLDS)))
     parser.add_argument("--train-size", type=int, help="galaxies to train on, of those there are")
+    parser.add_argument(
+        "--mostly-smooth",
+        action="store_true",
+        help="screen: train on another mix of galaxies than that of the test",
+    )
     parser.add_argument("--sky", type=Path, help="finetune: a simulated sky in place of real ones")
     parser.add_argument("--epochs", type=int, help="30 for heads, 8 for whole networks")
     parser.add_argument("--crop", type=int, default=CutoutOptions.crop)
@@ -114,7 +119,19 @@ def parts_of(half_fold: np.ndarray, seed: int, args: argparse.Namespace) -> np.n
 
 def with_size(stage: str, args: argparse.Namespace) -> str:
     """Name of the stage, with the number of training galaxies if it was asked for."""
-    return f"{stage}-{args.train_size}" if args.train_size else stage
+    name = f"{stage}-{args.train_size}" if args.train_size else stage
+    return f"{name}-smooth" if args.mostly_smooth else name
+
+
+def without_featured(labels: Labels, parts: np.ndarray, seed: int) -> np.ndarray:
+    """Leave out nine in ten of the training galaxies that most volunteers saw features in.
+
+    The test galaxies stay as they are: another mix than that of the training.
+    """
+    featured = labels.cumulative[:, labels.tree.columns.index("Class1.2")] > 0.5
+    left_out = np.random.default_rng(seed).random(len(parts)) < 0.9
+    seen = (parts == "train") | (parts == "valid")
+    return np.where(seen & featured & left_out, "unused", parts)
 
 
 def kaggle(args: argparse.Namespace) -> LabelledCutouts:
@@ -203,15 +220,17 @@ def train_head(
     if given is not None:
         reach = torch.from_numpy(given).float()
     reach = reach.to(device)
-    batch = 128
-    steps = epochs * (len(labels) // batch)
+    batch = min(128, len(labels))
+    steps_of_epoch = len(labels) // batch
+    # A few galaxies would be through with 30 epochs before anything is learnt.
+    steps = max(epochs * steps_of_epoch, 300)
     optimizer = torch.optim.AdamW(head.parameters(), lr=learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     generator = torch.Generator().manual_seed(seed)
     for step in range(steps):
-        if step % (len(labels) // batch) == 0:
+        if step % steps_of_epoch == 0:
             order = torch.randperm(len(labels), generator=generator)
-        start = step % (len(labels) // batch) * batch
+        start = step % steps_of_epoch * batch
         rows = order[start : start + batch]
         view = torch.randint(features.shape[1], (batch,), generator=generator)
         images = features[rows, view].to(device).float()
@@ -284,6 +303,8 @@ def screen(args: argparse.Namespace) -> None:
         if file.exists():
             continue
         parts = parts_of(half_fold, seed, args)
+        if args.mostly_smooth:
+            parts = without_featured(galaxies.labels, parts, seed)
         features = flat if ARMS[name].flattened else pooled
         data = {
             part: (features[parts == part], galaxies.labels.take(parts == part))

@@ -19,7 +19,7 @@ from gz2tree.splits import read_split
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True, help="run directory")
+    parser.add_argument("--model", default="default", help="run directory, or the model in the box")
     parser.add_argument("--images", type=Path, required=True, help="prepared store")
     parser.add_argument("--part", choices=["train", "valid", "test"], help="of the run's split")
     parser.add_argument("--out", type=Path, default=Path("gallery.png"))

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from gz2tree import (
     CutoutOptions,
@@ -37,11 +38,13 @@ from gz2tree import (
     read_labels,
     split_parts,
 )
-from gz2tree.network import DEFAULT_MODEL
+from gz2tree.network import DEFAULT_MODEL, GalaxyNet
+from gz2tree.plots import plot_galaxy
 
 DEEP = ("Class3", "Class4", "Class5", "Class9", "Class10", "Class11")
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "default_model"
 TEMPLATE = Path(__file__).parent / "default_model_card.md"
+FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "default_model.png"
 CARD = Path(__file__).parents[1] / "docs" / "default_model.md"
 SAMPLES = {
     "kaggle": ("kaggle_gz2", "solutions_17_columns.csv"),
@@ -137,6 +140,21 @@ def test(
             file = RESULTS / f"{name}-{views}-views.json"
             file.write_text(report.to_json(**record) + "\n")
             print(f"{name}, {views} views\n{report}\n")
+    draw(network, CutoutStore(args.out / f"kaggle-{args.size}"), samples["kaggle"], rows["kaggle"])
+
+
+def draw(
+    network: GalaxyNet, store: CutoutStore, galaxies: LabelledCutouts, rows: np.ndarray
+) -> None:
+    """Show sixteen test galaxies, at random, with what the held-out network says of them."""
+    chosen = np.random.default_rng(0).choice(galaxies.labels.ids[rows], 16, replace=False)
+    places = store.rows(chosen)
+    catalogue = predict(network, store, positions=places, progress=False)
+    figure = Figure(figsize=(11, 15), layout="constrained")
+    values = catalogue[list(network.tree.columns)].to_numpy()
+    for axes, place, cumulative in zip(figure.subplots(4, 4).flat, places, values, strict=True):
+        plot_galaxy(axes, store.array[place], network.tree, cumulative, f"{store.ids[place]}")
+    figure.savefig(FIGURE, dpi=80)
 
 
 def ship(network: GalaxyTreeNet) -> None:
@@ -145,6 +163,7 @@ def ship(network: GalaxyTreeNet) -> None:
     for parameter in network.parameters():  # not the statistics of BatchNorm: they would overflow
         parameter.data = parameter.data.half()
     network.save_pretrained(DEFAULT_MODEL)
+    (DEFAULT_MODEL / "README.md").unlink()  # the hub's empty template; the card is in docs
     print(f"{sum(file.stat().st_size for file in DEFAULT_MODEL.iterdir()):,} bytes")
 
 
