@@ -32,7 +32,14 @@ import numpy as np
 import torch
 from head_arms import ARMS, Arm, LinearHead
 from head_measures import Predicted, pooled
-from head_report import collect, compare, markdown_table, plot_intervals, with_read_outs
+from head_report import (
+    collect,
+    compare,
+    markdown_table,
+    plot_curves,
+    plot_intervals,
+    with_read_outs,
+)
 from record import provenance
 from tqdm import tqdm
 
@@ -282,6 +289,7 @@ def best_head(
         "name": name,
         "arm": asdict(arm),
         "seed": seed,
+        "n_train": len(data["train"][1]),
         "epochs": epochs,
         "learning_rate": rate,
         "valid_rmse": {str(rate): value for rate, value in valid_rmse.items()},
@@ -487,6 +495,7 @@ def report(args: argparse.Namespace) -> None:
     """Compare all results at hand, and write tables and figures into the repository."""
     samples = {"screen": kaggle, "finetune": kaggle, "hart": hart_galaxies, "sky": simulated}
     RESULTS.mkdir(parents=True, exist_ok=True)
+    curves: dict[str, dict[int, Any]] = {}
     for folder in sorted(args.work.iterdir()):
         stage, kind = folder.name, folder.name.split("-")[0]
         if kind not in samples or not any(folder.glob("*/seed*.json")):
@@ -494,12 +503,31 @@ def report(args: argparse.Namespace) -> None:
         tests, records = collect(folder, samples[kind](args).labels)
         tests, on_tree = with_read_outs(tests, truth(args) if kind == "sky" else None)
         figures = compare(tests, on_tree)
-        text = json.dumps({"stage": stage, "arms": figures, "runs": records} | provenance())
+        text = json.dumps(
+            {"stage": stage, "arms": rounded(figures), "runs": records} | provenance()
+        )
         (RESULTS / f"{stage}.json").write_text(text + "\n")
         table = markdown_table(figures)
         (RESULTS / f"{stage}.md").write_text(table + "\n")
         print(f"{stage}\n{table}\n")
         plot_intervals(figures, RESULTS / f"{stage}.png")
+        if not stage.endswith("smooth"):
+            n_train = round(np.mean([record["n_train"] for record in records]))
+            curves.setdefault(kind, {})[n_train] = figures
+    for kind, of_kind in curves.items():
+        if len(of_kind) > 1:
+            plot_curves(of_kind, FINALISTS, RESULTS / f"{kind}-curve.png")
+
+
+def rounded(value: Any) -> Any:
+    """Round all numbers of nested figures: the intervals are good for three digits."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    if isinstance(value, float):
+        return None if np.isnan(value) else float(f"{value:.4g}")
+    return value
 
 
 def truth(args: argparse.Namespace) -> Labels:

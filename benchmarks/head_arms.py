@@ -38,6 +38,9 @@ class Arm:
         ``Labels.only_conditional``), instead of on cumulative ones.
     flattened : bool
         Read the flattened feature map, as the student paper does, instead of the pooled one.
+    own_sigmoids : bool
+        Train each answer's own sigmoid on its cumulative label as well, as a flat head does, beside
+        the product down the tree; for heads on features only.
     attention : bool
         Pool the feature map for each question by attention; for whole networks only.
     separate : bool
@@ -51,6 +54,7 @@ class Arm:
     start_at_mean: bool = True
     votes_reach: bool = False
     flattened: bool = False
+    own_sigmoids: bool = False
     attention: bool = False
     separate: bool = False
 
@@ -92,6 +96,9 @@ ARMS: dict[str, Arm] = {
     "tree softmax, BCE, votes' reach": Arm("tree", votes_reach=True),
     "tree normalised sigmoids, BCE, votes' reach": Arm(
         "tree", activation="normalised_sigmoid", votes_reach=True
+    ),
+    "tree normalised sigmoids, BCE, own sigmoids too": Arm(
+        "tree", activation="normalised_sigmoid", own_sigmoids=True
     ),
     "flat sigmoid, BCE, attention": Arm("flat", attention=True),
     "tree softmax, BCE, attention": Arm("tree", attention=True),
@@ -149,7 +156,10 @@ class LinearHead(nn.Module):
         """Loss of a batch."""
         if self.arm.loss == "dirichlet_multinomial":
             return self._dirichlet_multinomial(features, target)
-        return LOSSES[self.arm.loss](self(features, given_reach), target)
+        loss = LOSSES[self.arm.loss](self(features, given_reach), target)
+        if self.arm.own_sigmoids:
+            loss = loss + LOSSES[self.arm.loss](self.linear(features).sigmoid(), target)
+        return loss
 
     def _dirichlet_multinomial(self, features: Tensor, target: Tensor) -> Tensor:
         """Negative log-likelihood of the votes, a question at a time, constants left out.

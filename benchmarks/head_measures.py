@@ -143,7 +143,7 @@ def zeros(tests: Sequence[Predicted], *, on_tree: bool) -> dict[str, list[dict[s
     }
     cumulative = np.concatenate([test.cumulative for test in tests])
     curves: dict[str, list[dict[str, float]]] = {name: [] for name in truths}
-    for at in np.geomspace(1e-4, 0.3, 40):
+    for at in np.geomspace(1e-4, 0.3, 20):
         if on_tree:
             zero = graph.gate(torch.from_numpy(cumulative), float(at)).numpy() == 0
         else:
