@@ -13,7 +13,10 @@ Stages, each resumable (a result is kept for each arm and seed):
 
 Galaxies fall into five folds, byte-identical images together; seed s tests on fold s, chooses by
 half of the next one and trains on the rest. Both sides of every comparison have the same galaxies,
-initial weights of the backbone, batches, augmentation and number of steps.
+initial weights of the backbone, batches, augmentation and number of steps (separate networks for
+each question have that number each). Heads on features are trained at several learning rates, of
+which the validation galaxies choose; whole networks at one. Results of one `--work` folder must be
+of the same options: change those, change the folder.
 
     python benchmarks/bench_heads.py screen --data ../shared/data --weights WEIGHTS
 """
@@ -24,6 +27,7 @@ import argparse
 import json
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +68,7 @@ from gz2tree.store import prepare
 
 RESULTS = Path(__file__).parent / "results" / "heads"
 DEEP = ("Class3", "Class4", "Class5", "Class9", "Class10", "Class11")
-LEARNING_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 FOLDS = 5
 
 
@@ -99,11 +103,21 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--work", type=Path, default=Path("runs/heads"))
     args = parser.parse_args()
-    known = HART_ARMS if args.stage == "hart" else ARMS
+    known = arms_of(args.stage)
     unknown = [arm for arm in args.arms or () if arm not in known]
     if unknown:
         parser.error(f"--arms: expected some of {', '.join(known)}, found {unknown[0]}")
     return args
+
+
+def arms_of(stage: str) -> Mapping[str, Any]:
+    """Arms that a stage knows how to train."""
+    if stage == "hart":
+        return HART_ARMS
+    if stage == "finetune":
+        whole = {n: a for n, a in ARMS.items() if a.output in ("tree", "flat")}
+        return {n: a for n, a in whole.items() if not (a.flattened or a.own_sigmoids)}
+    return {name: arm for name, arm in ARMS.items() if not (arm.attention or arm.separate)}
 
 
 def folds(hashes: list[str]) -> np.ndarray:
@@ -303,8 +317,7 @@ def screen(args: argparse.Namespace) -> None:
     flat = torch.from_numpy(np.asarray(maps)).flatten(3).float()  # (n, 8, n_features, h * w)
     pooled, flat = flat.mean(-1), flat.flatten(2).half()
     half_fold = folds(galaxies.hashes)
-    heads = [name for name, arm in ARMS.items() if not (arm.attention or arm.separate)]
-    names = args.arms or heads
+    names = args.arms or list(arms_of("screen"))
     jobs = [(name, seed) for seed in args.seeds for name in names]
     for name, seed in tqdm(jobs, unit="training"):
         file = result_file(args, with_size("screen", args), name, seed)
@@ -501,7 +514,12 @@ def report(args: argparse.Namespace) -> None:
         if kind not in samples or not any(folder.glob("*/seed*.json")):
             continue
         tests, records = collect(folder, samples[kind](args).labels)
-        tests, on_tree = with_read_outs(tests, truth(args) if kind == "sky" else None)
+        on_tree = {
+            name
+            for name, arm in (HART_ARMS if kind == "hart" else ARMS).items()
+            if (arm[0] if kind == "hart" else arm).output in ("tree", "dirichlet")
+        }
+        tests, on_tree = with_read_outs(tests, on_tree, truth(args) if kind == "sky" else None)
         figures = compare(tests, on_tree)
         text = json.dumps(
             {"stage": stage, "arms": rounded(figures), "runs": records} | provenance()
@@ -511,7 +529,7 @@ def report(args: argparse.Namespace) -> None:
         (RESULTS / f"{stage}.md").write_text(table + "\n")
         print(f"{stage}\n{table}\n")
         plot_intervals(figures, RESULTS / f"{stage}.png")
-        if not stage.endswith("smooth"):
+        if not stage.endswith(("smooth", "views")):
             n_train = round(np.mean([record["n_train"] for record in records]))
             curves.setdefault(kind, {})[n_train] = figures
     for kind, of_kind in curves.items():

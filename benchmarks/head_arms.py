@@ -106,7 +106,9 @@ ARMS: dict[str, Arm] = {
         "tree", activation="normalised_sigmoid", attention=True
     ),
     "tree softmax, a network for each question": Arm("tree", separate=True),
-    "Dirichlet-multinomial, read through the tree": Arm("dirichlet", "dirichlet_multinomial"),
+    "Dirichlet-multinomial, read through the tree": Arm(
+        "dirichlet", "dirichlet_multinomial", start_at_mean=False
+    ),
 }
 """All arms that are trained; predicting the mean and what a read-out can do come on top."""
 

@@ -33,11 +33,10 @@ class Predicted:
     labels: Labels
     cumulative: Array
 
-    def squares(self, noise_free: Array | None = None) -> dict[str, tuple[Array, Array]]:
+    def squares(self) -> dict[str, tuple[Array, Array]]:
         """Sum of squared errors, and number of labels, of each galaxy for each sort of label."""
         labels = self.labels
-        target = labels.cumulative if noise_free is None else noise_free
-        square = np.nan_to_num(np.square(self.cumulative - target))
+        square = np.nan_to_num(np.square(self.cumulative - labels.cumulative))
         cells = {
             "rmse": labels.measured,
             "null": labels.null,

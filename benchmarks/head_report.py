@@ -57,10 +57,9 @@ def collect(folder: Path, labels: Labels) -> tuple[Tests, list[dict[str, Any]]]:
     return tests, records
 
 
-def with_read_outs(tests: Tests, truth: Labels | None) -> tuple[Tests, dict[str, bool]]:
+def with_read_outs(tests: Tests, on_tree: set[str], truth: Labels | None) -> tuple[Tests, set[str]]:
     """Add the mean, the truth, and what can be made of a trained head at read-out."""
-    some = next(iter(tests.values()))
-    on_tree = {name: name.startswith("tree") for name in tests}
+    some = max(tests.values(), key=len)
     graph = DecisionGraph(next(iter(some.values()))["test"].labels.tree)
     more: Tests = {"mean of the validation galaxies": {}}
     for seed, parts in some.items():
@@ -81,7 +80,7 @@ def with_read_outs(tests: Tests, truth: Labels | None) -> tuple[Tests, dict[str,
             for seed, parts in some.items()
         }
     for name, seeds in tests.items():
-        if name not in READ_OUT_OF:
+        if not any(word in name for word in READ_OUT_OF):
             continue
         for seed, parts in seeds.items():
             if name.startswith("flat"):
@@ -103,21 +102,18 @@ def with_read_outs(tests: Tests, truth: Labels | None) -> tuple[Tests, dict[str,
             more.setdefault(what, {})[seed] = {
                 part: Predicted(t.labels, cut(t.cumulative)) for part, t in parts.items()
             }
-    for name in more:
-        on_tree[name] = name.endswith(("gate", "projection", "probabilities"))
-    return tests | more, on_tree
+    ends = ("gate", "projection", "probabilities")
+    return tests | more, on_tree | {name for name in more if name.endswith(ends)}
 
 
 READ_OUT_OF = (
     "flat sigmoid, BCE",
     "tree softmax, BCE",
     "tree normalised sigmoids, BCE",
-    "flat, deep answers",
-    "flat, alone",
-    "flat, all",
-    "tree normalised sigmoids, deep conditional answers",
-    "tree softmax, deep conditional answers",
+    "deep",
+    ", all",
 )
+"""Words in the names of arms whose trained heads are read out in other ways as well."""
 
 
 def threshold_of(valid: Predicted, cut: Any) -> Any:
@@ -130,25 +126,30 @@ def threshold_of(valid: Predicted, cut: Any) -> Any:
     return lambda cumulative: cut(cumulative, best)
 
 
-def compare(tests: Tests, on_tree: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
-    """Measure all arms; differences are from the flat arm with the lowest RMSE."""
+def compare(tests: Tests, on_tree: set[str]) -> dict[str, dict[str, Any]]:
+    """Measure all arms; differences are from the flat arm that does best on validation galaxies."""
     of_test = {
         name: [parts["test"] for _, parts in sorted(seeds.items())] for name, seeds in tests.items()
     }
-    all_seeds = max(len(seeds) for seeds in tests.values())
-    complete = {name: t for name, t in of_test.items() if len(t) == all_seeds}
+    all_seeds = set(max(tests.values(), key=len))
+    complete = {name: t for name, t in of_test.items() if set(tests[name]) == all_seeds}
+
+    def valid_rmse(name: str) -> float:
+        return pooled([parts["valid"] for parts in tests[name].values()])["rmse"]
+
     flats = [name for name in complete if name.startswith("flat")]
-    best_flat = min(flats, key=lambda name: pooled(complete[name])["rmse"])
+    best_flat = min(flats, key=valid_rmse)
     # A flat head that is projected has a tree after all, if only at read-out.
     plain = [name for name in flats if not name.endswith("projection")]
-    best_plain = min(plain, key=lambda name: pooled(complete[name])["rmse"])
+    best_plain = min(plain, key=valid_rmse)
     figures = {}
     for name, ours in complete.items():
-        curves = zeros(ours, on_tree=on_tree[name])
+        curves = zeros(ours, on_tree=name in on_tree)
         figures[name] = {
             "seeds": sorted(tests[name]),
             "rms": pooled(ours),
             "spread": spread(ours),
+            "tree": name in on_tree,
             "against": best_flat,
             "difference": paired_intervals(ours, complete[best_flat]),
             "against_plain": best_plain,
@@ -202,8 +203,9 @@ def markdown_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     note = (
         f"{n_seeds} seeds, each testing on another fifth of the galaxies. Differences and ratios "
-        f"are from **{against}**, the flat arm with the lowest RMSE; the best plain flat head is "
-        f"{first['against_plain']}. Intervals resample seeds and galaxies, both arms alike."
+        f"are from **{against}**, the flat arm that does best on validation galaxies; of those "
+        f"without a tree it is {first['against_plain']}. Intervals resample seeds and galaxies, "
+        "both arms alike."
     )
     return f"{text}\n\n{note}"
 
@@ -229,7 +231,7 @@ def plot_intervals(figures: Mapping[str, Mapping[str, Any]], file: Path) -> None
             of_arm = figures[name]
             ratio = of_arm["rms"][key] / figures[against]["rms"][key]
             interval = of_arm["difference"][key]
-            tree = name.startswith("tree")
+            tree = of_arm["tree"]
             colour = "#0072B2" if tree else "#D55E00"
             axis.plot([interval["ratio_low"], interval["ratio_high"]], [place, place], color=colour)
             axis.plot(ratio, place, "o" if tree else "s", color=colour, markersize=5)
@@ -252,7 +254,7 @@ def plot_curves(
     curves: Mapping[int, Mapping[str, Mapping[str, Any]]], arms: Sequence[str], file: Path
 ) -> None:
     """Draw RMSE against the number of training galaxies, for the arms that all sizes have."""
-    colours = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
+    colours = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00")
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     sizes = sorted(curves)
     names = [name for name in arms if all(name in curves[size] for size in sizes)]
@@ -265,7 +267,7 @@ def plot_curves(
             # Beside one another, or their bars would hide each other.
             places = [size * 1.04 ** (number - 1) for size in sizes]
             axis.errorbar(
-                places, values, spread, marker="os^D"[number], color=colours[number],
+                places, values, spread, marker="os^Dv"[number], color=colours[number],
                 markersize=5, capsize=2, label=name,
             )  # fmt: skip
         axis.set_xscale("log")

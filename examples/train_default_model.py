@@ -108,8 +108,7 @@ def train(
     out: Path,
 ) -> GalaxyTreeNet:
     kaggle, hart = (samples[name].take(rows[name]) for name in ("kaggle", "hart"))
-    store = CutoutStore(args.out / f"hart-{args.size}")
-    deep = LabelledCutouts(store, hart.labels.only_conditional(DEEP))
+    deep = LabelledCutouts(hart.stores[0], hart.labels.only_conditional(DEEP))
     torch.manual_seed(args.seed)
     network = GalaxyTreeNet(
         args.backbone,

@@ -179,8 +179,8 @@ def build_network(options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOp
             tree,
             pretrained,
             options.activation,
-            options.pooling,
-            cutouts=cutouts,
+            cutouts,
+            pooling=options.pooling,
         )
     return FlatNet(
         options.backbone,
@@ -259,7 +259,8 @@ def _rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) ->
 
 
 def _warn_of_kind(model: GalaxyNet, labels: Labels) -> None:
-    if model.kind is not None and model.kind != labels.kind:
+    # A network that learnt from several samples has the kinds of all.
+    if model.kind is not None and labels.kind not in model.kind.split(", "):
         kaggle = "a table of cumulative probabilities"
         trained = kaggle if model.kind == CUMULATIVE else f"kind {model.kind!r}"
         found = kaggle if labels.kind == CUMULATIVE else f"kind {labels.kind!r}"

@@ -120,7 +120,7 @@ class TrainConfig:
     loss : {"binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"}
     start_at_mean : bool
         Set the biases of the heads so that the training begins near the mean answers of the
-        training galaxies.
+        training galaxies; those of a network that was trained before are left alone.
     early_stopping : int, optional
         Stop after this many epochs without a better validation RMSE; never by default.
     augment : AugmentOptions

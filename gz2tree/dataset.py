@@ -114,7 +114,13 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return [self.stores[store].hashes[row] for store, row in places]
 
     def take(self, rows: Any) -> LabelledCutouts:
-        """Return some galaxies, by position or by mask."""
+        """Return some galaxies, by position or by mask.
+
+        Raises
+        ------
+        InputError
+            None was chosen.
+        """
         taken = copy.copy(self)
         labels = self.labels.take(rows)
         if len(labels) == 0:

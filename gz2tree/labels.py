@@ -164,8 +164,8 @@ class Labels:
     def only_conditional(self, questions: Collection[str]) -> Labels:
         """Keep some questions, and of them only what was answered where they were asked.
 
-        For galaxies whose answers further up are unmeasured, or debiased otherwise than those of
-        the other training galaxies. A tree network is then trained on reach x its conditional
+        For galaxies whose answers further up are debiased otherwise than those of the other
+        training galaxies. A tree network is then trained on reach x its conditional
         probability, the reach being that of the votes: weighted by reach, and without a say in
         the questions before. A flat network is trained on the cumulative answers.
 

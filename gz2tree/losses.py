@@ -71,9 +71,11 @@ def binary_cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
 def cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
     """Mean of -t log p: answers of a question as alternatives, each question weighted by reach.
 
-    With the reach of every question given by the votes (`Labels.only_conditional`) this is, up to a
-    constant, the cross-entropy of the conditional answers weighted by reach. Only for networks
-    whose answers sum to their reach: raising all sigmoids of a flat network would lower it.
+    With the reach of every question given by the votes, as `fit` does it, this is, up to a
+    constant, the cross-entropy of the conditional answers weighted by reach. With the network's own
+    reach it is biased: an answer counts for itself and again for each question after it. Only for
+    networks whose answers sum to their reach: raising all sigmoids of a flat one would lower it.
+    A probability of exactly 0 (sparse activations) gets no gradient.
 
     Parameters
     ----------

@@ -37,8 +37,6 @@ class GalaxyTreeNet(GalaxyNet):
         the backbone, ``.safetensors`` or ``.pth``.
     activation : str
         How a question's logits become probabilities; see `DecisionGraph`.
-    pooling : {"average", "attention"}
-        One average of the feature map for all heads, or `QuestionPooling`.
     cutouts : CutoutOptions
         Crop and size of the cutouts the network is made for.
     kind : str, optional
@@ -47,6 +45,8 @@ class GalaxyTreeNet(GalaxyNet):
         How it was trained; set by training.
     mean, std : sequence of 3 floats, optional
         Normalisation of the RGB channels; the backbone's own by default.
+    pooling : {"average", "attention"}
+        One average of the feature map for all heads, or `QuestionPooling`.
 
     Raises
     ------
@@ -69,12 +69,12 @@ class GalaxyTreeNet(GalaxyNet):
         tree: DecisionTree = GZ2_KAGGLE,
         pretrained: bool | str | Path = True,
         activation: Activation = "softmax",
-        pooling: Pooling = "average",
         cutouts: CutoutOptions = CutoutOptions(),
         kind: str | None = None,
         training: dict[str, Any] | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        pooling: Pooling = "average",
     ) -> None:
         super().__init__(backbone, tree, pretrained, activation, cutouts, kind, training, mean, std)
         if pooling not in get_args(Pooling):
@@ -270,7 +270,7 @@ def load_model(folder: str | Path) -> GalaxyNet:
     InputError
         Neither, or a model of a class this version does not know.
     """
-    folder = DEFAULT_MODEL if folder == DEFAULT_NAME else Path(folder)
+    folder = DEFAULT_MODEL if str(folder) == DEFAULT_NAME else Path(folder)
     if not (folder / CONFIG_NAME).is_file() and (folder / "model" / CONFIG_NAME).is_file():
         folder = folder / "model"
     if not (folder / CONFIG_NAME).is_file():

@@ -88,8 +88,8 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         """Angle, in radian, by which `predict` turns every image before the network looks at it.
 
         pi / 8 after training on turned images, else 0. Turned images are interpolated, and one
-        that is not is sharper than what the network learnt from (benchmarks/RESULTS.md: RMSE 0.090
-        on images as they are, 0.088 on the same, turned).
+        that is not is sharper than what the network learnt from (benchmarks/RESULTS.md: RMSE 0.0903
+        on images as they are, 0.0891 on the same, turned).
         """
         augment = self.training_record.get("train", {}).get("augment", {})
         return math.pi / 8 if augment.get("rotate") else 0.0

@@ -129,6 +129,10 @@ class RunDirectory:
 _HARMLESS = ("train.workers", "train.checkpoint_minutes")
 
 
+# Options that came later, with what a run did that was begun before.
+_ADDED = {"train.start_at_mean": False, "train.compile": False, "network.pooling": "average"}
+
+
 def _is_follower() -> bool:
     """Whether this process was launched beside another that began the run, to train with it."""
     return any(int(os.environ.get(name, "0")) > 0 for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
@@ -149,7 +153,8 @@ def _differences(
 ) -> list[tuple[str, Any, Any]]:
     found = []
     for key in sorted({*before, *now}):
-        old, new = before.get(key), now.get(key)
+        added = _ADDED.get(f"{prefix}{key}")
+        old, new = before.get(key, added), now.get(key, added)
         if isinstance(old, dict) and isinstance(new, dict):
             found += _differences(old, new, f"{prefix}{key}.")
         elif old != new:

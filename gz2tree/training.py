@@ -29,6 +29,7 @@ from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
 from gz2tree.loaders import GalaxyData
 from gz2tree.losses import LOSSES
+from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.precision import choose_precision, memory_format
 from gz2tree.run import RunDirectory
@@ -80,6 +81,12 @@ def fit(
     with ``precision="32"`` and ``deterministic=True`` to the last bit.
     """
     _check_data(model, train, valid)
+    if config.loss == "cross_entropy" and not isinstance(model, GalaxyTreeNet):
+        raise InputError(
+            "loss 'cross_entropy': expected a GalaxyTreeNet, whose answers compete within their "
+            f"question, found a {type(model).__name__}, which would raise them all; "
+            "'binary_cross_entropy' fits"
+        )
     if valid is None and (config.schedule == "plateau" or config.early_stopping is not None):
         raise InputError(
             "the plateau schedule and early stopping go by the validation RMSE: expected "
@@ -117,6 +124,7 @@ def _train(
     resume: bool,
     progress: bool,
 ) -> None:
+    trained_before = bool(model.training_record)
     record = run.record()
     model.kind = train.labels.kind
     model.training_record = {
@@ -132,8 +140,9 @@ def _train(
     }
     accelerator = "gpu" if torch.cuda.is_available() else "cpu"
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
-    model.to(memory_format=memory_format(model, device))
-    if config.start_at_mean:
+    # A saved model comes in evaluation mode, in which Lightning would leave it.
+    model.train().to(memory_format=memory_format(model, device))
+    if config.start_at_mean and not trained_before:
         model.start_at_mean(train.labels)
     callbacks: list[L.Callback] = [RunKeeper(run, config.checkpoint_minutes)]
     if progress:
@@ -171,6 +180,8 @@ def _train(
             )
         except SystemExit:  # Lightning's answer to Ctrl-C
             raise KeyboardInterrupt from None
+        finally:
+            vars(model.backbone).pop("forward_features", None)  # the compiled one
 
 
 class GalaxyModule(L.LightningModule):
@@ -212,10 +223,6 @@ class GalaxyModule(L.LightningModule):
 
             self.model.backbone.forward_features = forward_features
 
-    def on_fit_end(self) -> None:
-        """Leave the model as it was found."""
-        vars(self.model.backbone).pop("forward_features", None)
-
     def forward(self, cutouts: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Cumulative probabilities of uint8 or floating-point images, as `predict` gives them."""
         images = orientations(_to_unit_range(cutouts), 1, self.model.view_angle)[0]
@@ -230,7 +237,7 @@ class GalaxyModule(L.LightningModule):
         torch.manual_seed(seed)  # for dropout and the like, which draw from the global generator
         images = self.view(_to_unit_range(cutouts), generator)
         images = images.contiguous(memory_format=self.layout)
-        cumulative = self.model(images, reach)  # (N, n_answers)
+        cumulative = self.model(images, self._reach(reach, target))  # (N, n_answers)
         if not torch.isfinite(cumulative).all():
             raise InputError(
                 f"the network's output is not finite at step {self.global_step}; the best model of "
@@ -247,7 +254,10 @@ class GalaxyModule(L.LightningModule):
         cumulative = self(cutouts, reach)  # (N, n_answers)
         measured = ~target.isnan()
         n_cells = measured.sum()
-        self.valid_loss.update(self._loss(cumulative, target), weight=n_cells)
+        scored = cumulative
+        if self.config.loss == "cross_entropy":
+            scored = self(cutouts, self._reach(reach, target))
+        self.valid_loss.update(self._loss(scored, target), weight=n_cells)
         square = (cumulative - target)[measured].square().mean().nan_to_num(0.0)
         self.valid_square.update(square, weight=n_cells)
 
@@ -257,6 +267,17 @@ class GalaxyModule(L.LightningModule):
         self.log("valid_loss", self.valid_loss.compute())
         self.valid_square.reset()
         self.valid_loss.reset()
+
+    def _reach(self, given_reach: Tensor, target: Tensor) -> Tensor:
+        """Reach by which the loss weighs each question; (N, n_questions), NaN: the network's own.
+
+        The cross-entropy takes it from the votes wherever they tell: with the network's own, an
+        answer would be rewarded once for itself and once for each question after it.
+        """
+        if self.config.loss != "cross_entropy":
+            return given_reach
+        voted = self.model.graph.reach(target)
+        return torch.where(given_reach.isnan(), voted, given_reach)
 
     def _loss(self, cumulative: Tensor, target: Tensor) -> Tensor:
         # Some losses refuse to run under autocast, even on float32.

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ import torch
 from astropy.table import Table
 from conftest import SMALL, SmallSky, write_images
 
-from gz2tree import GZ2, GZ2_KAGGLE
+from gz2tree import GZ2, GZ2_KAGGLE, GalaxyTreeNet
 from gz2tree.cli import main
+from gz2tree.commands import _warn_of_kind
 from gz2tree.store import prepare
 
 NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]
@@ -280,6 +282,15 @@ class TestEvaluate:
         assert code == 0
         assert "different targets" in capsys.readouterr().err
         assert json.loads(file.read_text())["vote_noise_rmse"] > 0
+
+
+def test_model_of_several_kinds_is_at_home_with_each(
+    small_sky: SmallSky, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = GalaxyTreeNet("resnet10t", pretrained=False, kind="cumulative, debiased")
+    for kind in ("cumulative", "debiased", "count"):
+        _warn_of_kind(model, replace(small_sky.labels, kind=kind))
+        assert ("different targets" in caplog.text) == (kind == "count")
 
 
 class TestPredict:

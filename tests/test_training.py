@@ -36,6 +36,7 @@ from gz2tree.callbacks import RunKeeper
 from gz2tree.config import PRESETS, Activation, Head
 from gz2tree.loaders import StepOrder
 from gz2tree.network import GalaxyNet
+from gz2tree.training import GalaxyModule
 
 TINY = "resnet10t"
 EXACT = TrainConfig(
@@ -349,6 +350,44 @@ class TestStart:
             began = np.allclose(model.graph.conditional(biases).detach(), expected, atol=1e-3)
             assert began == asked
 
+    def test_network_that_was_trained_before_keeps_its_biases(
+        self, small_galaxies: LabelledCutouts
+    ) -> None:
+        """Finetuning begins with what was learnt, not with the mean."""
+        model = tiny_net()
+        once = replace(EXACT, epochs=1)
+        fit(model, small_galaxies, None, once, progress=False)
+        before = [head.bias.detach().clone() for head in model.heads]  # type: ignore[operator,union-attr]
+        fit(model, small_galaxies, None, replace(once, learning_rate=1e-12), progress=False)
+        for head, bias in zip(model.heads, before, strict=True):
+            torch.testing.assert_close(head.bias, bias, rtol=0, atol=1e-6)
+
+
+class TestCrossEntropy:
+    def test_flat_network_is_refused(self, small_galaxies: LabelledCutouts) -> None:
+        """All of its sigmoids would go to 1."""
+        config = replace(EXACT, loss="cross_entropy")
+        model = FlatNet(TINY, pretrained=False, cutouts=SMALL)
+        with pytest.raises(InputError, match="expected a GalaxyTreeNet"):
+            fit(model, small_galaxies, None, config, progress=False)
+
+    def test_best_answers_are_the_votes_also_before_other_questions(
+        self, small_galaxies: LabelledCutouts
+    ) -> None:
+        """With the network's own reach, answers with many questions after them would gain."""
+        module = GalaxyModule(tiny_net(), replace(EXACT, loss="cross_entropy"), 1)
+        target = torch.from_numpy(small_galaxies.labels.cumulative[:1])
+        graph = module.model.graph
+        conditional = graph.condition(target).nan_to_num(0.0).clamp(1e-3, 1)
+        for answers in GZ2_KAGGLE.slices:
+            conditional[:, answers] /= conditional[:, answers].sum()
+        truth = graph.cumulative(conditional)
+        logits = conditional.log().requires_grad_()
+        reach = module._reach(torch.full((1, 11), torch.nan, dtype=torch.float64), truth)
+        loss = module._loss(graph.cumulative(graph.conditional(logits), reach), truth)
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert gradient.abs().max() < 1e-9
+
 
 def test_conditional_labels_teach_nothing_about_the_questions_before(
     small_sky: SmallSky, small_galaxies: LabelledCutouts
@@ -386,6 +425,11 @@ def test_compiled_backbone_is_that_of_the_training_steps_only(
     fit(compiled, small_galaxies, small_galaxies, replace(EXACT, compile=True), progress=False)
     assert calls == [8] * (3 * 5)
     assert same_weights(plain, compiled)
+    exploding = replace(EXACT, compile=True, learning_rate=1e30)
+    with pytest.raises(InputError, match="not finite"):
+        fit(compiled, small_galaxies, None, exploding, progress=False)
+    assert "forward_features" not in vars(compiled.backbone)
+    calls[:] = [8] * (3 * 5)
     compiled.train()(torch.rand(4, 3, 32, 32))
     assert calls == [8] * (3 * 5)
 
