@@ -242,7 +242,7 @@ def plot_intervals(figures: Mapping[str, Mapping[str, Any]], file: Path) -> None
     n = len(figures[against]["seeds"])
     figure.suptitle(
         f"Ratio to “{against}”, 95 % paired intervals, {n} seeds "
-        "(circles: trees, squares: others; beyond 1.6 not shown)",
+        "(circles: read out through the tree, squares: not; beyond 1.6 not shown)",
         fontsize=9,
     )
     figure.supxlabel("RMSE / that of the best flat arm", fontsize=9)
