@@ -75,7 +75,7 @@ def cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
     constant, the cross-entropy of the conditional answers weighted by reach. With the network's own
     reach it is biased: an answer counts for itself and again for each question after it. Only for
     networks whose answers sum to their reach: raising all sigmoids of a flat one would lower it.
-    A probability of exactly 0 (sparse activations) gets no gradient.
+    Answers that nobody gave cost nothing by themselves.
 
     Parameters
     ----------
@@ -86,8 +86,11 @@ def cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
     -------
     loss : Tensor, scalar
     """
+    # As `binary_cross_entropy` of 1: finite, loss and gradient, where p is exactly 0.
     return _mean_of_measured(
-        lambda p, t: -t * p.clamp(min=torch.finfo(p.dtype).tiny).log(), cumulative, target
+        lambda p, t: t * F.binary_cross_entropy(p, torch.ones_like(p), reduction="none"),
+        cumulative,
+        target,
     )
 
 

@@ -267,6 +267,11 @@ class TestAttention:
         torch.manual_seed(0)
         return GalaxyTreeNet(TINY, tree, False, pooling="attention", cutouts=SMALL).eval()
 
+    @pytest.fixture
+    def images(self) -> torch.Tensor:
+        """So large that the feature map has more than one place."""
+        return torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+
     def test_begins_as_the_average(self, images: torch.Tensor) -> None:
         attention, average = self.net(), GalaxyTreeNet(TINY, pretrained=False, cutouts=SMALL)
         weights = attention.state_dict()
@@ -287,7 +292,7 @@ class TestAttention:
                 r = math.hypot((2 * i + 1) / 4 - 1, (2 * j + 1) / 6 - 1)
                 a, b = pooling.radial[q].tolist()
                 score = pooling.query.weight[q, :, 0, 0] @ maps[n, :, i, j] + a * r + b * r * r
-                weights.append(math.exp(score))
+                weights.append(math.exp(score.item()))
                 values.append(maps[n, :, i, j])
             expected = sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
             torch.testing.assert_close(result[n, q], expected, rtol=1e-5, atol=1e-5)
