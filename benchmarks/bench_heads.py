@@ -115,8 +115,7 @@ def arms_of(stage: str) -> Mapping[str, Any]:
     if stage == "hart":
         return HART_ARMS
     if stage == "finetune":
-        whole = {n: a for n, a in ARMS.items() if a.output in ("tree", "flat")}
-        return {n: a for n, a in whole.items() if not (a.flattened or a.own_sigmoids)}
+        return {n: a for n, a in ARMS.items() if a.output in ("tree", "flat") and not a.flattened}
     return {name: arm for name, arm in ARMS.items() if not (arm.attention or arm.separate)}
 
 
@@ -337,9 +336,9 @@ def screen(args: argparse.Namespace) -> None:
 FINALISTS = (
     "flat sigmoid, BCE",
     "tree softmax, BCE",
-    "tree normalised sigmoids, BCE",
+    "tree normalised sigmoids, BCE, own sigmoids too",
     "flat sigmoid, BCE, attention",
-    "tree normalised sigmoids, BCE, attention",
+    "tree normalised sigmoids, BCE, own sigmoids too, attention",
 )
 
 
@@ -393,6 +392,7 @@ def train_networks(
     config = TrainConfig(
         epochs=args.epochs or 8,
         loss=arm.loss,
+        own_sigmoids=arm.own_sigmoids,
         start_at_mean=arm.start_at_mean,
         seed=seed,
     )

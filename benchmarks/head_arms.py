@@ -40,7 +40,7 @@ class Arm:
         Read the flattened feature map, as the student paper does, instead of the pooled one.
     own_sigmoids : bool
         Train each answer's own sigmoid on its cumulative label as well, as a flat head does, beside
-        the product down the tree; for heads on features only.
+        the product down the tree.
     attention : bool
         Pool the feature map for each question by attention; for whole networks only.
     separate : bool
@@ -99,6 +99,9 @@ ARMS: dict[str, Arm] = {
     ),
     "tree normalised sigmoids, BCE, own sigmoids too": Arm(
         "tree", activation="normalised_sigmoid", own_sigmoids=True
+    ),
+    "tree normalised sigmoids, BCE, own sigmoids too, attention": Arm(
+        "tree", activation="normalised_sigmoid", own_sigmoids=True, attention=True
     ),
     "flat sigmoid, BCE, attention": Arm("flat", attention=True),
     "tree softmax, BCE, attention": Arm("tree", attention=True),

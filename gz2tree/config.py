@@ -118,6 +118,10 @@ class TrainConfig:
     min_learning_rate : float
         Where the plateau schedule stops halving.
     loss : {"binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"}
+    own_sigmoids : bool
+        Train each answer's own sigmoid on its cumulative label as well, as a flat head is, beside
+        the product down the tree. Only for a tree of normalised sigmoids, whose conditional
+        answers these same sigmoids are, divided by their question's sum.
     start_at_mean : bool
         Set the biases of the heads so that the training begins near the mean answers of the
         training galaxies; those of a network that was trained before are left alone.
@@ -161,6 +165,7 @@ class TrainConfig:
     plateau_patience: int = 2
     min_learning_rate: float = 1e-6
     loss: LossName = "binary_cross_entropy"
+    own_sigmoids: bool = False
     start_at_mean: bool = True
     early_stopping: int | None = None
     augment: AugmentOptions = AugmentOptions()

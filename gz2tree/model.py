@@ -126,7 +126,11 @@ class GalaxyTreeNet(GalaxyNet):
         -------
         cumulative : Tensor, shape (N, n_answers), in [0, 1]
         """
-        return self.graph.cumulative(self.conditional(images), given_reach)
+        return self.cumulative(self.logits(images), given_reach)
+
+    def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
+        """Turn logits of all answers into cumulative probabilities; shapes as in `forward`."""
+        return self.graph.cumulative(self.graph.conditional(logits), given_reach)
 
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases to the mean conditional answers, weighted by reach."""
@@ -237,7 +241,10 @@ class FlatNet(GalaxyNet):
         -------
         probabilities : Tensor, shape (N, n_answers), float32 (float64 of float64), in [0, 1]
         """
-        logits = self.logits(images)
+        return self.cumulative(self.logits(images), given_reach)
+
+    def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
+        """Turn logits of all answers into probabilities; shapes as in `forward`."""
         if self.renormalised:
             return self.graph.conditional(logits)
         return torch.sigmoid(logits if logits.dtype == torch.float64 else logits.float())

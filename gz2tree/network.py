@@ -156,6 +156,14 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
                 if kind == "bias":
                     bias.copy_(biases[self.tree.slices[int(number)]])
 
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits of all answers."""
+        raise NotImplementedError
+
+    def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
+        """Turn logits into cumulative probabilities, as the subclass understands them."""
+        raise NotImplementedError
+
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases of the heads so that training begins near the mean of the labels."""
         raise NotImplementedError

@@ -130,7 +130,12 @@ _HARMLESS = ("train.workers", "train.checkpoint_minutes")
 
 
 # Options that came later, with what a run did that was begun before.
-_ADDED = {"train.start_at_mean": False, "train.compile": False, "network.pooling": "average"}
+_ADDED = {
+    "train.start_at_mean": False,
+    "train.own_sigmoids": False,
+    "train.compile": False,
+    "network.pooling": "average",
+}
 
 
 def _is_follower() -> bool:

@@ -87,6 +87,13 @@ def fit(
             f"question, found a {type(model).__name__}, which would raise them all; "
             "'binary_cross_entropy' fits"
         )
+    if config.own_sigmoids and not (
+        isinstance(model, GalaxyTreeNet) and model.graph.activation == "normalised_sigmoid"
+    ):
+        raise InputError(
+            "own_sigmoids: expected a GalaxyTreeNet with activation 'normalised_sigmoid', found a "
+            f"{type(model).__name__} with {model.graph.activation!r}"
+        )
     if valid is None and (config.schedule == "plateau" or config.early_stopping is not None):
         raise InputError(
             "the plateau schedule and early stopping go by the validation RMSE: expected "
@@ -223,10 +230,9 @@ class GalaxyModule(L.LightningModule):
 
             self.model.backbone.forward_features = forward_features
 
-    def forward(self, cutouts: Tensor, given_reach: Tensor | None = None) -> Tensor:
-        """Cumulative probabilities of uint8 or floating-point images, as `predict` gives them."""
-        images = orientations(_to_unit_range(cutouts), 1, self.model.view_angle)[0]
-        return self.model(images, given_reach)
+    def forward(self, cutouts: Tensor) -> Tensor:
+        """Logits of uint8 or floating-point images, seen as `predict` shows them."""
+        return self.model.logits(orientations(_to_unit_range(cutouts), 1, self.model.view_angle)[0])
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         """Augment, predict, and compare with the votes."""
@@ -237,13 +243,13 @@ class GalaxyModule(L.LightningModule):
         torch.manual_seed(seed)  # for dropout and the like, which draw from the global generator
         images = self.view(_to_unit_range(cutouts), generator)
         images = images.contiguous(memory_format=self.layout)
-        cumulative = self.model(images, self._reach(reach, target))  # (N, n_answers)
-        if not torch.isfinite(cumulative).all():
+        logits = self.model.logits(images)  # (N, n_answers)
+        if not torch.isfinite(logits).all():
             raise InputError(
                 f"the network's output is not finite at step {self.global_step}; the best model of "
                 "the epochs before, if any, is kept. A lower learning rate may help"
             )
-        loss = self._loss(cumulative, target)
+        loss = self._loss(logits, target, reach)
         self.train_loss.update(loss.detach())
         self.log("train_loss", loss.detach(), prog_bar=True)
         return loss
@@ -251,13 +257,11 @@ class GalaxyModule(L.LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
         """Accumulate loss and squared error over the measured cells."""
         cutouts, target, reach = batch
-        cumulative = self(cutouts, reach)  # (N, n_answers)
+        logits = self(cutouts)  # (N, n_answers)
+        cumulative = self.model.cumulative(logits, reach)  # (N, n_answers)
         measured = ~target.isnan()
         n_cells = measured.sum()
-        scored = cumulative
-        if self.config.loss == "cross_entropy":
-            scored = self(cutouts, self._reach(reach, target))
-        self.valid_loss.update(self._loss(scored, target), weight=n_cells)
+        self.valid_loss.update(self._loss(logits, target, reach), weight=n_cells)
         square = (cumulative - target)[measured].square().mean().nan_to_num(0.0)
         self.valid_square.update(square, weight=n_cells)
 
@@ -279,10 +283,15 @@ class GalaxyModule(L.LightningModule):
         voted = self.model.graph.reach(target)
         return torch.where(given_reach.isnan(), voted, given_reach)
 
-    def _loss(self, cumulative: Tensor, target: Tensor) -> Tensor:
+    def _loss(self, logits: Tensor, target: Tensor, given_reach: Tensor) -> Tensor:
         # Some losses refuse to run under autocast, even on float32.
         with torch.autocast(self.device.type, enabled=False):
-            return self.loss(cumulative, target)
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            reach = self._reach(given_reach, target)
+            loss = self.loss(self.model.cumulative(logits, reach), target)
+            if self.config.own_sigmoids:
+                loss = loss + self.loss(logits.sigmoid(), target)
+            return loss
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule, as the config asks."""

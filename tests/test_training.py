@@ -383,10 +383,58 @@ class TestCrossEntropy:
             conditional[:, answers] /= conditional[:, answers].sum()
         truth = graph.cumulative(conditional)
         logits = conditional.log().requires_grad_()
-        reach = module._reach(torch.full((1, 11), torch.nan, dtype=torch.float64), truth)
-        loss = module._loss(graph.cumulative(graph.conditional(logits), reach), truth)
+        loss = module._loss(logits, truth, torch.full((1, 11), torch.nan, dtype=torch.float64))
         (gradient,) = torch.autograd.grad(loss, logits)
         assert gradient.abs().max() < 1e-9
+
+
+class TestOwnSigmoids:
+    CONFIG = replace(EXACT, own_sigmoids=True)
+
+    @pytest.mark.parametrize(
+        "model",
+        [
+            FlatNet(TINY, pretrained=False, cutouts=SMALL),
+            GalaxyTreeNet(TINY, pretrained=False, cutouts=SMALL),
+        ],
+    )
+    def test_only_normalised_sigmoids_are_the_same_sigmoids(
+        self, small_galaxies: LabelledCutouts, model: GalaxyTreeNet | FlatNet
+    ) -> None:
+        with pytest.raises(InputError, match="own_sigmoids: expected a GalaxyTreeNet"):
+            fit(model, small_galaxies, None, self.CONFIG, progress=False)
+
+    def test_both_losses_are_least_at_the_votes(self) -> None:
+        """The logit of the cumulative label serves the sigmoid, and the product as well."""
+        module = GalaxyModule(tiny_net(activation="normalised_sigmoid"), self.CONFIG, 1)
+        graph = module.model.graph
+        generator = torch.Generator().manual_seed(0)
+        logits = torch.randn(5, len(GZ2_KAGGLE), generator=generator, dtype=torch.float64)
+        truth = graph.cumulative(graph.conditional(logits)).clamp(1e-9, 1 - 1e-9)
+        reach = torch.full((5, graph.n_questions), torch.nan, dtype=torch.float64)
+
+        def gradient(logits: torch.Tensor) -> torch.Tensor:
+            logits = logits.detach().requires_grad_()
+            return torch.autograd.grad(module._loss(logits, truth, reach), logits)[0]
+
+        assert gradient(truth.logit()).abs().max() < 1e-9
+        # The same product, from sigmoids that are not the labels.
+        assert gradient(truth.div(2).logit()).abs().max() > 1e-4
+
+    def test_training_brings_the_sigmoids_to_the_labels(
+        self, small_galaxies: LabelledCutouts
+    ) -> None:
+        means = {}
+        for own in (True, False):
+            model = tiny_net(activation="normalised_sigmoid")
+            config = replace(EXACT, epochs=4, own_sigmoids=own, start_at_mean=False)
+            fit(model, small_galaxies, None, config, progress=False)
+            images = small_galaxies[range(16)][0] / 255
+            with torch.no_grad():
+                means[own] = model.logits(images).sigmoid().mean(0)
+        expected = torch.from_numpy(small_galaxies.labels.mean_cumulative())
+        wrong = {own: (mean - expected).abs().mean() for own, mean in means.items()}
+        assert wrong[True] < 0.5 * wrong[False]
 
 
 def test_conditional_labels_teach_nothing_about_the_questions_before(
