@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from head_arms import ARMS, Arm, LinearHead
+from head_arms import ARMS, FOR_HEADS_ONLY, FOR_WHOLE_NETWORKS_ONLY, Arm, LinearHead
 from head_measures import Predicted, pooled
 from head_report import (
     collect,
@@ -45,6 +45,7 @@ from head_report import (
     with_read_outs,
 )
 from record import provenance
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from gz2tree import (
@@ -115,8 +116,11 @@ def arms_of(stage: str) -> Mapping[str, Any]:
     if stage == "hart":
         return HART_ARMS
     if stage == "finetune":
-        return {n: a for n, a in ARMS.items() if a.output in ("tree", "flat") and not a.flattened}
-    return {name: arm for name, arm in ARMS.items() if not (arm.attention or arm.separate)}
+        whole = {n: a for n, a in ARMS.items() if a.output in ("tree", "flat")}
+        return {n: a for n, a in whole.items() if not any(getattr(a, f) for f in FOR_HEADS_ONLY)}
+    return {
+        n: a for n, a in ARMS.items() if not any(getattr(a, f) for f in FOR_WHOLE_NETWORKS_ONLY)
+    }
 
 
 def folds(hashes: list[str]) -> np.ndarray:
@@ -244,6 +248,7 @@ def train_head(
     steps_of_epoch = len(labels) // batch
     # A few galaxies would be through with 30 epochs before anything is learnt.
     steps = max(epochs * steps_of_epoch, 300)
+    average = AveragedModel(head, multi_avg_fn=get_ema_multi_avg_fn(0.99))
     optimizer = torch.optim.AdamW(head.parameters(), lr=learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     generator = torch.Generator().manual_seed(seed)
@@ -259,11 +264,13 @@ def train_head(
         loss.backward()
         optimizer.step()
         schedule.step()
+        average.update_parameters(head)
+    read_out = average if arm.weight_average else head
     tested = {}
     with torch.inference_mode():
         for part in ("valid", "test"):
             views, labels = data[part]
-            cumulative = head(views.to(device).float()).mean(1)
+            cumulative = read_out(views.to(device).float()).mean(1)
             tested[part] = Predicted(labels, cumulative.cpu().double().numpy())
     return tested
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -41,6 +41,14 @@ class Arm:
     own_sigmoids : bool
         Train each answer's own sigmoid on its cumulative label as well, as a flat head does, beside
         the product down the tree.
+    balanced : bool
+        Every question counts the same, however many answers it has; for heads on features only.
+    hidden : int
+        Units of a hidden layer before the heads, 0 for none; for heads on features only.
+    vote_noise : bool
+        Draw the votes anew in every step; for heads on features only.
+    weight_average : bool
+        Read out the exponential moving average of the weights; for heads on features only.
     attention : bool
         Pool the feature map for each question by attention; for whole networks only.
     separate : bool
@@ -55,8 +63,16 @@ class Arm:
     votes_reach: bool = False
     flattened: bool = False
     own_sigmoids: bool = False
+    balanced: bool = False
+    hidden: int = 0
+    vote_noise: bool = False
+    weight_average: bool = False
     attention: bool = False
     separate: bool = False
+
+
+FOR_HEADS_ONLY = ("flattened", "balanced", "hidden", "vote_noise", "weight_average")
+FOR_WHOLE_NETWORKS_ONLY = ("attention", "separate")
 
 
 def _trees() -> dict[str, Arm]:
@@ -77,9 +93,20 @@ def _trees() -> dict[str, Arm]:
     return arms
 
 
+def _variants(name: str, arm: Arm) -> dict[str, Arm]:
+    """Return an arm, and with it what else might help."""
+    return {
+        name: arm,
+        f"{name}, balanced questions": replace(arm, balanced=True),
+        f"{name}, hidden layer": replace(arm, hidden=512),
+        f"{name}, votes drawn anew": replace(arm, vote_noise=True),
+        f"{name}, averaged weights": replace(arm, weight_average=True),
+    }
+
+
 ARMS: dict[str, Arm] = {
     "flat sigmoid, squared error": Arm("flat", "squared_error"),
-    "flat sigmoid, BCE": Arm("flat"),
+    **_variants("flat sigmoid, BCE", Arm("flat")),
     "flat sigmoid, BCE, start at 1/2": Arm("flat", start_at_mean=False),
     "flat renormalised, squared error": Arm("flat-renormalised", "squared_error"),
     "paper: flattened, questions sum to 1": Arm(
@@ -97,8 +124,9 @@ ARMS: dict[str, Arm] = {
     "tree normalised sigmoids, BCE, votes' reach": Arm(
         "tree", activation="normalised_sigmoid", votes_reach=True
     ),
-    "tree normalised sigmoids, BCE, own sigmoids too": Arm(
-        "tree", activation="normalised_sigmoid", own_sigmoids=True
+    **_variants(
+        "tree normalised sigmoids, BCE, own sigmoids too",
+        Arm("tree", activation="normalised_sigmoid", own_sigmoids=True),
     ),
     "tree normalised sigmoids, BCE, own sigmoids too, attention": Arm(
         "tree", activation="normalised_sigmoid", own_sigmoids=True, attention=True
@@ -129,13 +157,16 @@ class LinearHead(nn.Module):
     def __init__(self, arm: Arm, tree: DecisionTree, n_features: int) -> None:
         super().__init__()
         self.arm = arm
-        self.linear = nn.Linear(n_features, len(tree))
+        self.hidden = nn.Identity()
+        if arm.hidden:
+            self.hidden = nn.Sequential(nn.Linear(n_features, arm.hidden), nn.ReLU())
+        self.linear = nn.Linear(arm.hidden or n_features, len(tree))
         activation = "normalised_sigmoid" if arm.output == "flat-renormalised" else arm.activation
         self.graph = DecisionGraph(tree, activation)
 
     def forward(self, features: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Cumulative probabilities, (N, n_answers)."""
-        logits = self.linear(features)
+        logits = self.linear(self.hidden(features))
         if self.arm.output == "flat":
             return logits.sigmoid()
         if self.arm.output == "flat-renormalised":
@@ -148,7 +179,7 @@ class LinearHead(nn.Module):
 
     def concentration(self, features: Tensor) -> Tensor:
         """Dirichlet concentrations between 1 and 100, as Zoobot has them; (N, n_answers)."""
-        return 1 + 99 * self.linear(features).sigmoid()
+        return 1 + 99 * self.linear(self.hidden(features)).sigmoid()
 
     def per_question(self, values: Tensor) -> Tensor:
         """Sum over each question, given back to each of its answers; (N, n_answers)."""
@@ -161,10 +192,22 @@ class LinearHead(nn.Module):
         """Loss of a batch."""
         if self.arm.loss == "dirichlet_multinomial":
             return self._dirichlet_multinomial(features, target)
-        loss = LOSSES[self.arm.loss](self(features, given_reach), target)
+        if self.arm.vote_noise:
+            votes = torch.binomial(torch.full_like(target, VOLUNTEERS), target.nan_to_num(0.0))
+            target = torch.where(target.isnan(), target, votes / VOLUNTEERS)
+        loss = self._loss(self(features, given_reach), target)
         if self.arm.own_sigmoids:
-            loss = loss + LOSSES[self.arm.loss](self.linear(features).sigmoid(), target)
+            loss = loss + self._loss(self.linear(self.hidden(features)).sigmoid(), target)
         return loss
+
+    def _loss(self, cumulative: Tensor, target: Tensor) -> Tensor:
+        loss = LOSSES[self.arm.loss]
+        if not self.arm.balanced:
+            return loss(cumulative, target)
+        by_question = [
+            loss(cumulative[:, answers], target[:, answers]) for answers in self.graph.tree.slices
+        ]
+        return torch.stack(by_question).mean()
 
     def _dirichlet_multinomial(self, features: Tensor, target: Tensor) -> Tensor:
         """Negative log-likelihood of the votes, a question at a time, constants left out.

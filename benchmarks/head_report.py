@@ -30,6 +30,7 @@ from matplotlib import pyplot as plt
 
 Tests = dict[str, dict[int, dict[str, Predicted]]]
 THRESHOLDS = np.geomspace(1e-4, 0.1, 31)
+TEMPERATURES = np.geomspace(0.5, 2, 17)
 TITLES = {"rmse": "all labels", "null": "null labels", "structural": "structural null labels"}
 SHOWN = (
     ("rmse", "RMSE"),
@@ -99,10 +100,14 @@ def with_read_outs(tests: Tests, on_tree: set[str], truth: Labels | None) -> tup
                     lambda c, at: graph.gate(torch.from_numpy(c), float(at)).numpy(),
                 )
                 what = f"{name} + gate"
+                cooled = temperatures_of(parts["valid"], graph)
+                more.setdefault(f"{name} + temperatures", {})[seed] = {
+                    part: Predicted(t.labels, cooled(t.cumulative)) for part, t in parts.items()
+                }
             more.setdefault(what, {})[seed] = {
                 part: Predicted(t.labels, cut(t.cumulative)) for part, t in parts.items()
             }
-    ends = ("gate", "projection", "probabilities")
+    ends = ("gate", "temperatures", "projection", "probabilities")
     return tests | more, on_tree | {name for name in more if name.endswith(ends)}
 
 
@@ -124,6 +129,24 @@ def threshold_of(valid: Predicted, cut: Any) -> Any:
 
     best = min(THRESHOLDS, key=rmse)
     return lambda cumulative: cut(cumulative, best)
+
+
+def temperatures_of(valid: Predicted, graph: DecisionGraph) -> Any:
+    """Choose a temperature for each question: the lowest RMSE on validation galaxies."""
+    inverse = np.ones(len(graph.tree))
+
+    def cooled(cumulative: np.ndarray) -> np.ndarray:
+        conditional = graph.condition(torch.from_numpy(cumulative)).nan_to_num(0.0)
+        sharper = conditional.clamp(min=0) ** torch.from_numpy(inverse)
+        return project(sharper, graph).numpy()
+
+    for answers in graph.tree.slices:  # of GZ2, parents come before their children
+        found = {}
+        for temperature in TEMPERATURES:
+            inverse[answers] = 1 / temperature
+            found[temperature] = pooled([Predicted(valid.labels, cooled(valid.cumulative))])["rmse"]
+        inverse[answers] = 1 / min(found, key=found.__getitem__)
+    return cooled
 
 
 def compare(tests: Tests, on_tree: set[str]) -> dict[str, dict[str, Any]]:

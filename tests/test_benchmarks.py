@@ -19,7 +19,7 @@ from gz2tree.graph import DecisionGraph
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 from bench_heads import FOLDS, folds, of_separate
-from head_arms import VOLUNTEERS, Arm, LinearHead, project
+from head_arms import ARMS, VOLUNTEERS, Arm, LinearHead, project
 from head_measures import (
     Predicted,
     calibration,
@@ -28,6 +28,7 @@ from head_measures import (
     precision_at,
     zeros,
 )
+from head_report import temperatures_of
 
 LABELS = random_labels([str(n) for n in range(300)])
 
@@ -126,6 +127,58 @@ def test_projection_obeys_the_tree_and_leaves_the_tree_alone() -> None:
     for number, answers in enumerate(GZ2_KAGGLE.slices):
         torch.testing.assert_close(projected[:, answers].sum(-1), reach[:, number])
     torch.testing.assert_close(project(projected, graph), projected)
+
+
+def test_temperatures_undo_what_was_too_soft() -> None:
+    graph = DecisionGraph(GZ2_KAGGLE)
+    conditional = graph.condition(torch.from_numpy(LABELS.cumulative)).nan_to_num(0.0)
+    soft = project(conditional ** (1 / 2**0.5), graph).numpy()
+    cooled = temperatures_of(Predicted(LABELS, soft), graph)(soft)
+    before, after = (pooled([Predicted(LABELS, p)])["rmse"] for p in (soft, cooled))
+    assert after < 0.1 * before
+
+
+def test_balanced_loss_does_not_depend_on_the_number_of_answers() -> None:
+    """Twice as many answers that are all alike: twice the cells, the same loss."""
+    tree = DecisionTree("two", [Question("q", ["a", "b"]), Question("r", ["c", "d", "e"])])
+    head = LinearHead(Arm("flat", balanced=True), tree, 3)
+    wrong = torch.tensor([[0.2, 0.2, 0.9, 0.9, 0.9]])
+    given = head._loss(wrong, torch.zeros(1, 5)).item()
+    assert given == pytest.approx(-(np.log(0.8) + np.log(0.1)) / 2)
+
+
+def test_votes_drawn_anew_are_the_labels_on_average() -> None:
+    """With a loss that is linear in the labels the mean of many draws is that of the labels."""
+    target = torch.from_numpy(LABELS.cumulative).float()
+    target[:, 3] = torch.nan
+    features, reach = torch.randn(len(LABELS), 4), torch.full((len(LABELS), 11), torch.nan)
+    torch.manual_seed(0)
+    head = LinearHead(Arm("flat", vote_noise=True), GZ2_KAGGLE, 4)
+    with torch.no_grad():
+        drawn = torch.stack([head.loss(features, target, reach) for _ in range(200)])
+        expected = head._loss(head(features), target)
+    assert drawn.std() > 0
+    assert drawn.mean().item() == pytest.approx(expected.item(), abs=4 * drawn.std().item() / 14)
+
+
+@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if not arm.separate])
+def test_every_arm_gives_probabilities_and_a_loss_to_descend(name: str) -> None:
+    head = LinearHead(ARMS[name], GZ2_KAGGLE, 4)
+    head.start_at_mean(LABELS)
+    features, target = torch.randn(len(LABELS), 4), torch.from_numpy(LABELS.cumulative).float()
+    reach = torch.full((len(LABELS), 11), torch.nan)
+    cumulative = head(features)
+    assert cumulative.shape == target.shape
+    assert ((cumulative >= 0) & (cumulative <= 1)).all()
+    optimizer = torch.optim.Adam(head.parameters(), lr=1e-4)
+    losses = []
+    for _ in range(5):
+        torch.manual_seed(0)  # the same votes in every step, where they are drawn
+        losses.append(head.loss(features, target, reach))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < losses[0]
 
 
 def test_separate_networks_are_multiplied_down() -> None:
