@@ -504,6 +504,7 @@ HART_ARMS: dict[str, tuple[Arm, str]] = {
         ("flat", ARMS["flat sigmoid, BCE"]),
         ("tree softmax", ARMS["tree softmax, BCE"]),
         ("tree normalised sigmoids", ARMS["tree normalised sigmoids, BCE"]),
+        ("tree own sigmoids too", ARMS["tree normalised sigmoids, BCE, own sigmoids too"]),
     )
     for how in ("alone", "deep answers" if kind == "flat" else "deep conditional answers", "all")
 }

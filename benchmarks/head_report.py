@@ -230,7 +230,26 @@ def markdown_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
         f"without a tree it is {first['against_plain']}. Intervals resample seeds and galaxies, "
         "both arms alike."
     )
-    return f"{text}\n\n{note}"
+    return f"{text}\n\n{note}\n\n{_table_by_question(figures)}"
+
+
+def _table_by_question(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """RMSE of every measured question, with the interval of its ratio to the best flat arm."""
+    against = next(iter(figures.values()))["against"]
+    figures_of_best = figures[against]["rms"]
+    sums = {key for key, _ in SHOWN} | {"violation"}
+    questions = [name for name in figures_of_best if name not in sums]
+    lines = [["arm", *questions], ["---"] * (1 + len(questions))]
+    for name, of_arm in figures.items():
+        row = [f"**{name}**" if name == against else name]
+        for question in questions:
+            ratio = of_arm["rms"][question] / figures_of_best[question]
+            interval = of_arm["difference"][question]
+            bounds = f"[{interval['ratio_low']:.2f}, {interval['ratio_high']:.2f}]"
+            row.append(f"{of_arm['rms'][question]:.4f} ({ratio:.2f} {bounds})")
+        lines.append(row)
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"RMSE by question (ratio [95 %]):\n\n{table}"
 
 
 def plot_intervals(figures: Mapping[str, Mapping[str, Any]], file: Path) -> None:
