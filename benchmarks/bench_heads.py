@@ -399,7 +399,7 @@ def train_networks(
     config = TrainConfig(
         epochs=args.epochs or 8,
         loss=arm.loss,
-        own_sigmoids=arm.own_sigmoids,
+        own_sigmoids=arm.own_sigmoids,  # never by default
         start_at_mean=arm.start_at_mean,
         seed=seed,
     )

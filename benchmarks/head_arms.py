@@ -133,6 +133,9 @@ ARMS: dict[str, Arm] = {
     ),
     "flat sigmoid, BCE, attention": Arm("flat", attention=True),
     "tree softmax, BCE, attention": Arm("tree", attention=True),
+    "tree softmax, conditional CE, attention": Arm(
+        "tree", "cross_entropy", votes_reach=True, attention=True
+    ),
     "tree normalised sigmoids, BCE, attention": Arm(
         "tree", activation="normalised_sigmoid", attention=True
     ),

@@ -31,6 +31,7 @@ from matplotlib import pyplot as plt
 Tests = dict[str, dict[int, dict[str, Predicted]]]
 THRESHOLDS = np.geomspace(1e-4, 0.1, 31)
 TEMPERATURES = np.geomspace(0.5, 2, 17)
+FLOOR = "true probabilities"
 TITLES = {"rmse": "all labels", "null": "null labels", "structural": "structural null labels"}
 SHOWN = (
     ("rmse", "RMSE"),
@@ -71,7 +72,7 @@ def with_read_outs(tests: Tests, on_tree: set[str], truth: Labels | None) -> tup
         }
     if truth is not None:
         row_of = {galaxy: row for row, galaxy in enumerate(truth.ids)}
-        more["true probabilities"] = {
+        more[FLOOR] = {
             seed: {
                 part: Predicted(
                     t.labels, truth.cumulative[[row_of[galaxy] for galaxy in t.labels.ids]]
@@ -201,6 +202,8 @@ def markdown_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
         "ECE reach / conditional",
         "precision of structural zeros at recall 0.5 / 0.9",
     ]
+    if FLOOR in figures:
+        head.append("excess over the floor")
     lines = [head, ["---"] * len(head)]
     for name, of_arm in figures.items():
         rms, difference = of_arm["rms"], of_arm["difference"]
@@ -222,6 +225,8 @@ def markdown_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
         row.append(f"{error['reach']:.3f} / {error['conditional']:.3f}")
         precision = of_arm["precision"]["structurally 0"]
         row.append(" / ".join(_figure(precision[str(recall)]) for recall in (0.5, 0.9)))
+        if FLOOR in figures:
+            row.append(f"{rms['rmse'] - figures[FLOOR]['rms']['rmse']:.4f}")
         lines.append(row)
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     note = (

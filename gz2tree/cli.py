@@ -31,7 +31,6 @@ Options = TypeVar("Options")
 _SWITCHES = {
     "allow_bad_rows": "drop and count rows that would be refused",
     "compile": "compile the backbone for the training steps: a minute at first, then faster",
-    "own_sigmoids": "train each answer's own sigmoid too; for normalised_sigmoid",
     "deterministic": "deterministic algorithms only",
 }
 

@@ -118,10 +118,11 @@ class TrainConfig:
     min_learning_rate : float
         Where the plateau schedule stops halving.
     loss : {"binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"}
-    own_sigmoids : bool
+    own_sigmoids : bool, optional
         Train each answer's own sigmoid on its cumulative label as well, as a flat head is, beside
         the product down the tree. Only for a tree of normalised sigmoids, whose conditional
-        answers these same sigmoids are, divided by their question's sum.
+        answers these same sigmoids are, divided by their question's sum; there by default, if the
+        loss is binary cross-entropy.
     start_at_mean : bool
         Set the biases of the heads so that the training begins near the mean answers of the
         training galaxies; those of a network that was trained before are left alone.
@@ -165,7 +166,7 @@ class TrainConfig:
     plateau_patience: int = 2
     min_learning_rate: float = 1e-6
     loss: LossName = "binary_cross_entropy"
-    own_sigmoids: bool = False
+    own_sigmoids: bool | None = None
     start_at_mean: bool = True
     early_stopping: int | None = None
     augment: AugmentOptions = AugmentOptions()
@@ -300,7 +301,7 @@ class NetworkOptions:
         true: timm's ImageNet weights from its hub; false: random weights; or the path of a
         .safetensors or .pth state dict.
     activation : str
-        How the tree's heads turn logits into probabilities.
+        How the tree's heads turn logits into probabilities; see `DecisionGraph`.
     pooling : {"average", "attention"}
         How the feature map is pooled for the heads: its average, or for each question an average of
         its own, weighted by where that question looks.
@@ -312,7 +313,7 @@ class NetworkOptions:
     model: Literal["tree", "flat", "flat-renormalised"] = "tree"
     backbone: str = "resnet50"
     pretrained: bool | str = True
-    activation: Activation = "softmax"
+    activation: Activation = "normalised_sigmoid"
     pooling: Pooling = "average"
     head: Head = "pooled"
 
@@ -331,6 +332,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "plateau_patience": 2,
         "min_learning_rate": 1e-6,
         "loss": "root_squared_error",
+        "own_sigmoids": False,
         "start_at_mean": False,
         "augment": {"rotate": True, "flip": False, "zoom": 0.0, "shift": 0.0},
     },

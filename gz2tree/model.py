@@ -36,7 +36,9 @@ class GalaxyTreeNet(GalaxyNet):
         True: timm's ImageNet weights from the hub. False: random weights. A path: a state dict of
         the backbone, ``.safetensors`` or ``.pth``.
     activation : str
-        How a question's logits become probabilities; see `DecisionGraph`.
+        How a question's logits become probabilities; see `DecisionGraph`. The default, sigmoids
+        divided by their sum, is the softmax of the log-sigmoids; trained as `TrainConfig` does by
+        default, it did best of all in benchmarks/RESULTS.md.
     cutouts : CutoutOptions
         Crop and size of the cutouts the network is made for.
     kind : str, optional
@@ -68,7 +70,7 @@ class GalaxyTreeNet(GalaxyNet):
         backbone: str = "resnet50",
         tree: DecisionTree = GZ2_KAGGLE,
         pretrained: bool | str | Path = True,
-        activation: Activation = "softmax",
+        activation: Activation = "normalised_sigmoid",
         cutouts: CutoutOptions = CutoutOptions(),
         kind: str | None = None,
         training: dict[str, Any] | None = None,

@@ -87,12 +87,15 @@ def fit(
             f"question, found a {type(model).__name__}, which would raise them all; "
             "'binary_cross_entropy' fits"
         )
-    if config.own_sigmoids and not (
-        isinstance(model, GalaxyTreeNet) and model.graph.activation == "normalised_sigmoid"
-    ):
+    if config.own_sigmoids and not _has_own_sigmoids(model):
         raise InputError(
             "own_sigmoids: expected a GalaxyTreeNet with activation 'normalised_sigmoid', found a "
             f"{type(model).__name__} with {model.graph.activation!r}"
+        )
+    if config.own_sigmoids and config.loss == "cross_entropy":
+        raise InputError(
+            "own_sigmoids: expected another loss than 'cross_entropy', which would raise them all; "
+            "'binary_cross_entropy' fits"
         )
     if valid is None and (config.schedule == "plateau" or config.early_stopping is not None):
         raise InputError(
@@ -208,6 +211,9 @@ class GalaxyModule(L.LightningModule):
         self.config = config
         self.steps = steps
         self.loss = LOSSES[config.loss]
+        self.own_sigmoids = config.own_sigmoids
+        if config.own_sigmoids is None:
+            self.own_sigmoids = _has_own_sigmoids(model) and config.loss == "binary_cross_entropy"
         self.view = RandomView(config.augment)
         self.train_loss, self.valid_loss, self.valid_square = (
             MeanMetric(),
@@ -289,7 +295,7 @@ class GalaxyModule(L.LightningModule):
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             reach = self._reach(given_reach, target)
             loss = self.loss(self.model.cumulative(logits, reach), target)
-            if self.config.own_sigmoids:
+            if self.own_sigmoids:
                 loss = loss + self.loss(logits.sigmoid(), target)
             return loss
 
@@ -339,6 +345,10 @@ def _check_data(model: GalaxyNet, train: LabelledCutouts, valid: LabelledCutouts
             raise InputError(f"cutouts: expected the model's {model.cutouts}, found {data.options}")
     if len(train) < 2:
         raise InputError("training: expected at least 2 galaxies, found 1")
+
+
+def _has_own_sigmoids(model: GalaxyNet) -> bool:
+    return isinstance(model, GalaxyTreeNet) and model.graph.activation == "normalised_sigmoid"
 
 
 def _to_unit_range(cutouts: Tensor) -> Tensor:

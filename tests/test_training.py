@@ -375,7 +375,9 @@ class TestCrossEntropy:
         self, small_galaxies: LabelledCutouts
     ) -> None:
         """With the network's own reach, answers with many questions after them would gain."""
-        module = GalaxyModule(tiny_net(), replace(EXACT, loss="cross_entropy"), 1)
+        # The logits of a softmax that gives the truth are its logarithms.
+        softmax = tiny_net(activation="softmax")
+        module = GalaxyModule(softmax, replace(EXACT, loss="cross_entropy"), 1)
         target = torch.from_numpy(small_galaxies.labels.cumulative[:1])
         graph = module.model.graph
         conditional = graph.condition(target).nan_to_num(0.0).clamp(1e-3, 1)
@@ -395,7 +397,7 @@ class TestOwnSigmoids:
         "model",
         [
             FlatNet(TINY, pretrained=False, cutouts=SMALL),
-            GalaxyTreeNet(TINY, pretrained=False, cutouts=SMALL),
+            GalaxyTreeNet(TINY, pretrained=False, cutouts=SMALL, activation="softmax"),
         ],
     )
     def test_only_normalised_sigmoids_are_the_same_sigmoids(
@@ -403,6 +405,22 @@ class TestOwnSigmoids:
     ) -> None:
         with pytest.raises(InputError, match="own_sigmoids: expected a GalaxyTreeNet"):
             fit(model, small_galaxies, None, self.CONFIG, progress=False)
+
+    def test_cross_entropy_is_refused(self, small_galaxies: LabelledCutouts) -> None:
+        model = tiny_net(activation="normalised_sigmoid")
+        config = replace(self.CONFIG, loss="cross_entropy")
+        with pytest.raises(InputError, match="own_sigmoids: expected another loss"):
+            fit(model, small_galaxies, None, config, progress=False)
+
+    def test_default_is_to_train_them_where_it_was_measured_to_help(self) -> None:
+        flat = FlatNet(TINY, pretrained=False, cutouts=SMALL)
+        softmax, ours = (tiny_net(activation=a) for a in ("softmax", "normalised_sigmoid"))
+        trained = [
+            GalaxyModule(model, replace(EXACT, loss=loss), 1).own_sigmoids
+            for model in (flat, softmax, ours)
+            for loss in ("binary_cross_entropy", "squared_error", "cross_entropy")
+        ]
+        assert [number for number, yes in enumerate(trained) if yes] == [6]
 
     def test_both_losses_are_least_at_the_votes(self) -> None:
         """The logit of the cumulative label serves the sigmoid, and the product as well."""
