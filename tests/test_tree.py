@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import questionnaires, trees
 
+from gz2tree.errors import InputError
 from gz2tree.tree import Answer, DecisionTree, Question, TreeError
 from gz2tree.trees import GZ2, GZ2_KAGGLE, TREES
 
