@@ -6,11 +6,15 @@ to its galaxy. The radius is therefore one on the image as volunteers saw it, no
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from gz2tree.cutouts import CutoutSource, log_unreadable
+
+_log = logging.getLogger("gz2tree")
 
 _BORDER = 16  # the sky is measured in a frame as wide as this part of the side
 _DETECTION = 2.0  # times the noise of the sky
@@ -32,24 +36,34 @@ def half_light_radius(image: ArrayLike) -> float:
     Returns
     -------
     radius : float, pixels of `image`
-        NaN if nothing in the middle is brighter than the sky.
+        NaN if nothing in the middle is brighter than the sky, or sep cannot tell objects apart.
 
     References
     ----------
     Kron 1980, ApJS 43, 305; Bertin & Arnouts 1996, A&AS 117, 393; Barbary 2016, JOSS 1, 58.
     """
-    import sep
-
     light = np.asarray(image, dtype=np.float64)
     light = light.mean(-1) if light.ndim == 3 else light
     sky, noise = _sky_and_noise(light)
-    light = np.ascontiguousarray(light - sky)
+    try:
+        return _flux_radius(np.ascontiguousarray(light - sky), noise)
+    except Exception as error:
+        # All that sep raises, of noise without a galaxy; one image must not end a run over 300,000.
+        _log.debug("an image is not measured: %s", error)
+        return float("nan")
+
+
+def _flux_radius(light: NDArray[np.float64], noise: float) -> float:
+    """Radius of half of the light; the sky is subtracted."""
+    import sep
+
     objects, segments = sep.extract(light, _DETECTION, err=noise, segmentation_map=True)
     height, width = light.shape
     number = segments[height // 2, width // 2]
     if number == 0:
         return float("nan")
     x, y, a, b, theta = (objects[name][[number - 1]] for name in ("x", "y", "a", "b", "theta"))
+    theta = theta.clip(-np.pi / 2, np.pi / 2)  # of round objects it may be rounded beyond
     alone = {"seg_id": np.array([number], dtype=np.int32), "segmap": segments}
     kron, _ = sep.kron_radius(light, x, y, a, b, theta, 6.0, **alone)
     total, _, _ = sep.sum_ellipse(light, x, y, a, b, theta, 2.5 * kron, **alone)

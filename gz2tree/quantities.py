@@ -93,6 +93,6 @@ def _column(
         first = np.flatnonzero(wrong)[0]
         raise InputError(
             f"{path}: column {name}, id {ids[first]}: expected a finite number, "
-            f"found {given.iloc[first]!r}"
+            f"found {str(given.iloc[first])!r}"
         )
     return numbers

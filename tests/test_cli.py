@@ -314,7 +314,7 @@ class TestEvaluate:
             ("petroR5", "no column 'petroR5'; did you mean petroR50?"),
             ("aparent_size", "did you mean apparent_size?"),
             ("zzz", "no column 'zzz'; apparent_size is measured"),
-            ("petroR50", "expected a finite number, found inf"),
+            ("petroR50", "expected a finite number, found 'inf'"),
             ("word", "column word, id"),
             ("same", "same: expected different values among the 10 galaxies, found 3 throughout"),
             ("none", "found no number"),

@@ -90,6 +90,19 @@ def test_no_object_in_the_middle_is_not_measured(light: np.ndarray | float) -> N
     assert np.isnan(half_light_radius(photograph(np.zeros((SIDE, SIDE)) + light)))
 
 
+def test_round_galaxies_without_noise() -> None:
+    """Their position angle may come out a rounding error beyond a right angle."""
+    for radius in np.arange(3, 9, 0.25):
+        light = np.rint(galaxy("gaussian", radius, side=40)).astype(np.uint8)
+        assert half_light_radius(light) == pytest.approx(radius, rel=0.1)
+
+
+def test_noise_alone_is_not_measured_and_ends_nothing() -> None:
+    """Of more fragments than sep can tell apart."""
+    noise = np.random.default_rng(0).integers(0, 255, (400, 400))
+    assert np.isnan(half_light_radius(np.pad(noise, 30)))
+
+
 def test_sizes_are_in_pixels_of_the_original_image(tmp_path: Path) -> None:
     """Whatever the cutouts, from files or a store; files that cannot be read are NaN."""
     (tmp_path / "images").mkdir()
