@@ -56,7 +56,9 @@ def test_train_and_predict_then_gallery(sky: Path, tmp_path: Path) -> None:
 def test_mergers(sky: Path, tmp_path: Path) -> None:
     cutouts = CutoutOptions(40, 32)
     torch.manual_seed(0)
-    GalaxyTreeNet("resnet10t", pretrained=False, cutouts=cutouts).save(tmp_path / "model")
+    GalaxyTreeNet("resnet10t", pretrained=False, cutouts=cutouts).save_pretrained(
+        tmp_path / "model"
+    )
     for flag, flagged in (("smooth=0.001", 60), ("merger=1", 0)):
         said = example(
             "mergers.py", "--model", tmp_path / "model", "--images", sky / "images",
