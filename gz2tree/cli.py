@@ -14,6 +14,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ig
 
 from gz2tree.config import (
     PRESETS,
+    ByOptions,
     Columns,
     CutoutOptions,
     LabelOptions,
@@ -140,6 +141,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     evaluate.add_argument(
         "--tree", choices=list(TREES), help="that of the model; another one is refused"
     )
+    _add_options(evaluate, ByOptions)
     _add_options(evaluate, LabelOptions)
     _add_options(evaluate, PredictOptions)
     commands.add_subcommand("evaluate", evaluate, help="compare predictions with labels")
@@ -150,6 +152,14 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     predict.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .fits file")
     predict.add_argument(
         "--columns", type=Columns, default="cumulative", help="probabilities to write"
+    )
+    predict.add_argument(
+        "--flag",
+        action="append",
+        default=[],
+        metavar="ANSWER=THRESHOLD",
+        help="a column that says which galaxies have at least this cumulative probability of an "
+        "answer, as in merger=0.4; may be repeated",
     )
     _add_options(predict, PredictOptions)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
@@ -242,6 +252,7 @@ def _train(options: Namespace) -> None:
 
 def _evaluate(options: Namespace) -> None:
     labels, prediction = _take(LabelOptions, options), _take(PredictOptions, options)
+    by = _take(ByOptions, options)
 
     from gz2tree.commands import evaluate_model
 
@@ -252,6 +263,7 @@ def _evaluate(options: Namespace) -> None:
         options.json,
         tree=TREES[options.tree] if options.tree else None,
         part=options.part,
+        by=by,
         label_options=labels,
         options=prediction,
     )
@@ -263,7 +275,12 @@ def _predict(options: Namespace) -> None:
     from gz2tree.commands import predict_catalogue
 
     predict_catalogue(
-        options.model, options.images, options.out, columns=options.columns, options=prediction
+        options.model,
+        options.images,
+        options.out,
+        columns=options.columns,
+        flags=options.flag,
+        options=prediction,
     )
 
 

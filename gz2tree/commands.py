@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from gz2tree.binned import binned_text, evaluate_by
 from gz2tree.config import (
+    ByOptions,
     Columns,
     CutoutOptions,
     LabelOptions,
@@ -26,10 +30,12 @@ from gz2tree.cutouts import CutoutSource, ImageFiles
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError, first_few
 from gz2tree.evaluation import evaluate
+from gz2tree.flags import read_flags
 from gz2tree.labels import CUMULATIVE, Labels, read_labels
 from gz2tree.model import FlatNet, GalaxyTreeNet, load_model
 from gz2tree.network import DEFAULT_NAME, GalaxyNet
 from gz2tree.prediction import predict, predict_to_file
+from gz2tree.quantities import read_quantity
 from gz2tree.run import RunDirectory, versions
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
 from gz2tree.store import CutoutStore, open_images, prepare
@@ -55,14 +61,7 @@ def train_run(
 ) -> None:
     """Train a network and leave a run directory."""
     source = open_images(images, _wanted_cutouts(images, crop, size))
-    labels = read_labels(
-        labels_table,
-        tree,
-        label_options.kind,
-        label_options.id_column,
-        image_ids=source.ids,
-        allow_bad_rows=label_options.allow_bad_rows,
-    )
+    labels = _labels(labels_table, tree, label_options, source)
     torch.manual_seed(config.seed)
     model = build_network(network, tree, source.options)
     options = {
@@ -118,6 +117,7 @@ def evaluate_model(
     *,
     tree: DecisionTree | None,
     part: str | None,
+    by: ByOptions,
     label_options: LabelOptions,
     options: PredictOptions,
 ) -> None:
@@ -131,42 +131,52 @@ def evaluate_model(
     if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
         raise InputError(f"{json_file}: expected a file in an existing folder")
     source = open_images(images, model.cutouts)
-    labels = read_labels(
-        labels_table,
-        model.tree,
-        label_options.kind,
-        label_options.id_column,
-        image_ids=source.ids,
-        allow_bad_rows=label_options.allow_bad_rows,
-    )
-    labels = _with_images(labels, source, images)
+    labels = _with_images(_labels(labels_table, model.tree, label_options, source), source, images)
     labels = labels.take(_rows_of_part(labels, run, part))
     _warn_of_kind(model, labels)
+    answer = model.tree.columns[model.tree.find_answer(by.answer or model.tree.columns[0])]
+    quantity = (
+        read_quantity(by.by, labels_table, labels, source, label_options.id_column)
+        if by.by
+        else None
+    )
     positions = pd.Index(source.ids).get_indexer(pd.Index(labels.ids))
     predictions = predict(model, source, options, positions=positions)
     report = evaluate(predictions, labels)
     print(report)
+    described: dict[str, Any] = {
+        "command": " ".join(sys.argv),
+        "model": model_path,
+        "labels": str(labels_table),
+        "kind": labels.kind,
+        "part": part,
+        "views": options.views,
+        "gate": options.gate,
+        "precision": options.precision,
+        "versions": versions(),
+    }
+    if by.by and quantity is not None:
+        binned = evaluate_by(predictions, labels, quantity, answer, by.bins)
+        print("", binned_text(binned, by.by, model.tree, answer), sep="\n")
+        bins = json.loads(binned.to_json(orient="records"))
+        described["by"] = {"quantity": by.by, "answer": answer, "bins": bins}
     if json_file is not None:
-        described = {
-            "command": " ".join(sys.argv),
-            "model": model_path,
-            "labels": str(labels_table),
-            "kind": labels.kind,
-            "part": part,
-            "views": options.views,
-            "gate": options.gate,
-            "precision": options.precision,
-            "versions": versions(),
-        }
         json_file.write_text(report.to_json(**described) + "\n")
 
 
 def predict_catalogue(
-    model_path: str, images: Path, out: Path, *, columns: Columns, options: PredictOptions
+    model_path: str,
+    images: Path,
+    out: Path,
+    *,
+    columns: Columns,
+    flags: Sequence[str],
+    options: PredictOptions,
 ) -> None:
     """Write a catalogue of predictions."""
     model, _ = _find_model(model_path)
-    n = predict_to_file(model, images, out, options, columns=columns)
+    wanted = read_flags(flags, model.tree)
+    n = predict_to_file(model, images, out, options, columns=columns, flags=wanted)
     print(f"{n:,} galaxies in {out}")
 
 
@@ -221,6 +231,17 @@ def _find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:
         ):
             return load_model(run.model), run
     return load_model(name), None
+
+
+def _labels(table: Path, tree: DecisionTree, options: LabelOptions, source: CutoutSource) -> Labels:
+    return read_labels(
+        table,
+        tree,
+        options.kind,
+        options.id_column,
+        image_ids=source.ids,
+        allow_bad_rows=options.allow_bad_rows,
+    )
 
 
 def _with_images(labels: Labels, source: CutoutSource, path: Path) -> Labels:

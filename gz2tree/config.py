@@ -238,6 +238,37 @@ class PredictOptions:
 
 
 @dataclass(frozen=True)
+class ByOptions:
+    """A quantity by which predictions are compared with labels.
+
+    Parameters
+    ----------
+    by : str, optional
+        A numeric column of the table of labels, or apparent_size: half-light radius measured on
+        the cutout, in pixels of the original image. Prints error and mean answer in bins of it.
+    answer : str, optional
+        Whose mean probability is compared, by its label or column; the first answer of the first
+        question by default.
+    bins : int
+        Bins of equal numbers of galaxies.
+
+    Raises
+    ------
+    OptionError
+        Fewer than 2 bins, or an answer without a quantity.
+    """
+
+    by: str | None = None
+    answer: str | None = None
+    bins: int = 5
+
+    def __post_init__(self) -> None:
+        _check("bins", self.bins, self.bins >= 2, "at least 2")
+        alone = self.by is None and self.answer is not None
+        _check("answer", self.answer, not alone, "together with --by COLUMN")
+
+
+@dataclass(frozen=True)
 class LabelOptions:
     """How a table of labels is read.
 

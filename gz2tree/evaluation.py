@@ -129,7 +129,7 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
         Columns that are missing, ids used twice, values that are not probabilities, or no galaxy
         in both.
     """
-    predicted, labels = _align(predictions, labels)
+    predicted, labels = align(predictions, labels)
     tree, target = labels.tree, labels.cumulative
     graph = DecisionGraph(tree)
     square = np.square(predicted - target)  # (n, n_answers), NaN where not measured
@@ -187,8 +187,24 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     )
 
 
-def _align(predictions: pd.DataFrame, labels: Labels) -> tuple[Array, Labels]:
-    """Predictions in the order of the labels, and the labels that have one."""
+def align(predictions: pd.DataFrame, labels: Labels) -> tuple[Array, Labels]:
+    """Bring predictions into the order of the labels; labels without one are left out.
+
+    Parameters
+    ----------
+    predictions, labels
+        As in `evaluate`.
+
+    Returns
+    -------
+    predicted : array of float64, shape (n, n_answers), in [0, 1]
+    labels : Labels, of n galaxies
+
+    Raises
+    ------
+    InputError
+        As in `evaluate`.
+    """
     tree = labels.tree
     missing = [c for c in (tree.id_column, *tree.columns) if c not in predictions]
     if missing:

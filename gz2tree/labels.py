@@ -266,7 +266,7 @@ def read_labels(
     if kind not in get_args(Kind):
         raise InputError(f"kind: expected one of {', '.join(get_args(Kind))}, found {kind!r}")
     header = table_columns(path)
-    id_columns = _id_candidates(path, header, id_column)
+    id_columns = id_candidates(path, header, id_column)
     written_in = _tree_of_table(header, tree)
     if written_in is not None:
         _refuse_unknown_answers(path, header, written_in)
@@ -344,7 +344,23 @@ def _catalogue_columns(
     return columns
 
 
-def _id_candidates(path: Path, header: Sequence[str], id_column: str | None) -> list[str]:
+def id_candidates(path: Path, header: Sequence[str], id_column: str | None) -> list[str]:
+    """Columns of a table that may hold the galaxies' ids, the likeliest first.
+
+    Parameters
+    ----------
+    path : Path
+        Named in errors.
+    header : sequence of str
+        The table's columns.
+    id_column : str, optional
+        The only candidate, where the user names one.
+
+    Raises
+    ------
+    InputError
+        No such column.
+    """
     if id_column is not None:
         if id_column not in header:
             near = difflib.get_close_matches(id_column, header, n=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from gz2tree.augment import orientations
 from gz2tree.config import Columns, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
+from gz2tree.flags import Flag
 from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
@@ -72,6 +73,7 @@ def predict_to_file(
     options: PredictOptions = PredictOptions(),
     *,
     columns: Columns = "cumulative",
+    flags: Sequence[Flag] = (),
     progress: bool = True,
 ) -> int:
     """Write a catalogue of predictions, batch by batch.
@@ -86,6 +88,9 @@ def predict_to_file(
     columns : {"cumulative", "conditional", "reach"}
         What to write of each answer, or (reach) of each question; the latter two are a suffix in
         the column names. Conditional probabilities of a question that is not reached are NaN.
+    flags : sequence of Flag
+        A boolean column for each, set by the cumulative probability whatever `columns` says, after
+        the gate. How many galaxies have it is logged.
 
     Returns
     -------
@@ -111,10 +116,19 @@ def predict_to_file(
         "version": __version__,
     }
     written = 0
+    flagged = dict.fromkeys((flag.column for flag in flags), 0)
     with TableWriter(out, provenance) as writer:
-        for piece in _catalogue_pieces(model, images, options, columns, None, progress):
+        for piece in _catalogue_pieces(model, images, options, columns, None, progress, flags):
             writer.write(piece)
             written += len(piece)
+            for column in flagged:
+                flagged[column] += int(piece[column].sum())
+    for flag in flags:
+        _log.info(
+            "%s: %s of %s galaxies, %s at least %g",
+            flag.column, f"{flagged[flag.column]:,}", f"{written:,}",
+            model.tree.columns[flag.answer], flag.threshold,
+        )  # fmt: skip
     return written
 
 
@@ -137,6 +151,7 @@ def _catalogue_pieces(
     columns: Columns,
     positions: ArrayLike | None,
     progress: bool,
+    flags: Sequence[Flag] = (),
 ) -> Iterator[pd.DataFrame]:
     names = column_names(model.tree, columns)
     graph = DecisionGraph(model.tree)  # on the CPU, as the predictions are
@@ -148,6 +163,8 @@ def _catalogue_pieces(
             values = graph.reach(cumulative)
         piece = pd.DataFrame(values.numpy(), columns=names)
         piece.insert(0, model.tree.id_column, ids)
+        for flag in flags:
+            piece[flag.column] = flag.of(cumulative.numpy())
         yield piece
 
 

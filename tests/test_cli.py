@@ -15,6 +15,7 @@ import pytest
 import torch
 from astropy.table import Table
 from conftest import SMALL, SmallSky, write_images
+from PIL import Image
 
 from gz2tree import GZ2, GZ2_KAGGLE, GalaxyTreeNet
 from gz2tree.cli import main
@@ -259,6 +260,71 @@ class TestEvaluate:
         assert shares[0] == 0
         assert shares[0] < shares[1] < shares[2]
 
+    def test_by_a_column_and_by_apparent_size(
+        self, trained: Path, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The values find their galaxies by id; the figures are those of `evaluate_by`."""
+        table = pd.read_csv(small_sky.table, dtype={"GalaxyID": str})
+        table["petroR50"] = np.arange(40.0)
+        table.loc[0, "petroR50"] = np.nan
+        table.sample(frac=1, random_state=1).to_csv(tmp_path / "t.csv", index=False)
+        file = tmp_path / "e.json"
+        code = run(
+            "evaluate", "--model", trained, "--labels", tmp_path / "t.csv",
+            "--images", small_sky.store, "--part", "all", "--json", file,
+            "--by", "petroR50", "--answer", "merger", "--bins", 3,
+        )  # fmt: skip
+        assert code == 0
+        by = json.loads(file.read_text())["by"]
+        assert (by["quantity"], by["answer"]) == ("petroR50", "Class8.6")
+        assert [(b["low"], b["high"], b["n"]) for b in by["bins"]] == [
+            (1, 13, 13), (14, 26, 13), (27, 39, 13),
+        ]  # fmt: skip
+        votes = small_sky.labels.cumulative[14:27, GZ2_KAGGLE.columns.index("Class8.6")]
+        assert by["bins"][1]["voted"] == pytest.approx(votes.mean(), abs=1e-9)
+        assert "By petroR50: RMSE of all measured answers" in capsys.readouterr().out
+
+    def test_by_apparent_size(self, trained: Path, tmp_path: Path, small_sky: SmallSky) -> None:
+        ids = list(small_sky.labels.ids)
+        points = np.arange(40) - 19.5
+        (tmp_path / "images").mkdir()
+        for number, name in enumerate(ids):
+            light = 200 * np.exp(-(np.hypot(points, points[:, None]) ** 2) / (4 + number / 4) ** 2)
+            Image.fromarray(light.astype(np.uint8)).save(tmp_path / "images" / f"{name}.png")
+        file = tmp_path / "e.json"
+        code = run(
+            "evaluate", "--model", trained, "--labels", small_sky.table, "--workers", 0,
+            "--images", tmp_path / "images", "--part", "all", "--by", "apparent_size",
+            "--json", file,
+        )  # fmt: skip
+        assert code == 0
+        bins = json.loads(file.read_text())["by"]["bins"]
+        assert [b["n"] for b in bins] == [8] * 5
+        assert bins[0]["low"] == pytest.approx(4 * np.sqrt(np.log(2)), rel=0.05)
+        assert bins[-1]["high"] > bins[-1]["low"] > bins[0]["high"]
+
+    def test_by_what_is_no_quantity_is_refused(
+        self, trained: Path, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table = pd.read_csv(small_sky.table, dtype={"GalaxyID": str})
+        table["petroR50"], table["word"], table["same"], table["none"] = np.inf, "Sb", 3, np.nan
+        table.to_csv(tmp_path / "t.csv", index=False)
+        data = ("--labels", tmp_path / "t.csv", "--images", small_sky.store, "--part", "test")
+        for by, said in (
+            ("petroR5", "no column 'petroR5'; did you mean petroR50?"),
+            ("aparent_size", "did you mean apparent_size?"),
+            ("zzz", "no column 'zzz'; apparent_size is measured"),
+            ("petroR50", "expected a finite number, found 'inf'"),
+            ("word", "column word, id"),
+            ("same", "same: expected different values among the 10 galaxies, found 3 throughout"),
+            ("none", "found no number"),
+            ("GalaxyID", "expected a quantity, found ids"),
+        ):
+            assert run("evaluate", "--model", trained, *data, "--by", by) == 2
+            error = capsys.readouterr().err.strip().splitlines()[-1]
+            assert error.startswith("error:")
+            assert said in error
+
     def test_other_tree_is_refused(
         self, trained: Path, small_sky: SmallSky, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -318,6 +384,22 @@ class TestPredict:
         assert list(table.columns)[1:] == [f"Class{n}_reach" for n in range(1, 12)]
         assert (table["Class1_reach"] == 1).all()
 
+    def test_flags(
+        self,
+        trained: Path,
+        small_sky: SmallSky,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        out = tmp_path / "flags.csv"
+        arguments = ("predict", "--model", trained, "--images", small_sky.store, "--out", out)
+        assert run(*arguments, "--flag", "smooth=0.2", "--flag=Class6.1=1") == 0
+        table = pd.read_csv(out)
+        assert (table["flag_smooth"] == (table["Class1.1"] >= 0.2)).all()
+        assert not table["flag_t06_odd_a14_yes"].any()
+        said = capsys.readouterr().err
+        assert f"flag_smooth: {table['flag_smooth'].sum()} of 40 galaxies" in said
+
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_predict_and_evaluate_never_import_lightning(
@@ -353,6 +435,9 @@ EVALUATE = "evaluate --labels {table} --images {store} --model {run}"
         (f"{PREDICT} --workers -1", "workers: expected at least 0, found -1"),
         (f"{PREDICT} --device warp", "device: expected one of this machine, found 'warp'"),
         (f"{PREDICT} --out {{tmp}}/none/x.csv", "expected an existing folder"),
+        (f"{PREDICT} --flag mergr=0.4", "did you mean merger"),
+        (f"{PREDICT} --flag yes=0.4", "expected one answer, found 2: Class2.1"),
+        (f"{PREDICT} --flag merger", "expected ANSWER=THRESHOLD"),
         (f"{TRAIN} --config {{tmp}}/train.yaml", "/train.yaml"),
         (f"{TRAIN} --backbone resnet5O", "did you mean 'resnet50'?"),
         (f"{TRAIN} --epochs 0", "epochs: expected at least 1, found 0"),
@@ -362,6 +447,9 @@ EVALUATE = "evaluate --labels {table} --images {store} --model {run}"
         (f"{TRAIN} --test-fraction 0.95", "expected less than 1"),
         (f"{EVALUATE} --part nope", "invalid choice"),
         (f"{EVALUATE} --json {{tmp}}/a/b.json", "expected a file in an existing folder"),
+        (f"{EVALUATE} --part test --by x --bins 1", "bins: expected at least 2, found 1"),
+        (f"{EVALUATE} --part test --answer smooth", "together with --by COLUMN"),
+        (f"{EVALUATE} --part test --by x --answer yes", "expected one answer, found 2"),
         ("simulate {tmp}/sky --n 0", "n"),
         ("prepare {images} {tmp}/s --crop 10 --size 20", "1 <= size <= crop"),
         ("nonsense", "nonsense"),

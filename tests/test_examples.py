@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import torch
 
+from gz2tree import CutoutOptions, GalaxyTreeNet
 from gz2tree.simulate import simulate
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -48,3 +51,21 @@ def test_train_and_predict_then_gallery(sky: Path, tmp_path: Path) -> None:
         "--out", gallery,
     )  # fmt: skip
     assert gallery.is_file()
+
+
+def test_mergers(sky: Path, tmp_path: Path) -> None:
+    cutouts = CutoutOptions(40, 32)
+    torch.manual_seed(0)
+    GalaxyTreeNet("resnet10t", pretrained=False, cutouts=cutouts).save_pretrained(
+        tmp_path / "model"
+    )
+    for flag, flagged in (("smooth=0.001", 60), ("merger=1", 0)):
+        said = example(
+            "mergers.py", "--model", tmp_path / "model", "--images", sky / "images",
+            "--labels", sky / "labels.csv", "--flag", flag, "--most", 5, "--out", tmp_path,
+        )  # fmt: skip
+        assert f"{flagged} of 60 galaxies flagged" in said
+        assert "completeness" in said
+        catalogue = pd.read_parquet(tmp_path / "catalogue.parquet")
+        assert catalogue[f"flag_{flag.split('=')[0]}"].sum() == flagged
+        assert (tmp_path / "mergers.png").is_file()

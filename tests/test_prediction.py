@@ -39,6 +39,7 @@ from gz2tree import (
 from gz2tree.augment import orientations
 from gz2tree.config import Columns
 from gz2tree.cutouts import ImageFiles, read_cutout
+from gz2tree.flags import read_flags
 from gz2tree.network import GalaxyNet
 from gz2tree.prediction import column_names, most_probable_path, predict_to_file
 
@@ -298,8 +299,11 @@ def test_cutouts_of_another_crop_or_size_are_refused(folder: Path, other: Cutout
 def write(
     network: GalaxyNet, images: Any, out: Path, columns: Columns = "cumulative", **changes: Any
 ) -> int:
+    flags = changes.pop("flags", ())
     options = replace(HERE, **changes)
-    return predict_to_file(network, images, out, options, columns=columns, progress=False)
+    return predict_to_file(
+        network, images, out, options, columns=columns, flags=flags, progress=False
+    )
 
 
 def load(path: Path) -> pd.DataFrame:
@@ -325,6 +329,34 @@ def test_file_holds_the_catalogue(
     single = dict.fromkeys(tree.columns, np.float32)
     pd.testing.assert_frame_equal(catalogue.astype(single), expected, rtol=0, atol=0)
     assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("columns", ["cumulative", "conditional", "reach"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_flags_are_columns_set_by_the_gated_cumulative_probability(
+    tmp_path: Path,
+    images: ImageFiles,
+    suffix: str,
+    columns: Columns,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    network, out = tree_net(), tmp_path / f"catalogue{suffix}"
+    gate = 0.3
+    cumulative = quietly(network, images, gate=gate)
+    middle = float(np.median(cumulative["Class1.1"]))
+    flags = read_flags([f"smooth={middle}", "Class6.1=0.01"], network.tree)
+    with caplog.at_level("INFO"):
+        write(network, images, out, columns, gate=gate, flags=flags)
+    catalogue = load(out)
+    assert catalogue.columns[-2:].tolist() == ["flag_smooth", "flag_t06_odd_a14_yes"]
+    for name, column, threshold in (
+        ("flag_smooth", "Class1.1", np.float32(middle)),
+        ("flag_t06_odd_a14_yes", "Class6.1", 0.01),
+    ):
+        assert catalogue[name].dtype == bool
+        expected = (cumulative[column] >= threshold).tolist()
+        assert catalogue[name].tolist() == expected
+        assert f"{name}: {sum(expected)} of {len(IDS)} galaxies, {column}" in caplog.text
 
 
 def test_csv_of_kaggles_tree_is_a_submission(

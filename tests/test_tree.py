@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import questionnaires, trees
 
+from gz2tree.errors import InputError
 from gz2tree.tree import Answer, DecisionTree, Question, TreeError
 from gz2tree.trees import GZ2, GZ2_KAGGLE, TREES
 
@@ -307,6 +308,61 @@ def test_answer_is_found_by_any_of_its_names() -> None:
             assert tree.answer_position(answer.name) == position
     with pytest.raises(KeyError, match="tree 'GZ2' has no answer called 'Class7"):
         GZ2.answer_position("Class7.9")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("merger", "a24_merger"),
+        ("Merger", "a24_merger"),
+        ("cigar shaped", "a18_cigar_shaped"),
+        ("can't tell", "a37_cant_tell"),
+        ("a14_yes", "a14_yes"),
+        ("t02_edgeon_a04_yes", "a04_yes"),
+        ("Class11.5", "a36_more_than_4"),
+        ("3", "a33_3"),
+    ],
+)
+def test_answer_is_found_as_people_name_it(name: str, expected: str) -> None:
+    for tree in TREES.values():
+        assert tree.answers[tree.find_answer(name)].name == expected
+
+
+def test_ambiguous_answer_is_refused_with_its_candidates() -> None:
+    with pytest.raises(InputError, match="expected one answer, found 2") as caught:
+        GZ2_KAGGLE.find_answer("Yes")
+    said = str(caught.value)
+    assert "Class2.1 (Edge-on disk?), Class6.1 (Anything odd?)" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("mergr", "merger"), ("Class8.9", "Class8."), ("a19_rings", "a19_ring"), ("smoth", "smooth")],
+)
+def test_unknown_answer_is_refused_with_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(InputError, match=f"did you mean .*{nearest}"):
+        GZ2_KAGGLE.find_answer(name)
+
+
+@pytest.mark.parametrize("name", ["", "?", "qqqqqq"])
+def test_answer_like_none_is_refused_without_a_hint(name: str) -> None:
+    with pytest.raises(InputError, match=r"has no such answer\Z"):
+        GZ2.find_answer(name)
+
+
+@given(trees())
+def test_short_names_are_columns_and_lead_back(tree: DecisionTree) -> None:
+    for declared in (tree, *TREES.values()):
+        names = [declared.short_name(position) for position in range(len(declared))]
+        assert len(set(names)) == len(names)
+        assert [declared.find_answer(name) for name in names] == list(range(len(declared)))
+        assert all(name.isidentifier() and name.isascii() for name in names)
+
+
+def test_label_that_makes_no_name_gives_way_to_the_column() -> None:
+    tree = DecisionTree("toy", [Question("q", [Answer("a", "größer"), Answer("b", "4")])])
+    assert [tree.short_name(n) for n in range(2)] == ["q_a", "q_b"]
+    assert tree.find_answer("Größer") == 0
 
 
 # the drawing
