@@ -129,14 +129,14 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
         Columns that are missing, ids used twice, values that are not probabilities, or no galaxy
         in both.
     """
-    predicted, labels = _align(predictions, labels)
+    predicted, labels = align(predictions, labels)
     tree, target = labels.tree, labels.cumulative
     graph = DecisionGraph(tree)
     square = np.square(predicted - target)  # (n, n_answers), NaN where not measured
     means = np.array([_mean(column[~np.isnan(column)]) for column in target.T])
     baseline = np.square(means - target)
     noise = _vote_variance(labels)
-    ours, voted, weight = _conditional(graph, predicted, labels)  # (n, n_answers) each
+    ours, voted, weight = conditional_answers(graph, predicted, labels)  # (n, n_answers) each
     violation = _violation(graph, predicted, labels)  # (n_questions,)
 
     def figures(answers: slice) -> dict[str, float]:
@@ -187,8 +187,24 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     )
 
 
-def _align(predictions: pd.DataFrame, labels: Labels) -> tuple[Array, Labels]:
-    """Predictions in the order of the labels, and the labels that have one."""
+def align(predictions: pd.DataFrame, labels: Labels) -> tuple[Array, Labels]:
+    """Bring predictions into the order of the labels; labels without one are left out.
+
+    Parameters
+    ----------
+    predictions, labels
+        As in `evaluate`.
+
+    Returns
+    -------
+    predicted : array of float64, shape (n, n_answers), in [0, 1]
+    labels : Labels, of n galaxies
+
+    Raises
+    ------
+    InputError
+        As in `evaluate`.
+    """
     tree = labels.tree
     missing = [c for c in (tree.id_column, *tree.columns) if c not in predictions]
     if missing:
@@ -270,13 +286,27 @@ def expected_calibration_error(
     return _ratio(float(np.abs(gaps).sum()), float(weight.sum()))
 
 
-def _conditional(
+def conditional_answers(
     graph: DecisionGraph, predicted: Array, labels: Labels
 ) -> tuple[Array, Array, Array]:
     """Conditional probabilities, predicted and voted, and the reach by which they weigh.
 
     An answer predicted not to be reachable counts as predicted with probability 0. A flat network
     or a rounded label may imply a conditional probability above 1, which counts as 1.
+
+    Parameters
+    ----------
+    graph : DecisionGraph
+        Of the labels' tree.
+    predicted : array of float64, shape (n, n_answers), in [0, 1]
+        Cumulative, in the order of the labels; see `align`.
+    labels : Labels, n galaxies
+
+    Returns
+    -------
+    predicted, voted : array of float64, shape (n, n_answers), in [0, 1]
+    weight : array of float64, shape (n, n_answers), in [0, 1]
+        The labels' reach; 0 where not measured.
     """
     voted = graph.condition(torch.from_numpy(labels.cumulative)).numpy()
     ours = graph.condition(torch.from_numpy(predicted)).numpy()

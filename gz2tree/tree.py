@@ -6,6 +6,7 @@ tree (slices, masks, column names, plot labels) is derived from a :class:`Decisi
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -284,6 +285,57 @@ class DecisionTree:
                 return known.index(name)
         raise KeyError(f"tree {self.name!r} has no answer called {name!r}")
 
+    def find_answer(self, name: str) -> int:
+        """Position of an answer as people name it: by name, column or label.
+
+        Parameters
+        ----------
+        name : str
+            As `answer_position` knows it, or a label: upper and lower case, spaces and
+            punctuation do not matter in labels.
+
+        Raises
+        ------
+        InputError
+            No answer is called so (the nearest are named), or several are (all are named).
+
+        Examples
+        --------
+        >>> shape = Question("shape", ["smooth", Answer("a2", "cigar-shaped")])
+        >>> tree = DecisionTree("toy", [shape])
+        >>> tree.find_answer("Cigar shaped")
+        1
+        """
+        try:
+            return self.answer_position(name)
+        except KeyError:
+            wanted = _plain(name)
+        labels = [_plain(answer.label) for answer in self.answers]
+        found = [position for position, label in enumerate(labels) if label == wanted != ""]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            which = ", ".join(
+                f"{self.columns[n]} ({self.questions[self.question_of[n]].label})" for n in found
+            )
+            raise InputError(f"answer {name!r}: expected one answer, found {len(found)}: {which}")
+        known = dict(zip(labels, (answer.label for answer in self.answers), strict=True))
+        known |= {name: name for name in (*(a.name for a in self.answers), *self.columns)}
+        near = [known[close] for close in difflib.get_close_matches(wanted, known, n=3)]
+        near += difflib.get_close_matches(name, self.columns, n=1)
+        hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
+        raise InputError(f"answer {name!r}: tree {self.name} has no such answer{hint}")
+
+    def short_name(self, position: int) -> str:
+        """Name an answer in a few letters, digits and underscores, for a column of a table.
+
+        Its label if that makes a name and is no other answer's, its catalogue column otherwise.
+        """
+        labels = [_plain(answer.label) for answer in self.answers]
+        label = labels[position]
+        alone = labels.count(label) == 1 and _NAME.match(label)
+        return label if alone else self.catalogue_columns[position]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the declaration as plain lists and strings, for JSON."""
         return {
@@ -361,6 +413,10 @@ class DecisionTree:
 
         for number in below[None]:
             yield from question_lines(number, "")
+
+
+def _plain(label: str) -> str:
+    return re.sub(r"[\W_]+", "_", label.casefold()).strip("_")
 
 
 def _check_name(what: str, name: object) -> None:
