@@ -178,8 +178,8 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         help="which galaxies of a model's split",
     )
     plot.add_argument("--tree", choices=list(TREES), help="that of the model, or Kaggle's")
-    for options in (FigureOptions, LabelOptions, PredictOptions):
-        _add_options(plot, options)
+    for kind in (FigureOptions, LabelOptions, PredictOptions):
+        _add_options(plot, kind)
     commands.add_subcommand("plot", plot, help="draw a figure")
 
     demo = Parser(description="Simulate, train a tree and a flat network, evaluate and predict.")
@@ -299,7 +299,8 @@ def _plot(options: Namespace) -> None:
     shown, labels = _take(FigureOptions, options), _take(LabelOptions, options)
     prediction = _take(PredictOptions, options)
 
-    from gz2tree.figures import Sources, save_figure
+    from gz2tree.figures import save_figure
+    from gz2tree.sources import Sources
 
     sources = Sources(
         labels=options.labels,

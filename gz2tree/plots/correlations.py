@@ -57,8 +57,9 @@ def plot_correlations(
     for (row, column), value in np.ndenumerate(matrix):
         if not np.isnan(value):
             colour = "white" if abs(value) > 0.6 else "black"
-            text = f"{value:.2f}".replace("0.", ".").replace("-", "−")
-            axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
+            axes.text(
+                column, row, _short(value), ha="center", va="center", fontsize=size, color=colour
+            )
     names = answer_names(tree)
     size += 1
     axes.set_xticks(range(len(shown)), [names[n] for n in shown], rotation=90, fontsize=size)
@@ -73,3 +74,9 @@ def plot_correlations(
     bar = axes.figure.colorbar(image, ax=axes, shrink=0.7)
     bar.set_label("correlation coefficient (Pearson)")
     return axes
+
+
+def _short(value: float) -> str:
+    """Two decimals without the 0 before them, as in .28 and −.05."""
+    text = f"{abs(value):.2f}".removeprefix("0")
+    return f"−{text}" if value < 0 and text != ".00" else text

@@ -121,7 +121,7 @@ def draw_examples(
     figure : Figure
     """
     columns = min(columns, len(examples))
-    panels = figure.subplots(-(-len(examples) // columns), columns, squeeze=False).flat
+    panels = list(figure.subplots(-(-len(examples) // columns), columns, squeeze=False).flat)
     for axes in panels:
         axes.set_axis_off()
     for axes, (answer, (cutouts, votes)) in zip(panels, examples.items(), strict=False):

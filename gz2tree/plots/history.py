@@ -47,7 +47,7 @@ def plot_history(axes: Axes, histories: Mapping[str, pd.DataFrame], curve: Curve
             dashed = look | {"linestyle": "--", "linewidth": 0.8, "marker": ""}
             axes.plot(epoch, history["train_loss"], **dashed, label=f"{label}, training")
             label = f"{label}, validation"
-        values = history[column]
+        values = history[column].where(history[column] > 0)  # cosine ends at 0: no logarithm
         if values.notna().any():
             axes.plot(epoch, values, **look, label=label)
         if curve == "rmse" and values.notna().any():
@@ -55,7 +55,7 @@ def plot_history(axes: Axes, histories: Mapping[str, pd.DataFrame], curve: Curve
             axes.scatter(
                 epoch.iloc[best], values.iloc[best], 60, edgecolors=look["color"], facecolors="none"
             )
-    if curve == "learning_rate" and all((h[curve] > 0).any() for h in histories.values()):
+    if curve == "learning_rate":
         axes.set_yscale("log")
     axes.set_xlabel("epoch")
     axes.set_ylabel(_LABELS[curve])

@@ -129,7 +129,7 @@ def draw_scatter(
     predicted, labels = predicted[chosen], labels.take(chosen)
     answers = np.flatnonzero(labels.measured.any(0))
     columns = min(columns, len(answers))
-    panels = figure.subplots(-(-len(answers) // columns), columns, squeeze=False).flat
+    panels = list(figure.subplots(-(-len(answers) // columns), columns, squeeze=False).flat)
     for axes in panels:
         axes.set_axis_off()
     for axes, answer in zip(panels, answers, strict=False):

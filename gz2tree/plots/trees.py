@@ -61,14 +61,14 @@ def plot_tree(
     if outline is not None:
         look = {"facecolor": "none", "edgecolor": "black", "lw": 0.9}
         _draw_branches(axes, tree, layout, outline, "voted ", look)
-        axes.fill([], [], color=COLOURS[0], alpha=0.5, label="predicted")
-        axes.fill([], [], facecolor="none", edgecolor="black", label="voted")
+        axes.fill([], [], color=COLOURS[0], alpha=0.5, label="predicted (first number)")
+        axes.fill([], [], facecolor="none", edgecolor="black", label="voted (second number)")
         axes.legend(loc="lower left", fontsize=8, frameon=False)
     _write_words(axes, tree, layout, filled, outline)
     axes.set_xlim(-0.02, max(layout.level) + _ONWARD + 0.02)
     axes.set_ylim(layout.height, 0)
     axes.set_axis_off()
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title, fontsize=11)
     return axes
 
 
@@ -126,8 +126,8 @@ def _draw_branches(
         along = np.linspace(0, 1, 40)
         x = start[0] + (end[0] - start[0]) * along
         y = start[1] + (end[1] - start[1]) * along**2 * (3 - 2 * along)
-        if not kind:
-            axes.plot(x, y, color="0.8", lw=0.6, zorder=0)  # where hardly anybody went
+        if width == 0 and not kind:
+            axes.plot(x, y, color="0.8", lw=0.6, zorder=0)  # where nobody went
         if width > 0:
             edges = np.append(y - width / 2, (y + width / 2)[::-1])
             axes.fill(np.append(x, x[::-1]), edges, gid=f"{kind}{name}", **look)
@@ -158,18 +158,18 @@ def _write_words(
     for number, question in enumerate(tree.questions):
         x = layout.level[number]
         axes.text(
-            x, layout.header[number], f"{number + 1}. {question.label}", fontsize=7.5,
+            x, layout.header[number], f"{number + 1}. {question.label}", fontsize=8.5,
             fontweight="bold", va="center",
         )  # fmt: skip
         for answer in range(tree.slices[number].start, tree.slices[number].stop):
             share = _figure(filled[answer])
             if outline is not None:
-                share += f" (voted {_figure(outline[answer])})"
+                share += f" / {_figure(outline[answer])}"
             # Grey enough to step back, dark enough to be read.
             colour = "black" if filled[answer] >= 0.05 else "0.35"
             axes.text(
                 x + _WORDS, layout.answer[answer], f"{tree.answers[answer].label}  {share}",
-                fontsize=7, va="center", color=colour,
+                fontsize=8, va="center", color=colour,
             )  # fmt: skip
 
 
