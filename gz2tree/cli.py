@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
@@ -17,6 +17,8 @@ from gz2tree.config import (
     ByOptions,
     Columns,
     CutoutOptions,
+    FigureName,
+    FigureOptions,
     LabelOptions,
     NetworkOptions,
     PredictOptions,
@@ -164,6 +166,32 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     _add_options(predict, PredictOptions)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
 
+    plot = Parser(description="Draw a figure: of labels, images, trainings or predictions.")
+    plot.add_argument("figure", choices=list(get_args(FigureName)))
+    plot.add_argument("--out", type=Path, required=True, help=".png, .pdf or .svg file")
+    plot.add_argument("--labels", type=Path | None, default=None, help="table of labels")
+    plot.add_argument("--images", type=Path | None, default=None, help="folder, zip file or store")
+    plot.add_argument(
+        "--predictions", type=Path, nargs="+", default=[], help="catalogues of predictions"
+    )
+    plot.add_argument(
+        "--model",
+        type=str,
+        nargs="+",
+        default=["default"],
+        help="run directories or saved models to predict with, where there is no catalogue",
+    )
+    plot.add_argument("--runs", type=Path, nargs="+", default=[], help="run directories")
+    plot.add_argument(
+        "--part",
+        choices=["train", "valid", "test", "all"],
+        help="which galaxies of a model's split",
+    )
+    plot.add_argument("--tree", choices=list(TREES), help="that of the model, or Kaggle's")
+    for kind in (FigureOptions, LabelOptions, PredictOptions):
+        _add_options(plot, kind)
+    commands.add_subcommand("plot", plot, help="draw a figure")
+
     demo = Parser(description="Simulate, train a tree and a flat network, evaluate and predict.")
     demo.add_argument("--out", type=Path, default=Path("gz2tree-demo"), help="folder to be written")
     demo.add_argument("--seed", type=int, default=0)
@@ -284,6 +312,27 @@ def _predict(options: Namespace) -> None:
     )
 
 
+def _plot(options: Namespace) -> None:
+    shown, labels = _take(FigureOptions, options), _take(LabelOptions, options)
+    prediction = _take(PredictOptions, options)
+
+    from gz2tree.figures import save_figure
+    from gz2tree.sources import Sources
+
+    sources = Sources(
+        labels=options.labels,
+        images=options.images,
+        predictions=tuple(options.predictions),
+        models=tuple(options.model),
+        runs=tuple(options.runs),
+        tree=TREES[options.tree] if options.tree else None,
+        part=options.part,
+        label_options=labels,
+        options=prediction,
+    )
+    save_figure(options.figure, options.out, sources, shown)
+
+
 def _demo(options: Namespace) -> None:
     from gz2tree.demo import demo
 
@@ -297,6 +346,7 @@ _COMMANDS = {
     "train": _train,
     "evaluate": _evaluate,
     "predict": _predict,
+    "plot": _plot,
     "demo": _demo,
 }
 

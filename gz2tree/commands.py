@@ -122,18 +122,11 @@ def evaluate_model(
     options: PredictOptions,
 ) -> None:
     """Predict labelled galaxies, compare with their labels, print and write the figures."""
-    model, run = _find_model(model_path)
-    if tree is not None and tree != model.tree:
-        raise InputError(
-            f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
-            "read under the model's tree"
-        )
     if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
         raise InputError(f"{json_file}: expected a file in an existing folder")
-    source = open_images(images, model.cutouts)
-    labels = _with_images(_labels(labels_table, model.tree, label_options, source), source, images)
-    labels = labels.take(_rows_of_part(labels, run, part))
-    _warn_of_kind(model, labels)
+    model, source, labels = open_labelled(
+        model_path, labels_table, images, tree=tree, part=part, label_options=label_options
+    )
     answer = model.tree.columns[model.tree.find_answer(by.answer or model.tree.columns[0])]
     quantity = (
         read_quantity(by.by, labels_table, labels, source, label_options.id_column)
@@ -162,6 +155,36 @@ def evaluate_model(
         described["by"] = {"quantity": by.by, "answer": answer, "bins": bins}
     if json_file is not None:
         json_file.write_text(report.to_json(**described) + "\n")
+
+
+def open_labelled(
+    model_path: str,
+    labels_table: Path,
+    images: Path,
+    *,
+    tree: DecisionTree | None,
+    part: str | None,
+    label_options: LabelOptions,
+) -> tuple[GalaxyNet, CutoutSource, Labels]:
+    """Open a network, images, and the labels of those of them that it may be compared with.
+
+    Raises
+    ------
+    InputError
+        A `tree` that is not the model's; galaxies that trained the model, without a `part` that
+        says so; nothing that has both labels and an image.
+    """
+    model, run = _find_model(model_path)
+    if tree is not None and tree != model.tree:
+        raise InputError(
+            f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
+            "read under the model's tree"
+        )
+    source = open_images(images, model.cutouts)
+    labels = with_images(_labels(labels_table, model.tree, label_options, source), source, images)
+    labels = labels.take(_rows_of_part(labels, run, part))
+    _warn_of_kind(model, labels)
+    return model, source, labels
 
 
 def predict_catalogue(
@@ -244,7 +267,8 @@ def _labels(table: Path, tree: DecisionTree, options: LabelOptions, source: Cuto
     )
 
 
-def _with_images(labels: Labels, source: CutoutSource, path: Path) -> Labels:
+def with_images(labels: Labels, source: CutoutSource, path: Path) -> Labels:
+    """Leave out galaxies without an image, and name them."""
     have = np.isin(labels.ids.astype(str), source.ids.astype(str))
     if not have.any():
         raise InputError(f"{path}: expected images of the {len(labels)} galaxies, found none")

@@ -9,12 +9,16 @@ from gz2tree.errors import InputError
 
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
 Columns = Literal["cumulative", "conditional", "reach"]
+FigureName = Literal[
+    "correlations", "examples", "cutouts", "history", "scatter", "calibration", "null", "tree"
+]
 Head = Literal["pooled", "flatten", "attention"]
 Kind = Literal["count", "weight", "fraction", "weighted_fraction", "debiased"]
 LossName = Literal["binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"]
 Optimizer = Literal["adamw", "adam"]
 Pooling = Literal["average", "attention"]
 Precision = Literal["auto", "32", "bf16", "16"]
+Probability = Literal["cumulative", "conditional"]
 Schedule = Literal["cosine", "plateau"]
 
 
@@ -286,6 +290,44 @@ class LabelOptions:
     kind: Kind = "debiased"
     id_column: str | None = None
     allow_bad_rows: bool = False
+
+
+@dataclass(frozen=True)
+class FigureOptions:
+    """What a figure shows of the data.
+
+    Parameters
+    ----------
+    what : {"cumulative", "conditional"}
+        Which probabilities are correlated.
+    question : str, optional
+        Column or name of the question whose correlations are shown; all by default.
+    answer : str, optional
+        Name, column or label of the answer whose scatter is shown; all by default.
+    galaxy : str, optional
+        Id of the galaxy whose tree is drawn; the mean of all by default.
+    n : int, optional
+        Galaxies shown: by default 4 examples of each answer, 24 cutouts, 1,000 in a scatter plot.
+    seed : int
+        Of the choice of galaxies.
+
+    Raises
+    ------
+    OptionError
+        No galaxies, or a negative seed.
+    """
+
+    what: Probability = "cumulative"
+    question: str | None = None
+    answer: str | None = None
+    galaxy: str | None = None
+    n: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_choice("what", self.what, Probability)
+        _check("n", self.n, self.n is None or self.n >= 1, "at least 1, or none")
+        _check("seed", self.seed, self.seed >= 0, "at least 0")
 
 
 @dataclass(frozen=True)

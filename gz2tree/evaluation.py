@@ -136,7 +136,7 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     means = np.array([_mean(column[~np.isnan(column)]) for column in target.T])
     baseline = np.square(means - target)
     noise = _vote_variance(labels)
-    ours, voted, weight = _conditional(graph, predicted, labels)  # (n, n_answers) each
+    ours, voted, weight = conditional_answers(graph, predicted, labels)  # (n, n_answers) each
     violation = _violation(graph, predicted, labels)  # (n_questions,)
 
     def figures(answers: slice) -> dict[str, float]:
@@ -286,13 +286,27 @@ def expected_calibration_error(
     return _ratio(float(np.abs(gaps).sum()), float(weight.sum()))
 
 
-def _conditional(
+def conditional_answers(
     graph: DecisionGraph, predicted: Array, labels: Labels
 ) -> tuple[Array, Array, Array]:
     """Conditional probabilities, predicted and voted, and the reach by which they weigh.
 
     An answer predicted not to be reachable counts as predicted with probability 0. A flat network
     or a rounded label may imply a conditional probability above 1, which counts as 1.
+
+    Parameters
+    ----------
+    graph : DecisionGraph
+        Of the labels' tree.
+    predicted : array of float64, shape (n, n_answers), in [0, 1]
+        Cumulative, in the order of the labels; see `align`.
+    labels : Labels, n galaxies
+
+    Returns
+    -------
+    predicted, voted : array of float64, shape (n, n_answers), in [0, 1]
+    weight : array of float64, shape (n, n_answers), in [0, 1]
+        The labels' reach; 0 where not measured.
     """
     voted = graph.condition(torch.from_numpy(labels.cumulative)).numpy()
     ours = graph.condition(torch.from_numpy(predicted)).numpy()

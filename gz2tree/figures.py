@@ -1,0 +1,213 @@
+"""The command ``plot``: from files to a figure in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gz2tree import plots
+from gz2tree.analysis import calibration_curve, correlations, pair_counts
+from gz2tree.commands import with_images
+from gz2tree.config import FigureName, FigureOptions
+from gz2tree.errors import InputError, first_few
+from gz2tree.evaluation import align, conditional_answers, evaluate
+from gz2tree.graph import DecisionGraph
+from gz2tree.run import RunDirectory
+from gz2tree.sources import (
+    Sources,
+    compare,
+    labels_of,
+    needed,
+    read_cutouts,
+    short_names,
+    tree_values,
+)
+from gz2tree.store import open_images
+from gz2tree.tables import read_table, table_columns
+from gz2tree.tree import DecisionTree
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SUFFIXES = (".png", ".pdf", ".svg")
+_DPI = 150
+_EXAMPLES, _CUTOUTS, _SCATTERED = 4, 24, 1000
+
+
+def save_figure(name: FigureName, out: Path, sources: Sources, shown: FigureOptions) -> None:
+    """Draw a figure from files, into a file.
+
+    Parameters
+    ----------
+    name : str
+    out : Path
+        ``.png``, ``.pdf`` or ``.svg``.
+    sources : Sources
+    shown : FigureOptions
+
+    Raises
+    ------
+    InputError
+        Another format, a folder that does not exist, sources that the figure needs and that are
+        not given, and whatever is wrong with those that are.
+    """
+    if out.suffix.lower() not in _SUFFIXES:
+        raise InputError(f"{out}: expected a file ending in {', '.join(_SUFFIXES)}")
+    if out.is_dir() or not out.parent.is_dir():
+        raise InputError(f"{out}: expected a file in an existing folder")
+    _FIGURES[name](sources, shown).savefig(out, dpi=_DPI)
+    print(out)
+
+
+def _correlations(sources: Sources, shown: FigureOptions) -> Figure:
+    labels = labels_of(sources)
+    tree = labels.tree
+    question = None if shown.question is None else _question(tree, shown.question)
+    coefficients = correlations(labels, shown.what)
+    n = len(tree.questions[question]) if question is not None else coefficients.notna().any().sum()
+    side = 4.5 + 0.24 * n
+    figure = _figure(side + 1.5, side)
+    title = f"{shown.what.capitalize()} probabilities of answers"
+    if question is not None:
+        title = f"{tree.questions[question].label}\n{shown.what} probabilities"
+    counts = pair_counts(labels, shown.what)
+    plots.plot_correlations(figure.subplots(), coefficients, counts, tree, title, question)
+    return figure
+
+
+def _examples(sources: Sources, shown: FigureOptions) -> Figure:
+    source = open_images(needed(sources, "images"))
+    labels = with_images(labels_of(sources, source.ids), source, needed(sources, "images"))
+    best: dict[int, list[int]] = {}
+    for answer in np.flatnonzero(np.nansum(labels.cumulative, axis=0) > 0).tolist():
+        votes = np.nan_to_num(labels.cumulative[:, answer])
+        order = np.argsort(-votes, kind="stable")[: shown.n or _EXAMPLES]
+        best[answer] = [row for row in order.tolist() if votes[row] > 0]
+    rows = sorted({row for of_answer in best.values() for row in of_answer})
+    cutouts = read_cutouts(source, list(labels.ids[rows]))
+    examples = {}
+    for answer, of_answer in best.items():
+        read = [row for row in of_answer if labels.ids[row] in cutouts]
+        if read:
+            images = np.stack([cutouts[labels.ids[row]] for row in read])
+            examples[answer] = images, labels.cumulative[read, answer].tolist()
+    title = f"Most voted for, of {len(labels):,} galaxies, and the cumulative probability"
+    columns = min(6, len(examples))
+    figure = _figure(1.9 * columns, 2.35 * -(-len(examples) // columns) + 0.4)
+    return plots.draw_examples(figure, labels.tree, examples, title, columns)
+
+
+def _cutouts(sources: Sources, shown: FigureOptions) -> Figure:
+    source = open_images(needed(sources, "images"))
+    n = min(shown.n or _CUTOUTS, len(source))
+    chosen = np.random.default_rng(shown.seed).choice(source.ids, n, replace=False)
+    cutouts = read_cutouts(source, list(chosen))
+    columns = int(np.ceil(np.sqrt(1.5 * len(cutouts))))
+    rows = -(-len(cutouts) // columns)
+    figure = _figure(1.4 * columns, 1.4 * rows + 0.3)
+    cut = source.options
+    title = (
+        f"{len(cutouts):,} of {len(source):,} galaxies: the central {cut.crop} pixels of the "
+        f"images, scaled to {cut.size}"
+    )
+    images = np.stack(list(cutouts.values()))
+    plots.plot_cutouts(figure.subplots(), images, title, list(cutouts), columns)
+    return figure
+
+
+def _history(sources: Sources, shown: FigureOptions) -> Figure:
+    if not sources.runs:
+        raise InputError("--runs: expected run directories, found none")
+    histories = {}
+    columns = ["epoch", "train_loss", "valid_loss", "valid_rmse", "learning_rate"]
+    for name, path in zip(short_names(list(map(str, sources.runs))), sources.runs, strict=True):
+        file = RunDirectory(path).history
+        missing = sorted(set(columns) - set(table_columns(file)))
+        if missing:
+            raise InputError(f"{file}: expected column {first_few(missing)}, found none")
+        histories[name] = read_table(file, columns, ids=[])
+    return plots.draw_history(_figure(13, 4), histories)
+
+
+def _scatter(sources: Sources, shown: FigureOptions) -> Figure:
+    ((_, (predictions, labels)),) = compare(sources, one=True).items()
+    predicted, labels = align(predictions, labels)
+    n = shown.n or _SCATTERED
+    if shown.answer is None:
+        measured = int(labels.measured.any(0).sum())
+        columns = min(6, measured)
+        figure = _figure(2 * columns + 0.4, 2.2 * -(-measured // columns) + 1)
+        return plots.draw_scatter(figure, predicted, labels, n, shown.seed, columns)
+    answer = labels.tree.find_answer(shown.answer)
+    if not labels.measured[:, answer].any():
+        raise InputError(f"answer {shown.answer!r}: expected votes to compare with, found none")
+    figure = _figure(5, 5)
+    rows = plots.sample_rows(len(labels), n, shown.seed)
+    axes = plots.plot_scatter(figure.subplots(), predicted[rows], labels.take(rows), answer)
+    axes.legend(fontsize=7, loc="lower right")
+    return figure
+
+
+def _calibration(sources: Sources, shown: FigureOptions) -> Figure:
+    curves = {}
+    for name, (predictions, labels) in compare(sources).items():
+        predicted, labels = align(predictions, labels)
+        cells = conditional_answers(DecisionGraph(labels.tree), predicted, labels)
+        curves[name] = calibration_curve(*cells)
+    figure = _figure(5.5, 6.3)
+    axes = plots.plot_calibration(figure.subplots(), curves)
+    title = f"Conditional probabilities by reach, {len(labels):,} galaxies"
+    axes.set_title(title, fontsize=9, y=1.22)
+    return figure
+
+
+def _null(sources: Sources, shown: FigureOptions) -> Figure:
+    compared = compare(sources).items()
+    reports = {name: evaluate(predictions, labels) for name, (predictions, labels) in compared}
+    figure = _figure(8, 4.5)
+    plots.plot_null_rmse(figure.subplots(), reports)
+    return figure
+
+
+def _tree(sources: Sources, shown: FigureOptions) -> Figure:
+    tree, filled, voted, n = tree_values(sources, shown.galaxy)
+    named = "galaxy" if n == 1 else "galaxies"
+    of_whom = f"mean of {n:,} {named}" if shown.galaxy is None else f"galaxy {shown.galaxy}"
+    title = f"{tree.name}, {of_whom}: branches as thick as their cumulative probability"
+    if shown.galaxy is None or sources.images is None:
+        figure = _figure(13, 8)
+        plots.plot_tree(figure.subplots(), tree, filled, title, voted)
+        return figure
+    cutout = read_cutouts(open_images(sources.images), [shown.galaxy])[shown.galaxy]
+    return plots.draw_galaxy_tree(_figure(15.5, 8), cutout, tree, filled, title, voted)
+
+
+_FIGURES: dict[FigureName, Callable[[Sources, FigureOptions], Figure]] = {
+    "correlations": _correlations,
+    "examples": _examples,
+    "cutouts": _cutouts,
+    "history": _history,
+    "scatter": _scatter,
+    "calibration": _calibration,
+    "null": _null,
+    "tree": _tree,
+}
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _question(tree: DecisionTree, name: str) -> int:
+    names = [question.name for question in tree.questions]
+    for known in (tree.question_columns, names):
+        if name in known:
+            return known.index(name)
+    raise InputError(
+        f"question: expected one of {', '.join(tree.question_columns)}, found {name!r}"
+    )

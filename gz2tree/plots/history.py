@@ -1,0 +1,84 @@
+"""How trainings went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from gz2tree.plots.style import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Curve = Literal["loss", "rmse", "learning_rate"]
+
+_LABELS: dict[Curve, str] = {
+    "loss": "loss",
+    "rmse": "validation RMSE (probability)",
+    "learning_rate": "learning rate",
+}
+
+
+def plot_history(axes: Axes, histories: Mapping[str, pd.DataFrame], curve: Curve) -> Axes:
+    """Show how trainings went, epoch by epoch.
+
+    Parameters
+    ----------
+    axes : Axes
+    histories : mapping of str to DataFrame
+        The table ``history.csv`` of each run, by its name.
+    curve : {"loss", "rmse", "learning_rate"}
+        Loss in training (dashed) and validation (solid); RMSE in validation, its best epoch
+        marked; learning rate at the end of the epoch. What a run did not measure is not drawn.
+
+    Returns
+    -------
+    axes : Axes
+    """
+    for number, (name, history) in enumerate(histories.items()):
+        look: dict[str, Any] = style(number) | {"markersize": 3, "linewidth": 1.2}
+        label = f"{name} ({len(history)} epochs)"
+        epoch = history["epoch"]
+        column = {"loss": "valid_loss", "rmse": "valid_rmse"}.get(curve, curve)
+        if curve == "loss":
+            dashed = look | {"linestyle": "--", "linewidth": 0.8, "marker": ""}
+            axes.plot(epoch, history["train_loss"], **dashed, label=f"{label}, training")
+            label = f"{label}, validation"
+        values = history[column].where(history[column] > 0)  # cosine ends at 0: no logarithm
+        if values.notna().any():
+            axes.plot(epoch, values, **look, label=label)
+        if curve == "rmse" and values.notna().any():
+            best = int(values.to_numpy().argmin())
+            axes.scatter(
+                epoch.iloc[best], values.iloc[best], 60, edgecolors=look["color"], facecolors="none"
+            )
+    if curve == "learning_rate":
+        axes.set_yscale("log")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(_LABELS[curve])
+    axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=7)
+    return axes
+
+
+def draw_history(figure: Figure, histories: Mapping[str, pd.DataFrame]) -> Figure:
+    """Show loss, RMSE and learning rate of some trainings beside one another.
+
+    Parameters
+    ----------
+    figure : Figure
+        Empty.
+    histories : mapping of str to DataFrame
+        As in `plot_history`.
+
+    Returns
+    -------
+    figure : Figure
+    """
+    for axes, curve in zip(figure.subplots(1, len(_LABELS)), _LABELS, strict=True):
+        plot_history(axes, histories, curve)
+    return figure

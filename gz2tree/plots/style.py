@@ -1,0 +1,52 @@
+"""What the figures have in common: colours, lines, names of answers, numbers of galaxies."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from gz2tree.tree import DecisionTree
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe & Ito 2008: told apart by colour-blind people, and in grey.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "x")
+"""One for each colour, for print in grey."""
+
+
+def style(number: int) -> dict[str, Any]:
+    """Colour and marker of the n-th of several curves."""
+    place = number % len(COLOURS)
+    return {"color": COLOURS[place], "marker": MARKERS[place]}
+
+
+def answer_title(tree: DecisionTree, answer: int) -> str:
+    """Question and answer in words."""
+    return f"{tree.questions[tree.question_of[answer]].label} {tree.answers[answer].label}"
+
+
+def answer_names(tree: DecisionTree) -> list[str]:
+    """Name each answer with its question, short enough for ticks."""
+    names = []
+    for answer, number in zip(tree.answers, tree.question_of, strict=True):
+        question = re.sub(r"^t\d+_", "", tree.questions[number].name).replace("_", " ")
+        names.append(f"{question}: {answer.label}")
+    return names
+
+
+def counts_above(axes: Axes, left: ArrayLike, widths: ArrayLike, counts: ArrayLike) -> Axes:
+    """Draw a histogram of numbers along the upper edge, on a logarithmic scale."""
+    above = axes.inset_axes((0, 1.03, 1, 0.16))
+    above.sharex(axes)
+    above.bar(left, counts, widths, align="edge", color="0.7", edgecolor="white", linewidth=0.5)
+    above.set_yscale("log")
+    above.set_ylim(bottom=0.8)
+    above.set_ylabel("n", fontsize=7)
+    above.tick_params(labelsize=6, labelbottom=False)
+    for side in ("top", "right"):
+        above.spines[side].set_visible(False)
+    return above
