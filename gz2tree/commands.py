@@ -22,13 +22,14 @@ from gz2tree.config import (
     SplitOptions,
     TrainConfig,
 )
-from gz2tree.cutouts import CutoutSource, ImageFiles
+from gz2tree.cutouts import ImageFiles
 from gz2tree.dataset import LabelledCutouts
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
-from gz2tree.labels import CUMULATIVE, Labels, read_labels
-from gz2tree.model import FlatNet, GalaxyTreeNet, load_model
-from gz2tree.network import DEFAULT_NAME, GalaxyNet
+from gz2tree.inputs import find_model, read_labels_of_images, rows_of_part, warn_of_kind
+from gz2tree.labels import read_labels
+from gz2tree.model import FlatNet, GalaxyTreeNet
+from gz2tree.network import GalaxyNet
 from gz2tree.prediction import predict, predict_to_file
 from gz2tree.run import RunDirectory, versions
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
@@ -122,7 +123,7 @@ def evaluate_model(
     options: PredictOptions,
 ) -> None:
     """Predict labelled galaxies, compare with their labels, print and write the figures."""
-    model, run = _find_model(model_path)
+    model, run = find_model(model_path)
     if tree is not None and tree != model.tree:
         raise InputError(
             f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
@@ -131,17 +132,9 @@ def evaluate_model(
     if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
         raise InputError(f"{json_file}: expected a file in an existing folder")
     source = open_images(images, model.cutouts)
-    labels = read_labels(
-        labels_table,
-        model.tree,
-        label_options.kind,
-        label_options.id_column,
-        image_ids=source.ids,
-        allow_bad_rows=label_options.allow_bad_rows,
-    )
-    labels = _with_images(labels, source, images)
-    labels = labels.take(_rows_of_part(labels, run, part))
-    _warn_of_kind(model, labels)
+    labels = read_labels_of_images(labels_table, model.tree, label_options, source, images)
+    labels = labels.take(rows_of_part(labels, run, part))
+    warn_of_kind(model, labels)
     positions = pd.Index(source.ids).get_indexer(pd.Index(labels.ids))
     predictions = predict(model, source, options, positions=positions)
     report = evaluate(predictions, labels)
@@ -165,7 +158,7 @@ def predict_catalogue(
     model_path: str, images: Path, out: Path, *, columns: Columns, options: PredictOptions
 ) -> None:
     """Write a catalogue of predictions."""
-    model, _ = _find_model(model_path)
+    model, _ = find_model(model_path)
     n = predict_to_file(model, images, out, options, columns=columns)
     print(f"{n:,} galaxies in {out}")
 
@@ -203,70 +196,6 @@ def _wanted_cutouts(images: Path, crop: int | None, size: int | None) -> CutoutO
         if isinstance(found, CutoutStore)
         else CutoutOptions(**given)
     )
-
-
-def _find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:
-    """Load a model, and find the run it came from, if it lies in one."""
-    if name == DEFAULT_NAME:
-        return load_model(name), None
-    for run in (RunDirectory(name), RunDirectory(Path(name).resolve().parent)):
-        if (
-            run.is_begun
-            and run.model.is_dir()
-            and Path(name).resolve()
-            in (
-                run.path.resolve(),
-                run.model.resolve(),
-            )
-        ):
-            return load_model(run.model), run
-    return load_model(name), None
-
-
-def _with_images(labels: Labels, source: CutoutSource, path: Path) -> Labels:
-    have = np.isin(labels.ids.astype(str), source.ids.astype(str))
-    if not have.any():
-        raise InputError(f"{path}: expected images of the {len(labels)} galaxies, found none")
-    if not have.all():
-        without = list(labels.ids[~have])
-        _log.warning(
-            "%d of %d labelled galaxies have no image and are left out: %s",
-            len(without), len(labels), first_few(without),
-        )  # fmt: skip
-    return labels.take(have)
-
-
-def _rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) -> NDArray[np.bool_]:
-    """Choose galaxies by their part in the run's split; its training galaxies only if asked for."""
-    if part in ("all", None) and (run is None or not run.split.is_file()):
-        return np.ones(len(labels), dtype=bool)
-    if run is None or not run.split.is_file():
-        raise InputError(f"part {part!r}: expected a model within its run directory, with a split")
-    split = read_split(run.split)
-    part_of = np.array([split.get(galaxy, "") for galaxy in labels.ids])
-    if part is None:
-        n_train = int((part_of == "train").sum())
-        if n_train:
-            raise InputError(
-                f"{n_train} of {len(labels)} labelled galaxies trained this model ({run.split}); "
-                "--part test evaluates on those it never saw, --part all or train on these as well"
-            )
-        return np.ones(len(labels), dtype=bool)
-    rows = part_of == part if part != "all" else np.ones(len(labels), dtype=bool)
-    if not rows.any():
-        raise InputError(f"part {part!r}: expected galaxies of it among the labels, found none")
-    return rows
-
-
-def _warn_of_kind(model: GalaxyNet, labels: Labels) -> None:
-    # A network that learnt from several samples has the kinds of all.
-    if model.kind is not None and labels.kind not in model.kind.split(", "):
-        kaggle = "a table of cumulative probabilities"
-        trained = kaggle if model.kind == CUMULATIVE else f"kind {model.kind!r}"
-        found = kaggle if labels.kind == CUMULATIVE else f"kind {labels.kind!r}"
-        _log.warning(
-            "the model was trained on %s, the labels are of %s: different targets", trained, found
-        )
 
 
 def _count(parts: NDArray[Any]) -> str:
