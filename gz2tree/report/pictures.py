@@ -63,9 +63,7 @@ def write_sheets(
     return math.ceil(len(positions) / on_sheet)
 
 
-def _sheet(
-    cutouts: NDArray[np.uint8], places: list[int], n_places: int
-) -> NDArray[np.uint8]:
+def _sheet(cutouts: NDArray[np.uint8], places: list[int], n_places: int) -> NDArray[np.uint8]:
     """Cutouts (n, size, size, 3) -> one image, all sheets equally wide."""
     size = cutouts.shape[1]
     rows = math.ceil(n_places / COLUMNS)
