@@ -31,6 +31,8 @@ from gz2tree.trees import TREES
 
 Options = TypeVar("Options")
 
+_PARTS = ["train", "valid", "test", "all"]
+
 _SWITCHES = {
     "allow_bad_rows": "drop and count rows that would be refused",
     "compile": "compile the backbone for the training steps: a minute at first, then faster",
@@ -135,11 +137,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     _add_model(evaluate)
     _add_data(evaluate)
     evaluate.add_argument("--json", type=Path | None, default=None, help="file to be written")
-    evaluate.add_argument(
-        "--part",
-        choices=["train", "valid", "test", "all"],
-        help="which galaxies of the run's split",
-    )
+    evaluate.add_argument("--part", choices=_PARTS, help="which galaxies of the run's split")
     evaluate.add_argument(
         "--tree", choices=list(TREES), help="that of the model; another one is refused"
     )
@@ -191,6 +189,21 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     for kind in (FigureOptions, LabelOptions, PredictOptions):
         _add_options(plot, kind)
     commands.add_subcommand("plot", plot, help="draw a figure")
+    report = Parser(description="Write a page to browse galaxies, predicted and voted.")
+    report.add_argument(
+        "--model", type=str | None, default=None, help="as of evaluate; 'default' by default"
+    )
+    report.add_argument(
+        "--predictions", type=Path | None, default=None, help="catalogue to show instead of a model"
+    )
+    report.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
+    report.add_argument("--labels", type=Path | None, default=None, help="table of labels")
+    report.add_argument("--out", type=Path, required=True, help="folder to be written")
+    report.add_argument("--part", choices=_PARTS, help="which galaxies of the run's split")
+    report.add_argument("--pixels", type=int, default=128, help="side of the pictures")
+    _add_options(report, LabelOptions)
+    _add_options(report, PredictOptions)
+    commands.add_subcommand("report", report, help="a page to browse galaxies")
 
     demo = Parser(description="Simulate, train a tree and a flat network, evaluate and predict.")
     demo.add_argument("--out", type=Path, default=Path("gz2tree-demo"), help="folder to be written")
@@ -333,6 +346,24 @@ def _plot(options: Namespace) -> None:
     save_figure(options.figure, options.out, sources, shown)
 
 
+def _report(options: Namespace) -> None:
+    labels, prediction = _take(LabelOptions, options), _take(PredictOptions, options)
+
+    from gz2tree.report.command import make_report
+
+    make_report(
+        options.images,
+        options.out,
+        model_path=options.model,
+        predictions_table=options.predictions,
+        labels_table=options.labels,
+        part=options.part,
+        pixels=options.pixels,
+        label_options=labels,
+        options=prediction,
+    )
+
+
 def _demo(options: Namespace) -> None:
     from gz2tree.demo import demo
 
@@ -347,6 +378,7 @@ _COMMANDS = {
     "evaluate": _evaluate,
     "predict": _predict,
     "plot": _plot,
+    "report": _report,
     "demo": _demo,
 }
 

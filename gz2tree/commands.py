@@ -26,14 +26,14 @@ from gz2tree.config import (
     SplitOptions,
     TrainConfig,
 )
-from gz2tree.cutouts import CutoutSource, ImageFiles
+from gz2tree.cutouts import ImageFiles
 from gz2tree.dataset import LabelledCutouts
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
 from gz2tree.flags import read_flags
-from gz2tree.labels import CUMULATIVE, Labels, read_labels
-from gz2tree.model import FlatNet, GalaxyTreeNet, load_model
-from gz2tree.network import DEFAULT_NAME, GalaxyNet
+from gz2tree.inputs import find_model, open_labelled, read_labels_as
+from gz2tree.model import FlatNet, GalaxyTreeNet
+from gz2tree.network import GalaxyNet
 from gz2tree.prediction import predict, predict_to_file
 from gz2tree.quantities import read_quantity
 from gz2tree.run import RunDirectory, versions
@@ -61,7 +61,7 @@ def train_run(
 ) -> None:
     """Train a network and leave a run directory."""
     source = open_images(images, _wanted_cutouts(images, crop, size))
-    labels = _labels(labels_table, tree, label_options, source)
+    labels = read_labels_as(labels_table, tree, label_options, source.ids)
     torch.manual_seed(config.seed)
     model = build_network(network, tree, source.options)
     options = {
@@ -157,36 +157,6 @@ def evaluate_model(
         json_file.write_text(report.to_json(**described) + "\n")
 
 
-def open_labelled(
-    model_path: str,
-    labels_table: Path,
-    images: Path,
-    *,
-    tree: DecisionTree | None,
-    part: str | None,
-    label_options: LabelOptions,
-) -> tuple[GalaxyNet, CutoutSource, Labels]:
-    """Open a network, images, and the labels of those of them that it may be compared with.
-
-    Raises
-    ------
-    InputError
-        A `tree` that is not the model's; galaxies that trained the model, without a `part` that
-        says so; nothing that has both labels and an image.
-    """
-    model, run = _find_model(model_path)
-    if tree is not None and tree != model.tree:
-        raise InputError(
-            f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
-            "read under the model's tree"
-        )
-    source = open_images(images, model.cutouts)
-    labels = with_images(_labels(labels_table, model.tree, label_options, source), source, images)
-    labels = labels.take(_rows_of_part(labels, run, part))
-    _warn_of_kind(model, labels)
-    return model, source, labels
-
-
 def predict_catalogue(
     model_path: str,
     images: Path,
@@ -197,7 +167,7 @@ def predict_catalogue(
     options: PredictOptions,
 ) -> None:
     """Write a catalogue of predictions."""
-    model, _ = _find_model(model_path)
+    model, _ = find_model(model_path)
     wanted = read_flags(flags, model.tree)
     n = predict_to_file(model, images, out, options, columns=columns, flags=wanted)
     print(f"{n:,} galaxies in {out}")
@@ -236,82 +206,6 @@ def _wanted_cutouts(images: Path, crop: int | None, size: int | None) -> CutoutO
         if isinstance(found, CutoutStore)
         else CutoutOptions(**given)
     )
-
-
-def _find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:
-    """Load a model, and find the run it came from, if it lies in one."""
-    if name == DEFAULT_NAME:
-        return load_model(name), None
-    for run in (RunDirectory(name), RunDirectory(Path(name).resolve().parent)):
-        if (
-            run.is_begun
-            and run.model.is_dir()
-            and Path(name).resolve()
-            in (
-                run.path.resolve(),
-                run.model.resolve(),
-            )
-        ):
-            return load_model(run.model), run
-    return load_model(name), None
-
-
-def _labels(table: Path, tree: DecisionTree, options: LabelOptions, source: CutoutSource) -> Labels:
-    return read_labels(
-        table,
-        tree,
-        options.kind,
-        options.id_column,
-        image_ids=source.ids,
-        allow_bad_rows=options.allow_bad_rows,
-    )
-
-
-def with_images(labels: Labels, source: CutoutSource, path: Path) -> Labels:
-    """Leave out galaxies without an image, and name them."""
-    have = np.isin(labels.ids.astype(str), source.ids.astype(str))
-    if not have.any():
-        raise InputError(f"{path}: expected images of the {len(labels)} galaxies, found none")
-    if not have.all():
-        without = list(labels.ids[~have])
-        _log.warning(
-            "%d of %d labelled galaxies have no image and are left out: %s",
-            len(without), len(labels), first_few(without),
-        )  # fmt: skip
-    return labels.take(have)
-
-
-def _rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) -> NDArray[np.bool_]:
-    """Choose galaxies by their part in the run's split; its training galaxies only if asked for."""
-    if part in ("all", None) and (run is None or not run.split.is_file()):
-        return np.ones(len(labels), dtype=bool)
-    if run is None or not run.split.is_file():
-        raise InputError(f"part {part!r}: expected a model within its run directory, with a split")
-    split = read_split(run.split)
-    part_of = np.array([split.get(galaxy, "") for galaxy in labels.ids])
-    if part is None:
-        n_train = int((part_of == "train").sum())
-        if n_train:
-            raise InputError(
-                f"{n_train} of {len(labels)} labelled galaxies trained this model ({run.split}); "
-                "--part test evaluates on those it never saw, --part all or train on these as well"
-            )
-        return np.ones(len(labels), dtype=bool)
-    rows = part_of == part if part != "all" else np.ones(len(labels), dtype=bool)
-    if not rows.any():
-        raise InputError(f"part {part!r}: expected galaxies of it among the labels, found none")
-    return rows
-
-
-def _warn_of_kind(model: GalaxyNet, labels: Labels) -> None:
-    # A network that learnt from several samples has the kinds of all.
-    if model.kind is not None and labels.kind not in model.kind.split(", "):
-        kaggle = "a table of cumulative probabilities"
-        trained = kaggle if model.kind == CUMULATIVE else f"kind {model.kind!r}"
-        found = kaggle if labels.kind == CUMULATIVE else f"kind {labels.kind!r}"
-        _log.warning(
-            "the model was trained on %s, the labels are of %s: different targets", trained, found
-        )
 
 
 def _count(parts: NDArray[Any]) -> str:

@@ -10,11 +10,11 @@ import numpy as np
 
 from gz2tree import plots
 from gz2tree.analysis import calibration_curve, correlations, pair_counts
-from gz2tree.commands import with_images
 from gz2tree.config import FigureName, FigureOptions
 from gz2tree.errors import InputError, first_few
 from gz2tree.evaluation import align, conditional_answers, evaluate
 from gz2tree.graph import DecisionGraph
+from gz2tree.inputs import with_images
 from gz2tree.run import RunDirectory
 from gz2tree.sources import (
     Sources,

@@ -12,16 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gz2tree.commands import open_labelled
 from gz2tree.config import LabelOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError
 from gz2tree.evaluation import align
-from gz2tree.labels import Labels, read_labels
+from gz2tree.inputs import open_labelled, read_labels_as, read_predictions
+from gz2tree.labels import Labels
 from gz2tree.model import load_model
 from gz2tree.prediction import predict
 from gz2tree.store import open_images
-from gz2tree.tables import read_table, table_columns
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
 
@@ -68,33 +67,8 @@ def needed(sources: Sources, name: Literal["labels", "images"]) -> Path:
 
 def labels_of(sources: Sources, image_ids: NDArray[np.object_] | None = None) -> Labels:
     """Read the table of labels."""
-    return read_labels(
-        needed(sources, "labels"),
-        sources.tree or GZ2_KAGGLE,
-        sources.label_options.kind,
-        sources.label_options.id_column,
-        image_ids=image_ids,
-        allow_bad_rows=sources.label_options.allow_bad_rows,
-    )
-
-
-def read_predictions(path: Path, tree: DecisionTree) -> pd.DataFrame:
-    """Read a catalogue of cumulative predictions.
-
-    Raises
-    ------
-    InputError
-        No table, or one without the id or an answer of the tree.
-    """
-    columns = [tree.id_column, *tree.columns]
-    header = table_columns(path)
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise InputError(
-            f"{path}: expected the cumulative predictions of tree {tree.name}, found no column "
-            f"{first_few(missing)}"
-        )
-    return read_table(path, columns, ids=[tree.id_column])
+    table = needed(sources, "labels")
+    return read_labels_as(table, sources.tree or GZ2_KAGGLE, sources.label_options, image_ids)
 
 
 def read_cutouts(source: CutoutSource, ids: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
@@ -132,7 +106,7 @@ def compare(
         before = labels
         if sources.predictions:
             labels = _of_galaxy(labels_of(sources), galaxy)
-            predictions = read_predictions(Path(which), labels.tree)
+            predictions, _ = read_predictions(Path(which), [labels.tree])
         else:
             model, source, labels = open_labelled(
                 which, table, needed(sources, "images"),
@@ -178,7 +152,7 @@ def _predictions(sources: Sources, galaxy: str | None) -> tuple[DecisionTree, pd
     """Predictions without labels, of all galaxies or one; what was not trained is not measured."""
     if sources.predictions:
         tree = sources.tree or GZ2_KAGGLE
-        predictions = read_predictions(sources.predictions[0], tree)
+        predictions, _ = read_predictions(sources.predictions[0], [tree])
         if galaxy is not None:
             predictions = predictions[predictions[tree.id_column] == galaxy]
     else:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from gz2tree import GZ2, GZ2_KAGGLE, GalaxyTreeNet
 from gz2tree.cli import main
-from gz2tree.commands import _warn_of_kind
+from gz2tree.inputs import warn_of_kind
 from gz2tree.store import prepare
 
 NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]
@@ -355,7 +355,7 @@ def test_model_of_several_kinds_is_at_home_with_each(
 ) -> None:
     model = GalaxyTreeNet("resnet10t", pretrained=False, kind="cumulative, debiased")
     for kind in ("cumulative", "debiased", "count"):
-        _warn_of_kind(model, replace(small_sky.labels, kind=kind))
+        warn_of_kind(model, replace(small_sky.labels, kind=kind))
         assert ("different targets" in caplog.text) == (kind == "count")
 
 

@@ -1,0 +1,1 @@
+"""A static page to browse galaxies, their predictions and their votes."""

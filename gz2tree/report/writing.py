@@ -1,0 +1,106 @@
+"""A report's folder: written aside, and put in its place when it is complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from gz2tree.cutouts import CutoutSource
+from gz2tree.errors import InputError, first_few
+from gz2tree.evaluation import Report
+from gz2tree.report.figures import write_figures
+from gz2tree.report.galaxies import Galaxies
+from gz2tree.report.page import PAGE, TEMPLATE, data_script, render
+from gz2tree.report.pictures import write_sheets
+
+RECORD = "report.json"
+"""Figures and provenance; where it lies, there is a report."""
+
+_VENDOR = Path(__file__).with_name("vendor")
+
+
+def check_free(out: Path) -> None:
+    """Refuse a place where no report can be written.
+
+    Raises
+    ------
+    InputError
+        A file, a folder with something other than a report in it, or no folder to hold it.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: expected a folder for the report, found a file")
+    if not out.resolve().parent.is_dir():
+        raise InputError(f"{out}: expected an existing folder to hold the report, found none")
+    held = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    if held and not {RECORD, TEMPLATE} <= set(held):
+        raise InputError(
+            f"{out}: expected a new or empty folder, or a former report; found {first_few(held)}"
+        )
+
+
+def write_report(
+    out: Path,
+    galaxies: Galaxies,
+    pictures: CutoutSource,
+    report: Report | None = None,
+    *,
+    made_from: Mapping[str, str] | None = None,
+    progress: bool = True,
+) -> None:
+    """Write a page to browse galaxies; it opens from a disk, without a server or network.
+
+    Parameters
+    ----------
+    out : Path
+        Folder to be written; a former report there is replaced as a whole.
+    galaxies : Galaxies
+    pictures : CutoutStore or ImageFiles
+        With an image of each of them.
+    report : Report, optional
+        On the same galaxies, if they have labels.
+    made_from : mapping of str to str, optional
+        Where all this comes from; shown at the page's foot.
+    progress : bool
+        Show a progress bar.
+
+    Raises
+    ------
+    InputError
+        See `check_free`.
+    """
+    made_from = made_from or {}
+    check_free(out)
+    with _put_in_place(out) as folder:
+        for name in ("data", "figures", "pictures"):
+            (folder / name).mkdir()
+        write_sheets(folder / "pictures", galaxies.ids, pictures, progress=progress)
+        captions = write_figures(folder / "figures", galaxies, report) if report else {}
+        (folder / "data" / "galaxies.js").write_text(data_script(galaxies), encoding="utf-8")
+        page = render(galaxies, report, captions=captions, made_from=made_from)
+        (folder / TEMPLATE).write_text(page, encoding="utf-8")
+        shutil.copytree(PAGE, folder / "page", ignore=shutil.ignore_patterns(TEMPLATE))
+        shutil.copytree(_VENDOR, folder / "vendor")
+        figures = report.to_dict() if report else {"n": len(galaxies)}
+        record = json.dumps(dict(made_from) | figures, indent=2)
+        (folder / RECORD).write_text(record + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _put_in_place(out: Path) -> Iterator[Path]:
+    """Yield a folder beside `out` that takes its place at the end, unless something fails."""
+    out = out.resolve()
+    partial = out.with_name(f".partial-{os.getpid()}-{out.name}")
+    former = out.with_name(f".former-{os.getpid()}-{out.name}")
+    partial.mkdir()
+    try:
+        yield partial
+        if out.exists():
+            out.rename(former)
+        partial.rename(out)
+    finally:
+        for left in (partial, former):
+            shutil.rmtree(left, ignore_errors=True)
