@@ -38,6 +38,14 @@ def test_train_full_gz2(sky: Path, tmp_path: Path) -> None:
     assert (tmp_path / "full" / "test-16-views.json").is_file()
 
 
+def test_reproduce_paper_in_its_quick_form(tmp_path: Path) -> None:
+    said = example("reproduce_paper.py", "--quick", "--out", tmp_path)
+    for arm in ("paper, patience 2", "flat, patience 2", "tree, patience 10", "tree, cosine"):
+        assert arm in said
+    for figure in ("history.png", "null.png", "tree-cosine/scatter.png"):
+        assert (tmp_path / figure).stat().st_size > 10_000
+
+
 def test_train_and_predict_then_gallery(sky: Path, tmp_path: Path) -> None:
     said = example(
         "train_and_predict.py", "--images", sky / "images", "--labels", sky / "labels.csv",
