@@ -5,8 +5,9 @@ question divided by its sum; images turned at random, batches of 75, 50 of them 
 of Adam, the learning rate halved on a plateau. It closes by asking whether more patience would have
 helped: so the tree is also trained with more of it, and on a cosine, for as many steps.
 
-Minutes with --quick, on a simulated sky and a small network; hours on two cores otherwise, minutes
-on a GPU. Interrupted, the same command goes on. Expect a table, and figures in --out:
+Minutes with --quick, on a simulated sky, with a training too short to learn anything; otherwise
+hours on two cores, minutes on a GPU. Interrupted, the same command goes on. Expect a table, and
+figures in --out:
 
     python examples/reproduce_paper.py --quick --out runs/paper-quick
     python examples/reproduce_paper.py --images IMAGES --labels LABELS --pretrained W --out RUN
@@ -88,7 +89,7 @@ def main() -> None:
         draw_scatter(figure, *align(predictions, test))
         figure.savefig(run.path / "scatter.png", dpi=110)
     print(compare(reports).T.to_string())
-    figure = Figure(figsize=(10, 8), layout="constrained")
+    figure = Figure(figsize=(14, 5), layout="constrained")
     draw_history(figure, histories).savefig(args.out / "history.png", dpi=110)
     figure = Figure(figsize=(9, 4), layout="constrained")
     plot_null_rmse(figure.subplots(), {name: reports[name] for name in list(reports)[: len(arms)]})
