@@ -323,7 +323,7 @@ def plot_curves(
         axis.set_title(title)
         axis.set_xlabel("training galaxies")
         axis.set_ylabel("RMSE")
-    axes[0].legend(frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     n = len(next(iter(curves[sizes[0]].values()))["seeds"])
     figure.suptitle(f"Mean of {n} seeds, bars: standard deviation over seeds", fontsize=9)
     figure.savefig(file, dpi=130)
