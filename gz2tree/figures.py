@@ -160,7 +160,7 @@ def _calibration(sources: Sources, shown: FigureOptions) -> Figure:
     figure = _figure(5.5, 6.3)
     axes = plots.plot_calibration(figure.subplots(), curves)
     title = f"Conditional probabilities by reach, {len(labels):,} galaxies"
-    axes.set_title(title, fontsize=9, y=1.22)
+    axes.child_axes[0].set_title(title, fontsize=9)
     return figure
 
 

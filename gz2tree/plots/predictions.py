@@ -35,8 +35,10 @@ def plot_null_rmse(axes: Axes, reports: Mapping[str, Report]) -> Axes:
     Returns
     -------
     axes : Axes
+        Bars for the questions that have null labels.
     """
-    questions = list(next(iter(reports.values())).per_question)
+    of_first = next(iter(reports.values())).per_question
+    questions = [name for name, values in of_first.items() if np.isfinite(values["null_rmse"])]
     place = np.arange(len(questions))
     width = 0.8 / len(reports)
     for number, (name, report) in enumerate(reports.items()):

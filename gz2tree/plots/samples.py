@@ -41,7 +41,7 @@ def plot_purity_completeness(axes: Axes, curve: pd.DataFrame) -> Axes:
     widths = np.diff(threshold, append=threshold.iloc[-1])
     above = counts_above(axes, threshold.to_numpy(), widths, curve["n_flagged"])
     above.set_ylabel("n flagged", fontsize=7)
-    axes.set_title(f"Up to {curve['n_flagged'].max():,} galaxies flagged", fontsize=9, y=1.22)
+    above.set_title(f"Up to {curve['n_flagged'].max():,} galaxies flagged", fontsize=9)
     return axes
 
 
@@ -66,10 +66,12 @@ def plot_by(axes: Axes, binned: pd.DataFrame, column_name: str) -> Axes:
     middle = (binned["low"] + binned["high"]) / 2
     error = np.stack([binned["rmse"] - binned["rmse_low"], binned["rmse_high"] - binned["rmse"]])
     bars: dict[str, Any] = {"capsize": 2, "markersize": 4, "linewidth": 1.2}
-    axes.errorbar(middle, binned["rmse"], error, **bars, **style(0), label="RMSE, all answers")
+    axes.errorbar(
+        middle, binned["rmse"], error, **bars, **style(0), label="RMSE of all measured answers"
+    )
     for number, column in enumerate(("predicted", "voted"), 1):
         errors = binned[f"{column}_error"]
-        label = f"mean {column} (± standard error)"
+        label = f"mean {column}, chosen answer (± standard error)"
         axes.errorbar(
             middle, binned[column], errors, **bars, **style(number), linestyle="--", label=label
         )
@@ -78,6 +80,6 @@ def plot_by(axes: Axes, binned: pd.DataFrame, column_name: str) -> Axes:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
-    counts_above(axes, binned["low"], binned["high"] - binned["low"], binned["n"])
-    axes.set_title(f"{binned['n'].sum():,} galaxies", fontsize=9, y=1.22)
+    above = counts_above(axes, binned["low"], binned["high"] - binned["low"], binned["n"])
+    above.set_title(f"{binned['n'].sum():,} galaxies", fontsize=9)
     return axes

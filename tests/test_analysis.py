@@ -1,0 +1,126 @@
+"""How answers go together, against slow independent versions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import random_labels
+from scipy import stats
+
+from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, Labels
+from gz2tree.analysis import (
+    Observation,
+    calibration_curve,
+    check_observations,
+    correlations,
+    pair_counts,
+)
+from gz2tree.errors import InputError
+
+N = 60
+IDS = [str(number) for number in range(N)]
+
+
+def _with_cumulative(labels: Labels, cumulative: np.ndarray) -> Labels:
+    return Labels(labels.ids, cumulative, labels.tree, kind="cumulative")
+
+
+@pytest.mark.parametrize("tree", [GZ2_KAGGLE, GZ2], ids=lambda tree: tree.name)
+def test_cumulative_correlations_are_those_of_pandas(tree: DecisionTree) -> None:
+    labels = random_labels(IDS, tree)
+    table = pd.DataFrame(labels.cumulative, columns=list(tree.columns))
+    found = correlations(labels)
+    assert list(found.index) == list(found.columns) == list(tree.columns)
+    np.testing.assert_allclose(found, table.corr(min_periods=2), atol=1e-12)
+
+
+def test_conditional_correlations_weigh_galaxies_by_the_smaller_reach() -> None:
+    labels = random_labels(IDS)
+    tree = labels.tree
+    found = correlations(labels, "conditional").to_numpy()
+    counts = pair_counts(labels, "conditional").to_numpy()
+    for first in range(0, len(tree), 3):
+        for second in range(1, len(tree), 4):
+            x, y, weights = [], [], []
+            for row in range(N):
+                one = labels.reach[row, tree.question_of[first]]
+                other = labels.reach[row, tree.question_of[second]]
+                if one > 0 and other > 0:
+                    x.append(labels.cumulative[row, first] / one)
+                    y.append(labels.cumulative[row, second] / other)
+                    weights.append(min(one, other))
+            assert counts[first, second] == len(x)
+            covariance = np.cov(x, y, aweights=weights)
+            expected = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+            assert found[first, second] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_first_question_weighs_all_galaxies_alike() -> None:
+    labels = random_labels(IDS)
+    expected = stats.pearsonr(labels.cumulative[:, 0], labels.cumulative[:, 1]).statistic
+    assert correlations(labels, "conditional").iloc[0, 1] == pytest.approx(expected)
+
+
+def test_what_does_not_vary_correlates_with_nothing() -> None:
+    labels = random_labels(IDS)
+    constant = np.tile(labels.cumulative[:1], (N, 1))
+    assert correlations(_with_cumulative(labels, constant)).isna().all(axis=None)
+
+
+def test_what_was_not_measured_is_nan_and_counts_no_galaxy() -> None:
+    labels = random_labels(IDS)
+    cumulative = labels.cumulative.copy()
+    last = labels.tree.slices[-1]
+    cumulative[:, last] = np.nan
+    labels = _with_cumulative(labels, cumulative)
+    found, counts = correlations(labels).to_numpy(), pair_counts(labels).to_numpy()
+    assert np.isnan(found[last]).all()
+    assert np.isnan(found[:, last]).all()
+    assert (counts[last] == 0).all()
+    assert counts[0, 0] == N
+
+
+def test_another_sort_of_probability_is_refused() -> None:
+    with pytest.raises(InputError, match="expected one of cumulative, conditional, found 'odd'"):
+        correlations(random_labels(IDS), "odd")  # type: ignore[arg-type]
+
+
+def test_observations_agree_within_a_tenth_or_by_their_sign() -> None:
+    labels = random_labels(IDS)
+    first, second = labels.tree.columns[:2]
+    value = float(correlations(labels).iloc[0, 1])
+    observations = [
+        Observation(first, second, value + 0.09),
+        Observation(first, second, value + 0.11),
+        Observation(first, second),
+        Observation(first, first),
+    ]
+    table = check_observations(labels, "noise", observations)
+    assert list(table["agrees"]) == [True, False, value * np.sqrt(N) > 2, True]
+    assert (table["sample"] == "noise").all()
+    assert (table["n"] == N).all()
+    assert table["cumulative"].iloc[0] == pytest.approx(value)
+    assert np.isnan(table["reported"].iloc[2])
+
+
+def test_calibration_is_the_weighted_mean_of_each_bin() -> None:
+    rng = np.random.default_rng(0)
+    predicted, voted, weight = rng.random((3, 50, 4))
+    predicted[0, 0], weight[1] = 1.0, 0.0
+    curve = calibration_curve(predicted, voted, weight, n_bins=5)
+    assert curve["n"].sum() == (weight > 0).sum()
+    assert curve["weight"].sum() == pytest.approx(weight.sum())
+    for row in curve.itertuples():
+        upper = predicted <= row.high if row.high == 1 else predicted < row.high
+        cells = (predicted >= row.low) & upper & (weight > 0)
+        assert row.n == cells.sum()
+        for name, values in (("predicted", predicted), ("voted", voted)):
+            expected = np.average(values[cells], weights=weight[cells])
+            assert getattr(row, name) == pytest.approx(expected)
+
+
+def test_empty_bins_have_no_row() -> None:
+    curve = calibration_curve([0.05, 0.95], [0.0, 1.0], [1.0, 1.0])
+    assert list(curve["low"]) == [0.0, 0.9]
+    assert list(curve["voted_error"]) == [0.0, 0.0]
