@@ -324,8 +324,9 @@ def plot_curves(
         axis.set_xlabel("training galaxies")
         axis.set_ylabel("RMSE")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    n = len(next(iter(curves[sizes[0]].values()))["seeds"])
-    figure.suptitle(f"Mean of {n} seeds, bars: standard deviation over seeds", fontsize=9)
+    seeds = [len(next(iter(curves[size].values()))["seeds"]) for size in sizes]
+    words = f"{seeds[0]} seeds" if len(set(seeds)) == 1 else f"{', '.join(map(str, seeds))} seeds"
+    figure.suptitle(f"Mean of {words}, bars: standard deviation over seeds", fontsize=9)
     figure.savefig(file, dpi=130)
     plt.close(figure)
 

@@ -160,7 +160,8 @@ def _calibration(sources: Sources, shown: FigureOptions) -> Figure:
     figure = _figure(5.5, 6.3)
     axes = plots.plot_calibration(figure.subplots(), curves)
     title = f"Conditional probabilities by reach, {len(labels):,} galaxies"
-    axes.child_axes[0].set_title(title, fontsize=9)
+    (counts,) = axes.child_axes
+    counts.set(title=title)
     return figure
 
 

@@ -40,6 +40,20 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "report" / "index.html").as_uri()
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Ten thousand galaxies with one picture."""
+    folder = tmp_path_factory.mktemp("many")
+    ids = [str(n) for n in range(10_000)]
+    write_images(folder / "images", ids[:1], side=8)
+    for name in ids[1:]:
+        (folder / "images" / f"{name}.png").hardlink_to(folder / "images" / "0.png")
+    images = open_images(folder / "images", CutoutOptions(8, 8))
+    galaxies = Galaxies(np.array(ids, dtype=object), random_labels(ids).cumulative, GZ2_KAGGLE)
+    write_report(folder / "report", galaxies, images, progress=False)
+    return (folder / "report" / "index.html").as_uri()
+
+
 @pytest.fixture
 def page(browser, address: str) -> Iterator[object]:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -79,6 +93,25 @@ def test_open_follow_close_by_keyboard(page) -> None:
     page.keyboard.press("Escape")
     page.wait_for_selector("#detail:not([open])", state="attached")
     page.wait_for_function(f"document.activeElement.dataset.galaxy === '{galaxy}'")
+
+
+def test_ten_thousand_galaxies_are_not_ten_thousand_rows(browser, many: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(many)
+    page.wait_for_selector("#table button.open")
+    assert "10,000" in page.inner_text("#count")
+    assert 0 < page.locator("#table .tabulator-row").count() < 200
+    page.fill("#search", "9999")
+    page.wait_for_function("document.querySelectorAll('#table button.open').length === 1")
+    page.close()
+
+
+def test_every_control_has_a_name(page) -> None:
+    nameless = """() => [...document.querySelectorAll('input, select, button')].filter(e =>
+        !(e.labels?.length || e.ariaLabel || e.getAttribute('aria-labelledby') ||
+          e.textContent.trim() || e.title)).map(e => e.outerHTML)"""
+    assert page.evaluate(nameless) == []
+    assert page.get_attribute("#detail", "aria-labelledby") == "detail-title"
 
 
 def test_hostile_id_stays_text(page) -> None:

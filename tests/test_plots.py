@@ -1,0 +1,148 @@
+"""What the figures show: points, heights and words, not pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SMALL, SmallSky, random_labels
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, GalaxyTreeNet, Question, evaluate
+from gz2tree import plots as p
+from gz2tree.analysis import correlations, pair_counts
+from gz2tree.cli import main
+from gz2tree.plots.layout import layout_tree
+
+LABELS = random_labels([str(n) for n in range(60)])
+TWO_PARENTS = DecisionTree(
+    "invented",
+    [
+        Question("first", ["a", "b", "c"]),
+        Question("second", ["d", "e"], ["a", "b"]),
+        Question("third", ["f", "g", "h", "i"], ["e"]),
+    ],
+)
+
+
+@pytest.fixture
+def axes() -> Axes:
+    return Figure().subplots()
+
+
+def predictions() -> pd.DataFrame:
+    other = random_labels(list(LABELS.ids), seed=1)
+    frame = pd.DataFrame(other.cumulative, columns=list(GZ2_KAGGLE.columns))
+    frame.insert(0, "GalaxyID", LABELS.ids)
+    return frame
+
+
+@pytest.mark.parametrize("tree", [GZ2, GZ2_KAGGLE, TWO_PARENTS], ids=lambda tree: tree.name)
+def test_layout_keeps_answers_of_a_level_apart(tree: DecisionTree) -> None:
+    layout = layout_tree(tree)
+    places = [
+        (layout.level[question], row)
+        for question, row in zip(tree.question_of, layout.answer, strict=True)
+    ]
+    for level in set(layout.level):
+        rows = sorted(row for at, row in places if at == level)
+        assert np.diff(rows).min(initial=1) >= 1 - 1e-9
+        assert rows[0] >= 0
+        assert rows[-1] <= layout.height
+    for question, parents in enumerate(tree.parents):
+        for parent in parents:
+            assert layout.level[tree.question_of[parent]] < layout.level[question]
+
+
+def test_correlations_show_the_coefficients_and_how_many_galaxies(axes: Axes) -> None:
+    coefficients, counts = correlations(LABELS), pair_counts(LABELS)
+    p.plot_correlations(axes, coefficients, counts, GZ2_KAGGLE, "title", question=0)
+    (shown,) = [np.asarray(image.get_array()) for image in axes.images]
+    answers = GZ2_KAGGLE.slices[0]
+    np.testing.assert_allclose(shown, coefficients.to_numpy()[answers, answers])
+    words = [text.get_text() for text in axes.get_xticklabels()]
+    assert len(words) == 3
+    assert "60" in axes.get_title() + axes.get_xlabel() + "".join(t.get_text() for t in axes.texts)
+
+
+def test_null_rmse_has_a_bar_for_each_question_with_nulls_and_each_model(axes: Axes) -> None:
+    report = evaluate(predictions(), LABELS)
+    p.plot_null_rmse(axes, {"one": report, "other": report})
+    expected = [
+        values["null_rmse"]
+        for values in report.per_question.values()
+        if np.isfinite(values["null_rmse"])
+    ]
+    assert [bar.get_height() for bar in axes.patches] == pytest.approx(expected * 2)
+    assert "60 galaxies" in axes.get_title()
+
+
+def test_scatter_shows_every_galaxy_once_and_nulls_beside_0(axes: Axes) -> None:
+    predicted = predictions()[list(GZ2_KAGGLE.columns)].to_numpy()
+    answer = GZ2_KAGGLE.columns.index("Class7.2")
+    p.plot_scatter(axes, predicted, LABELS, answer)
+    offsets = np.concatenate([np.asarray(dots.get_offsets()) for dots in axes.collections])
+    assert len(offsets) == 60
+    assert sorted(offsets[:, 1]) == pytest.approx(sorted(predicted[:, answer]))
+    assert (offsets[:, 0] < 0).sum() == LABELS.null[:, answer].sum()
+
+
+def test_history_shows_each_run(axes: Axes) -> None:
+    epochs = pd.DataFrame(
+        {
+            "epoch": [1, 2, 3],
+            "train_loss": [0.3, 0.2, 0.1],
+            "valid_loss": [0.3, 0.25, 0.2],
+            "valid_rmse": [0.2, 0.1, 0.15],
+            "learning_rate": [1e-3, 5e-4, 0.0],
+        }
+    )
+    p.plot_history(axes, {"one": epochs, "other": epochs}, "rmse")
+    curves = [line for line in axes.lines if len(line.get_xdata()) == 3]
+    assert len(curves) == 2
+    np.testing.assert_allclose(curves[0].get_ydata(), epochs["valid_rmse"])
+
+
+def test_branches_are_as_thick_as_their_probability() -> None:
+    cumulative = LABELS.cumulative[0]
+    axes = Figure(figsize=(8, 8)).subplots()
+    p.plot_tree(axes, GZ2_KAGGLE, cumulative, "galaxy 0")
+    words = " ".join(text.get_text() for text in axes.texts)
+    for answer in GZ2_KAGGLE.answers:
+        assert answer.label in words
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    GalaxyTreeNet("resnet10t", pretrained=False, cutouts=SMALL).save_pretrained(folder)
+    return folder
+
+
+class TestCommand:
+    def run(self, figure: str, out: Path, *arguments: object) -> int:
+        return main(["plot", figure, "--out", str(out), *map(str, arguments)])
+
+    @pytest.mark.parametrize(
+        "figure", ["correlations", "examples", "cutouts", "scatter", "calibration", "null", "tree"]
+    )
+    def test_draws_from_a_table_images_and_a_model(
+        self, figure: str, small_sky: SmallSky, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / f"{figure}.png"
+        given = ["--labels", small_sky.table, "--images", small_sky.store, "--model", tiny_model]
+        assert self.run(figure, out, *given) == 0
+        assert out.stat().st_size > 5_000
+
+    def test_wrong_ending(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.run("null", tmp_path / "figure.doc") == 2
+        assert "expected a file ending in .png, .pdf, .svg" in capsys.readouterr().err
+
+    def test_nothing_to_draw_from(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.run("history", tmp_path / "figure.png") == 2
+        assert "--runs: expected run directories" in capsys.readouterr().err
+        assert self.run("scatter", tmp_path / "figure.png") == 2
+        assert "--labels: expected for this figure" in capsys.readouterr().err
