@@ -72,9 +72,8 @@ class GalaxyTable {
     button.type = "button";
     button.tabIndex = -1;
     button.dataset.galaxy = galaxy;
-    const labels = [...this.galaxies.path(galaxy)].map((answer) => this.galaxies.answers[answer].label);
     const text = make("div", "text");
-    text.append(button, make("span", "path", labels.join(" · ")));
+    text.append(button, make("span", "path", this.galaxies.pathText(galaxy)));
     cell.append(picture, text);
     return cell;
   }

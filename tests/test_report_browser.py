@@ -1,0 +1,201 @@
+"""The report in a real browser, opened from the disk: without network, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import SMALL, SmallSky, random_labels, write_images
+from test_report import catalogue
+
+from gz2tree import GZ2_KAGGLE, evaluate
+from gz2tree.cutouts import ImageFiles
+from gz2tree.prediction import most_probable_path
+from gz2tree.report.galaxies import Galaxies
+from gz2tree.report.writing import write_report
+from gz2tree.store import CutoutStore
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+HOSTILE = "<script>alert(1)<"  # a file name, hence without a slash
+MANY = 10_000
+MOST_ROWS = 100
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    executable = shutil.which("chromium")
+    if executable is None:
+        pytest.skip("no chromium on the path")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page on which no script may fail and no dialog of the browser may open."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(60_000)
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    yield page
+    page.close()
+    assert not said
+
+
+@pytest.fixture(scope="module")
+def galaxies() -> Galaxies:
+    labels = random_labels([*(f"5877395055527856{n:02d}" for n in range(29)), HOSTILE])
+    return Galaxies.of(catalogue(labels), GZ2_KAGGLE, labels)
+
+
+@pytest.fixture(scope="module")
+def report(galaxies: Galaxies, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("browser")
+    images = ImageFiles(write_images(folder / "images", list(galaxies.ids)), SMALL)
+    figures = evaluate(catalogue(galaxies.labels), galaxies.labels)
+    write_report(folder / "report", galaxies, images, figures, progress=False)
+    return folder / "report" / "index.html"
+
+
+def load(page: Any, report: Path) -> None:
+    page.goto(report.as_uri())
+    page.wait_for_selector("#table button.open")
+
+
+def shown_ids(page: Any) -> list[str]:
+    return page.locator("#table button.open").all_inner_texts()
+
+
+def test_loads_sorts_and_filters(page: Any, report: Path, galaxies: Galaxies) -> None:
+    load(page, report)
+    count = page.locator("#count")
+    assert count.inner_text() == "30 of 30 galaxies"
+    assert count.get_attribute("aria-live") == "polite"
+    worst = galaxies.ids[np.argsort(-galaxies.disagreement, kind="stable")]
+    assert shown_ids(page)[0] == worst[0]
+    page.click(".tabulator-col[tabulator-field=rmse]")
+    assert page.locator("#sort").input_value() == "rmse"
+    assert shown_ids(page)[0] == galaxies.ids[galaxies.rmse.argmax()]
+    page.click("#direction")
+    assert shown_ids(page)[0] == galaxies.ids[galaxies.rmse.argmin()]
+
+    answer = GZ2_KAGGLE.answer_position("a02_features_or_disk")
+    page.select_option(".what", str(answer))
+    page.select_option(".whose", "voted")
+    page.fill(".least", "0.4")
+    wanted = galaxies.labels.cumulative[:, answer] >= 0.4
+    assert 0 < wanted.sum() < len(galaxies)
+    page.wait_for_function(f"count.textContent.startsWith('{wanted.sum()} of 30')")
+    assert set(shown_ids(page)) == set(galaxies.ids[wanted])
+    page.click("#view-gallery")
+    assert page.locator("button.tile").count() == wanted.sum()
+    page.click("#clear")
+    assert count.inner_text() == "30 of 30 galaxies"
+
+
+def test_galaxy_opens_by_keyboard_and_its_branches_can_be_followed(
+    page: Any, report: Path, galaxies: Galaxies
+) -> None:
+    load(page, report)
+    page.select_option("#sort", "id")
+    page.click("#direction")
+    page.locator("#view-gallery").focus()
+    focused = "document.activeElement.textContent"
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('button.open')"):
+            break
+    first = page.evaluate(focused)
+    assert first == shown_ids(page)[0]
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function(f"{focused} !== {first!r}")
+    opened = page.evaluate(focused)
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name=opened)
+    dialog.wait_for()
+    cumulative = galaxies.predicted[list(galaxies.ids).index(opened)]
+    path = {answer for answer, _ in most_probable_path(GZ2_KAGGLE, cumulative)}
+    branches = dialog.locator("details")
+    leading = {answer for parents in GZ2_KAGGLE.parents for answer in parents}
+    assert branches.count() == len(leading)
+    for branch in branches.all():
+        on_path = int(branch.get_attribute("data-answer")) in path
+        assert (branch.get_attribute("open") is not None) == on_path
+    closed = dialog.locator("#tree > section > ul > li > details:not([open])").first
+    number = closed.get_attribute("data-answer")
+    closed.locator("> summary").press("Enter")
+    followed = dialog.locator(f"details[data-answer='{number}'][open] > section h3").first
+    assert followed.is_visible()
+    page.get_by_label("of those asked").check()
+    assert followed.is_visible()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    page.wait_for_function(f"{focused} === {opened!r}")
+
+
+def test_hostile_id_stays_text(page: Any, report: Path) -> None:
+    load(page, report)
+    page.fill("#search", HOSTILE)
+    page.wait_for_function("count.textContent.startsWith('1 of 30')")
+    assert shown_ids(page) == [HOSTILE]
+    page.click("button.open")
+    assert page.locator("#detail-title").inner_text() == HOSTILE
+    page.click("#close")
+    page.click("#view-gallery")
+    assert page.locator(".tile .name").inner_text() == HOSTILE
+    assert page.evaluate("[...document.scripts].every((script) => script.src)")
+
+
+def test_all_controls_have_names_and_the_page_fits_a_phone(page: Any, report: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    load(page, report)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    unnamed = """[...document.querySelectorAll("button, select, input")].filter((control) =>
+        !control.textContent.trim() && !control.ariaLabel && !control.labels?.length).length"""
+    assert page.evaluate(unnamed) == 0
+    for role in ("grid", "search", "status"):
+        assert page.get_by_role(role).count() == 1, role
+
+
+def test_ten_thousand_galaxies_keep_few_rows_in_the_document(
+    page: Any, small_sky: SmallSky, tmp_path: Path
+) -> None:
+    """Without labels; the pictures, which take their time to write, are those of forty."""
+    rng = np.random.default_rng(0)
+    some = random_labels([f"{n}" for n in range(100)]).cumulative
+    ids = np.array([f"5877{n:014d}" for n in range(MANY)], dtype=object)
+    many = Galaxies(ids, some[rng.integers(0, len(some), MANY)], GZ2_KAGGLE)
+    store = CutoutStore(small_sky.store)
+    few = Galaxies(store.ids, some[: len(store)], GZ2_KAGGLE)
+    write_report(tmp_path / "report", few, store, progress=False)
+    from gz2tree.report.page import data_script
+
+    (tmp_path / "report" / "data" / "galaxies.js").write_text(data_script(many))
+    page.on("requestfailed", lambda request: None)
+    page.route("**/pictures/*.jpg", lambda route: route.fulfill(
+        path=tmp_path / "report" / "pictures" / "00000.jpg"))  # fmt: skip
+    load(page, tmp_path / "report" / "index.html")
+    rows = page.locator(".tabulator-row")
+    assert page.locator("#count").inner_text() == "10,000 of 10,000 galaxies"
+    assert 0 < rows.count() < MOST_ROWS
+    page.fill(".least", "0.5")
+    wanted = int((np.array(many.predicted[:, 0]) >= 0.5).sum())
+    page.wait_for_function(f"count.textContent.startsWith('{wanted:,} of')")
+    page.locator(".tabulator-tableholder").evaluate("e => e.scrollTop = e.scrollHeight")
+    page.wait_for_function(
+        f"[...document.querySelectorAll('.tabulator-row')].some("
+        f"(row) => row.ariaRowIndex === '{wanted + 1}')"
+    )
+    assert 0 < rows.count() < MOST_ROWS
+    page.click("#view-gallery")
+    assert page.locator("button.tile").count() < MOST_ROWS
+    assert page.locator("#table [tabulator-field=voted]").count() == 0
