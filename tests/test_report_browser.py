@@ -16,6 +16,7 @@ from gz2tree import GZ2_KAGGLE, evaluate
 from gz2tree.cutouts import ImageFiles
 from gz2tree.prediction import most_probable_path
 from gz2tree.report.galaxies import Galaxies
+from gz2tree.report.page import data_script
 from gz2tree.report.writing import write_report
 from gz2tree.store import CutoutStore
 
@@ -75,6 +76,10 @@ def shown_ids(page: Any) -> list[str]:
     return page.locator("#table button.open").all_inner_texts()
 
 
+def row_button(page: Any, galaxy: str) -> Any:
+    return page.locator("#table").get_by_role("button", name=galaxy, exact=True)
+
+
 def test_loads_sorts_and_filters(page: Any, report: Path, galaxies: Galaxies) -> None:
     load(page, report)
     count = page.locator("#count")
@@ -94,7 +99,7 @@ def test_loads_sorts_and_filters(page: Any, report: Path, galaxies: Galaxies) ->
     page.fill(".least", "0.4")
     wanted = galaxies.labels.cumulative[:, answer] >= 0.4
     assert 0 < wanted.sum() < len(galaxies)
-    page.wait_for_function(f"count.textContent.startsWith('{wanted.sum()} of 30')")
+    playwright.expect(count).to_have_text(f"{wanted.sum()} of 30 galaxies")
     assert set(shown_ids(page)) == set(galaxies.ids[wanted])
     page.click("#view-gallery")
     assert page.locator("button.tile").count() == wanted.sum()
@@ -109,16 +114,14 @@ def test_galaxy_opens_by_keyboard_and_its_branches_can_be_followed(
     page.select_option("#sort", "id")
     page.click("#direction")
     page.locator("#view-gallery").focus()
-    focused = "document.activeElement.textContent"
     for _ in range(20):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.matches('button.open')"):
             break
-    first = page.evaluate(focused)
-    assert first == shown_ids(page)[0]
+    playwright.expect(row_button(page, shown_ids(page)[0])).to_be_focused()
     page.keyboard.press("ArrowDown")
-    page.wait_for_function(f"{focused} !== {first!r}")
-    opened = page.evaluate(focused)
+    opened = shown_ids(page)[1]
+    playwright.expect(row_button(page, opened)).to_be_focused()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name=opened)
     dialog.wait_for()
@@ -139,13 +142,13 @@ def test_galaxy_opens_by_keyboard_and_its_branches_can_be_followed(
     assert followed.is_visible()
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
-    page.wait_for_function(f"{focused} === {opened!r}")
+    playwright.expect(row_button(page, opened)).to_be_focused()
 
 
 def test_hostile_id_stays_text(page: Any, report: Path) -> None:
     load(page, report)
     page.fill("#search", HOSTILE)
-    page.wait_for_function("count.textContent.startsWith('1 of 30')")
+    playwright.expect(page.locator("#count")).to_have_text("1 of 30 galaxies")
     assert shown_ids(page) == [HOSTILE]
     page.click("button.open")
     assert page.locator("#detail-title").inner_text() == HOSTILE
@@ -177,24 +180,19 @@ def test_ten_thousand_galaxies_keep_few_rows_in_the_document(
     store = CutoutStore(small_sky.store)
     few = Galaxies(store.ids, some[: len(store)], GZ2_KAGGLE)
     write_report(tmp_path / "report", few, store, progress=False)
-    from gz2tree.report.page import data_script
-
     (tmp_path / "report" / "data" / "galaxies.js").write_text(data_script(many))
-    page.on("requestfailed", lambda request: None)
-    page.route("**/pictures/*.jpg", lambda route: route.fulfill(
-        path=tmp_path / "report" / "pictures" / "00000.jpg"))  # fmt: skip
+    picture = tmp_path / "report" / "pictures" / "00000.jpg"
+    page.route("**/pictures/*.jpg", lambda route: route.fulfill(path=picture))
     load(page, tmp_path / "report" / "index.html")
     rows = page.locator(".tabulator-row")
     assert page.locator("#count").inner_text() == "10,000 of 10,000 galaxies"
     assert 0 < rows.count() < MOST_ROWS
     page.fill(".least", "0.5")
     wanted = int((np.array(many.predicted[:, 0]) >= 0.5).sum())
-    page.wait_for_function(f"count.textContent.startsWith('{wanted:,} of')")
+    playwright.expect(page.locator("#count")).to_have_text(f"{wanted:,} of 10,000 galaxies")
     page.locator(".tabulator-tableholder").evaluate("e => e.scrollTop = e.scrollHeight")
-    page.wait_for_function(
-        f"[...document.querySelectorAll('.tabulator-row')].some("
-        f"(row) => row.ariaRowIndex === '{wanted + 1}')"
-    )
+    last = page.locator(f".tabulator-row[aria-rowindex='{wanted + 1}']")
+    playwright.expect(last).to_be_visible()
     assert 0 < rows.count() < MOST_ROWS
     page.click("#view-gallery")
     assert page.locator("button.tile").count() < MOST_ROWS
