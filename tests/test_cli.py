@@ -48,7 +48,7 @@ def trained(small_sky: SmallSky, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 class TestHelp:
     @pytest.mark.parametrize(
-        "command", ["tree", "simulate", "prepare", "train", "evaluate", "predict", "demo"]
+        "command", ["tree", "simulate", "prepare", "train", "evaluate", "predict", "report", "demo"]
     )
     def test_every_command_explains_itself(
         self, command: str, capsys: pytest.CaptureFixture[str]

@@ -60,7 +60,7 @@ class Galaxies:
         if ids.duplicated().any():
             twice = first_few(list(ids[ids.duplicated()]))
             raise InputError(f"predictions: expected each id once, found {twice} repeated")
-        predicted = predictions[list(tree.columns)].to_numpy(dtype=np.float64)
+        predicted = predictions[list(tree.columns)].to_numpy(dtype=np.float64, copy=True)
         wrong = np.argwhere(~((predicted >= 0) & (predicted <= 1)))
         if len(wrong):
             row, column = wrong[0]

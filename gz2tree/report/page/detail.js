@@ -47,8 +47,7 @@ class Detail {
   }
 
   #facts() {
-    const path = [...this.galaxies.path(this.galaxy)];
-    const facts = [["Most probable", path.map((a) => this.galaxies.answers[a].label).join(" · ")]];
+    const facts = [["Most probable", this.galaxies.pathText(this.galaxy)]];
     if (this.galaxies.hasVotes) {
       for (const [name, title] of Object.entries(ERRORS)) {
         facts.push([title, digits(this.galaxies.error(this.galaxy, name))]);

@@ -67,6 +67,17 @@ class Galaxies {
     return this.answers.reduce((worst, _, answer) => (gap(answer) > gap(worst) ? answer : worst), 0);
   }
 
+  /** An answer's label; with its question where another one, like yes, is called the same. */
+  name(answer) {
+    const { label, question } = this.answers[answer];
+    const alone = this.answers.filter((other) => other.label === label).length === 1;
+    return alone ? label : `${this.questions[question].label.replace(/\?$/, "")}: ${label}`;
+  }
+
+  pathText(galaxy) {
+    return [...this.path(galaxy)].map((answer) => this.name(answer)).join(" · ");
+  }
+
   describe(answer) {
     const { label, question } = this.answers[answer];
     return `${this.questions[question].label} ${label}`;

@@ -91,7 +91,7 @@ class ReportPage {
     }
     const answer = Number(this.answer.value);
     return field in ERRORS
-      ? `${this.sort.selectedOptions[0].text} ${digits(this.galaxies.error(galaxy, field))}`
+      ? `${digits(this.galaxies.error(galaxy, field))} ${this.sort.selectedOptions[0].text}`
       : `${this.galaxies.answers[answer].label} ${digits(this.galaxies[field](galaxy, answer))}`;
   }
 }

@@ -34,7 +34,7 @@ class GalaxyTable {
       titleFormatter: (cell) => make("span", "", cell.getValue()),
       hozAlign: "right",
       headerHozAlign: "right",
-      minWidth: 92,
+      minWidth: 98,
       headerSortStartingDir: "desc",
       formatter: (cell) => this.#bar(value(cell.getData().index), field),
       sorter: (a, b, rowA, rowB, column, direction) =>
@@ -46,7 +46,7 @@ class GalaxyTable {
       {
         title: "Galaxy",
         field: "id",
-        minWidth: 190,
+        minWidth: 148,
         widthGrow: 3,
         sorter: (a, b) => BY_NAME.compare(a, b),
         formatter: (cell) => this.#name(cell.getData().index),
@@ -57,7 +57,7 @@ class GalaxyTable {
       columns.push(numeric("voted", "Voted", (galaxy) => galaxies.voted(galaxy, this.answer)));
       const errors = Object.entries(ERRORS).reverse();
       for (const [place, [name, title]] of errors.entries()) {
-        const more = { responsive: place + 1 };
+        const more = { responsive: place + 2 };
         columns.push(numeric(name, title, (galaxy) => galaxies.error(galaxy, name), more));
       }
     }
@@ -72,9 +72,8 @@ class GalaxyTable {
     button.type = "button";
     button.tabIndex = -1;
     button.dataset.galaxy = galaxy;
-    const labels = [...this.galaxies.path(galaxy)].map((answer) => this.galaxies.answers[answer].label);
     const text = make("div", "text");
-    text.append(button, make("span", "path", labels.join(" · ")));
+    text.append(button, make("span", "path", this.galaxies.pathText(galaxy)));
     cell.append(picture, text);
     return cell;
   }
