@@ -58,7 +58,7 @@ def save_figure(name: FigureName, out: Path, sources: Sources, shown: FigureOpti
         raise InputError(f"{out}: expected a file ending in {', '.join(_SUFFIXES)}")
     if out.is_dir() or not out.parent.is_dir():
         raise InputError(f"{out}: expected a file in an existing folder")
-    _FIGURES[name](sources, shown).savefig(out, dpi=_DPI)
+    _FIGURES[name](sources, shown).savefig(out, dpi=_DPI, bbox_inches="tight")
     print(out)
 
 

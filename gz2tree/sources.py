@@ -16,9 +16,8 @@ from gz2tree.config import LabelOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
 from gz2tree.evaluation import align
-from gz2tree.inputs import open_labelled, read_labels_as, read_predictions
+from gz2tree.inputs import find_model, open_labelled, read_labels_as, read_predictions
 from gz2tree.labels import Labels
-from gz2tree.model import load_model
 from gz2tree.prediction import predict
 from gz2tree.store import open_images
 from gz2tree.tree import DecisionTree
@@ -139,8 +138,11 @@ def tree_values(
     """Tree, mean prediction (else vote), mean vote beside it, and the number of galaxies."""
     if sources.labels is not None and (sources.predictions or sources.images):
         ((_, (predictions, labels)),) = compare(sources, galaxy, one=True).items()
-        predicted = align(predictions, labels)[0]
-        return labels.tree, predicted.mean(0), _mean(labels.cumulative), len(labels)
+        if not sources.predictions:
+            predictions[find_model(sources.models[0])[0].untrained] = np.nan
+        predicted = predictions.set_index(labels.tree.id_column).loc[labels.ids.tolist()]
+        values = predicted[list(labels.tree.columns)].to_numpy(np.float64)
+        return labels.tree, _mean(values), _mean(labels.cumulative), len(labels)
     if sources.labels is not None:
         labels = _of_galaxy(labels_of(sources), galaxy)
         return labels.tree, _mean(labels.cumulative), None, len(labels)
@@ -156,7 +158,7 @@ def _predictions(sources: Sources, galaxy: str | None) -> tuple[DecisionTree, pd
         if galaxy is not None:
             predictions = predictions[predictions[tree.id_column] == galaxy]
     else:
-        model = load_model(sources.models[0])
+        model, _ = find_model(sources.models[0])
         tree = model.tree
         source = open_images(needed(sources, "images"), model.cutouts)
         chosen = source.ids == galaxy if galaxy is not None else np.full(len(source), True)

@@ -15,7 +15,9 @@ from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, GalaxyTreeNet, Question, eval
 from gz2tree import plots as p
 from gz2tree.analysis import correlations, pair_counts
 from gz2tree.cli import main
+from gz2tree.config import LabelOptions, PredictOptions
 from gz2tree.plots.layout import layout_tree
+from gz2tree.sources import Sources, tree_values
 
 LABELS = random_labels([str(n) for n in range(60)])
 TWO_PARENTS = DecisionTree(
@@ -136,6 +138,28 @@ class TestCommand:
         given = ["--labels", small_sky.table, "--images", small_sky.store, "--model", tiny_model]
         assert self.run(figure, out, *given) == 0
         assert out.stat().st_size > 5_000
+
+    @pytest.mark.parametrize("with_labels", [True, False])
+    def test_tree_of_answers_that_were_not_trained_shows_none(
+        self, small_sky: SmallSky, tmp_path: Path, with_labels: bool
+    ) -> None:
+        answers = [c for c in GZ2_KAGGLE.columns if not c.startswith("Class10")]
+        model = GalaxyTreeNet(
+            "resnet10t", pretrained=False, cutouts=SMALL, training={"answers": answers}
+        )
+        model.save_pretrained(tmp_path)
+        sources = Sources(
+            LabelOptions(),
+            PredictOptions(),
+            labels=small_sky.table if with_labels else None,
+            images=small_sky.store,
+            models=(str(tmp_path),),
+        )
+        _, predicted, voted, n = tree_values(sources, None)
+        assert n == 40
+        assert (voted is not None) == with_labels
+        shown = dict(zip(GZ2_KAGGLE.columns, np.isfinite(predicted), strict=True))
+        assert [column for column, known in shown.items() if known] == answers
 
     def test_wrong_ending(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.run("null", tmp_path / "figure.doc") == 2
