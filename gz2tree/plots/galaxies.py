@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gz2tree.plots.style import answer_title
+from gz2tree.plots.style import answer_title, panels
 from gz2tree.prediction import most_probable_path
 from gz2tree.tree import DecisionTree
 
@@ -120,11 +120,8 @@ def draw_examples(
     -------
     figure : Figure
     """
-    columns = min(columns, len(examples))
-    panels = list(figure.subplots(-(-len(examples) // columns), columns, squeeze=False).flat)
-    for axes in panels:
-        axes.set_axis_off()
-    for axes, (answer, (cutouts, votes)) in zip(panels, examples.items(), strict=False):
+    grid = panels(figure, len(examples), columns)
+    for axes, (answer, (cutouts, votes)) in zip(grid, examples.items(), strict=False):
         question = tree.questions[tree.question_of[answer]].label
         captions = [f"{vote:.2f}" for vote in votes]
         plot_cutouts(axes, cutouts, f"{question}\n{tree.answers[answer].label}", captions)

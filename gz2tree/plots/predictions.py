@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gz2tree.labels import Labels
-from gz2tree.plots.style import COLOURS, answer_title, counts_above, style
+from gz2tree.plots.style import COLOURS, answer_title, counts_above, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,11 +130,7 @@ def draw_scatter(
     chosen = sample_rows(len(labels), n, seed)
     predicted, labels = predicted[chosen], labels.take(chosen)
     answers = np.flatnonzero(labels.measured.any(0))
-    columns = min(columns, len(answers))
-    panels = list(figure.subplots(-(-len(answers) // columns), columns, squeeze=False).flat)
-    for axes in panels:
-        axes.set_axis_off()
-    for axes, answer in zip(panels, answers, strict=False):
+    for axes, answer in zip(panels(figure, len(answers), columns), answers, strict=False):
         axes.set_axis_on()
         plot_scatter(axes, predicted, labels, int(answer))
         question = labels.tree.questions[labels.tree.question_of[answer]].label

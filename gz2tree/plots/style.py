@@ -11,6 +11,7 @@ from gz2tree.tree import DecisionTree
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe & Ito 2008: told apart by colour-blind people, and in grey.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
@@ -36,6 +37,15 @@ def answer_names(tree: DecisionTree) -> list[str]:
         question = re.sub(r"^t\d+_", "", tree.questions[number].name).replace("_", " ")
         names.append(f"{question}: {answer.label}")
     return names
+
+
+def panels(figure: Figure, n: int, columns: int) -> list[Axes]:
+    """Axes for n panels, row by row, and the empty ones at the end; all without their frames."""
+    columns = min(columns, n)
+    grid = list(figure.subplots(-(-n // columns), columns, squeeze=False).flat)
+    for axes in grid:
+        axes.set_axis_off()
+    return grid
 
 
 def counts_above(axes: Axes, left: ArrayLike, widths: ArrayLike, counts: ArrayLike) -> Axes:
