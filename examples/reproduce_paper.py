@@ -92,7 +92,8 @@ def main() -> None:
     figure = Figure(figsize=(14, 5), layout="constrained")
     draw_history(figure, histories).savefig(args.out / "history.png", dpi=110)
     figure = Figure(figsize=(9, 4), layout="constrained")
-    plot_null_rmse(figure.subplots(), {name: reports[name] for name in list(reports)[: len(arms)]})
+    compared = {name: reports[name] for name in list(reports)[: len(arms)]}
+    plot_null_rmse(figure.subplots(), compared, test.tree)
     figure.savefig(args.out / "null.png", dpi=110)
 
 

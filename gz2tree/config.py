@@ -10,8 +10,9 @@ from gz2tree.errors import InputError
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
 Columns = Literal["cumulative", "conditional", "reach"]
 FigureName = Literal[
-    "correlations", "examples", "cutouts", "history", "scatter", "calibration", "null", "tree"
-]
+    "correlations", "examples", "cutouts", "history", "scatter", "agreement", "calibration",
+    "null", "tree",
+]  # fmt: skip
 Head = Literal["pooled", "flatten", "attention"]
 Kind = Literal["count", "weight", "fraction", "weighted_fraction", "debiased"]
 LossName = Literal["binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"]

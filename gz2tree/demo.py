@@ -122,7 +122,7 @@ def write_figure(
     values = shown[list(tree.columns)].to_numpy()
     for axes, row, cumulative in zip(above.subplots(2, 4).flat, rows, values, strict=True):
         plot_galaxy(axes, store.array[row], tree, cumulative, f"galaxy {store.ids[row]}")
-    plot_null_rmse(below.subplots(), reports)
+    plot_null_rmse(below.subplots(), reports, tree)
     figure.savefig(path, dpi=150)
 
 

@@ -158,18 +158,24 @@ def _calibration(sources: Sources, shown: FigureOptions) -> Figure:
         cells = conditional_answers(DecisionGraph(labels.tree), predicted, labels)
         curves[name] = calibration_curve(*cells)
     figure = _figure(5.5, 6.3)
-    axes = plots.plot_calibration(figure.subplots(), curves)
     title = f"Conditional probabilities by reach, {len(labels):,} galaxies"
-    (counts,) = axes.child_axes
-    counts.set(title=title)
+    plots.plot_calibration(figure.subplots(), curves, title)
+    return figure
+
+
+def _agreement(sources: Sources, shown: FigureOptions) -> Figure:
+    ((_, (predictions, labels)),) = compare(sources, one=True).items()
+    figure = _figure(5.8, 5)
+    plots.plot_agreement(figure.subplots(), *align(predictions, labels))
     return figure
 
 
 def _null(sources: Sources, shown: FigureOptions) -> Figure:
-    compared = compare(sources).items()
-    reports = {name: evaluate(predictions, labels) for name, (predictions, labels) in compared}
+    reports = {}
+    for name, (predictions, labels) in compare(sources).items():
+        reports[name] = evaluate(predictions, labels)
     figure = _figure(8, 4.5)
-    plots.plot_null_rmse(figure.subplots(), reports)
+    plots.plot_null_rmse(figure.subplots(), reports, labels.tree)
     return figure
 
 
@@ -192,6 +198,7 @@ _FIGURES: dict[FigureName, Callable[[Sources, FigureOptions], Figure]] = {
     "cutouts": _cutouts,
     "history": _history,
     "scatter": _scatter,
+    "agreement": _agreement,
     "calibration": _calibration,
     "null": _null,
     "tree": _tree,

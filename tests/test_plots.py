@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,9 @@ from matplotlib.figure import Figure
 
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, GalaxyTreeNet, Question, evaluate
 from gz2tree import plots as p
-from gz2tree.analysis import correlations, pair_counts
+from gz2tree.analysis import calibration_curve, correlations, pair_counts
 from gz2tree.cli import main
-from gz2tree.config import LabelOptions, PredictOptions
+from gz2tree.config import FigureName, LabelOptions, PredictOptions
 from gz2tree.plots.layout import layout_tree
 from gz2tree.sources import Sources, tree_values
 
@@ -72,7 +73,7 @@ def test_correlations_show_the_coefficients_and_how_many_galaxies(axes: Axes) ->
 
 def test_null_rmse_has_a_bar_for_each_question_with_nulls_and_each_model(axes: Axes) -> None:
     report = evaluate(predictions(), LABELS)
-    p.plot_null_rmse(axes, {"one": report, "other": report})
+    p.plot_null_rmse(axes, {"one": report, "other": report}, GZ2_KAGGLE)
     expected = [
         values["null_rmse"]
         for values in report.per_question.values()
@@ -80,6 +81,8 @@ def test_null_rmse_has_a_bar_for_each_question_with_nulls_and_each_model(axes: A
     ]
     assert [bar.get_height() for bar in axes.patches] == pytest.approx(expected * 2)
     assert "60 galaxies" in axes.get_title()
+    words = [text.get_text() for text in axes.get_xticklabels()]
+    assert words[:2] == ["1. smooth or features", "2. edgeon"]
 
 
 def test_scatter_shows_every_galaxy_once_and_nulls_beside_0(axes: Axes) -> None:
@@ -90,6 +93,26 @@ def test_scatter_shows_every_galaxy_once_and_nulls_beside_0(axes: Axes) -> None:
     assert len(offsets) == 60
     assert sorted(offsets[:, 1]) == pytest.approx(sorted(predicted[:, answer]))
     assert (offsets[:, 0] < 0).sum() == LABELS.null[:, answer].sum()
+
+
+def test_agreement_counts_the_answers_that_have_votes(axes: Axes) -> None:
+    predicted = predictions()[list(GZ2_KAGGLE.columns)].to_numpy()
+    p.plot_agreement(axes, predicted, LABELS)
+    n = int((LABELS.measured & ~LABELS.null).sum())
+    (hexagons,) = axes.collections
+    assert int(np.asarray(hexagons.get_array()).sum()) == n
+    assert f"{n:,} answers with votes, 60 galaxies" in axes.get_title()
+
+
+def test_calibration_marks_the_means_of_every_bin(axes: Axes) -> None:
+    rng = np.random.default_rng(0)
+    curve = calibration_curve(rng.random(200), rng.random(200), np.ones(200))
+    p.plot_calibration(axes, {"model": curve}, "title")
+    (points,) = (np.asarray(bars.lines[0].get_xydata()) for bars in axes.containers)
+    np.testing.assert_allclose(points, curve[["predicted", "voted"]].to_numpy())
+    (above,) = axes.child_axes
+    assert above.get_title() == "title"
+    assert [bar.get_height() for bar in above.patches] == curve["n"].tolist()
 
 
 def test_history_shows_each_run(axes: Axes) -> None:
@@ -128,9 +151,7 @@ class TestCommand:
     def run(self, figure: str, out: Path, *arguments: object) -> int:
         return main(["plot", figure, "--out", str(out), *map(str, arguments)])
 
-    @pytest.mark.parametrize(
-        "figure", ["correlations", "examples", "cutouts", "scatter", "calibration", "null", "tree"]
-    )
+    @pytest.mark.parametrize("figure", [name for name in get_args(FigureName) if name != "history"])
     def test_draws_from_a_table_images_and_a_model(
         self, figure: str, small_sky: SmallSky, tiny_model: Path, tmp_path: Path
     ) -> None:

@@ -30,13 +30,18 @@ def answer_title(tree: DecisionTree, answer: int) -> str:
     return f"{tree.questions[tree.question_of[answer]].label} {tree.answers[answer].label}"
 
 
+def question_names(tree: DecisionTree) -> list[str]:
+    """Name each question, short enough for ticks."""
+    return [re.sub(r"^t\d+_", "", question.name).replace("_", " ") for question in tree.questions]
+
+
 def answer_names(tree: DecisionTree) -> list[str]:
     """Name each answer with its question, short enough for ticks."""
-    names = []
-    for answer, number in zip(tree.answers, tree.question_of, strict=True):
-        question = re.sub(r"^t\d+_", "", tree.questions[number].name).replace("_", " ")
-        names.append(f"{question}: {answer.label}")
-    return names
+    questions = question_names(tree)
+    return [
+        f"{questions[number]}: {answer.label}"
+        for answer, number in zip(tree.answers, tree.question_of, strict=True)
+    ]
 
 
 def panels(figure: Figure, n: int, columns: int) -> list[Axes]:
@@ -50,7 +55,7 @@ def panels(figure: Figure, n: int, columns: int) -> list[Axes]:
 
 def counts_above(axes: Axes, left: ArrayLike, widths: ArrayLike, counts: ArrayLike) -> Axes:
     """Draw a histogram of numbers along the upper edge, on a logarithmic scale."""
-    above = axes.inset_axes((0, 1.03, 1, 0.16))
+    above = axes.inset_axes((0, 1.06, 1, 0.16))
     above.sharex(axes)
     above.bar(left, counts, widths, align="edge", color="0.7", edgecolor="white", linewidth=0.5)
     above.set_yscale("log")

@@ -78,7 +78,9 @@ def write_report(
         for name in ("data", "figures", "pictures"):
             (folder / name).mkdir()
         write_sheets(folder / "pictures", galaxies.ids, pictures, progress=progress)
-        captions = write_figures(folder / "figures", galaxies, report) if report else {}
+        captions = {}
+        if report is not None and galaxies.labels is not None:
+            captions = write_figures(folder / "figures", galaxies, galaxies.labels, report)
         (folder / "data" / "galaxies.js").write_text(data_script(galaxies), encoding="utf-8")
         page = render(galaxies, report, captions=captions, made_from=made_from)
         (folder / TEMPLATE).write_text(page, encoding="utf-8")
