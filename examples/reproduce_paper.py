@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 import gz2tree
 from gz2tree.config import PRESETS
 from gz2tree.demo import compare
-from gz2tree.evaluation import align
+from gz2tree.matching import align
 from gz2tree.plots import draw_history, draw_scatter, plot_null_rmse
 from gz2tree.run import RunDirectory
 from gz2tree.simulate import simulate

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, GalaxyTreeNet, Question, evaluate
 from gz2tree import plots as p
 from gz2tree.analysis import calibration_curve, correlations, pair_counts
+from gz2tree.binned import evaluate_by
 from gz2tree.cli import main
 from gz2tree.config import FigureName, LabelOptions, PredictOptions
 from gz2tree.plots.layout import layout_tree
@@ -131,6 +132,36 @@ def test_history_shows_each_run(axes: Axes) -> None:
     np.testing.assert_allclose(curves[0].get_ydata(), epochs["valid_rmse"])
 
 
+def test_purity_is_that_of_the_flag_at_each_threshold(axes: Axes) -> None:
+    curve = pd.DataFrame(
+        {
+            "threshold": [0.1, 0.4, 0.8],
+            "purity": [0.5, 0.8, 1.0],
+            "completeness": [1.0, 0.5, 0.2],
+            "n_flagged": [10, 5, 1],
+        }
+    )
+    p.plot_purity_completeness(axes, curve, "title", threshold=0.3)
+    lines = {line.get_label(): line for line in axes.lines}
+    for column in ("purity", "completeness"):
+        np.testing.assert_allclose(lines[column].get_ydata(), curve[column])
+    assert lines["at 0.3: 5 flagged"].get_xdata()[0] == 0.3
+    (above,) = axes.child_axes
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width(), bar.get_height()) for bar in above.patches]
+    np.testing.assert_allclose(bars, [(0, 0.1, 10), (0.1, 0.4, 5), (0.4, 0.8, 1)])
+
+
+def test_by_a_quantity_shows_errors_and_both_means(axes: Axes) -> None:
+    binned = evaluate_by(predictions(), LABELS, np.arange(60.0), "merger", 3, n_resamples=20)
+    p.plot_by(axes, binned, "size (pixels)", "merger")
+    shown = [np.asarray(bars.lines[0].get_xydata())[:, 1] for bars in axes.containers]
+    for values, column in zip(shown, ("rmse", "predicted", "voted"), strict=True):
+        np.testing.assert_allclose(values, binned[column])
+    assert axes.get_xlabel() == "size (pixels)"
+    assert "mean voted: merger" in " ".join(axes.get_legend_handles_labels()[1])
+    assert axes.child_axes[0].get_title() == "60 galaxies"
+
+
 def test_branches_are_as_thick_as_their_probability() -> None:
     cumulative = LABELS.cumulative[0]
     axes = Figure(figsize=(8, 8)).subplots()
@@ -157,8 +188,48 @@ class TestCommand:
     ) -> None:
         out = tmp_path / f"{figure}.png"
         given = ["--labels", small_sky.table, "--images", small_sky.store, "--model", tiny_model]
-        assert self.run(figure, out, *given) == 0
+        more = {"by": ["--by", "Class1.1", "--bins", 3], "purity": ["--flag", "merger=0.01"]}
+        assert self.run(figure, out, *given, *more.get(figure, [])) == 0
         assert out.stat().st_size > 5_000
+
+    def test_draws_from_a_catalogue_without_images(
+        self, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table = predictions().assign(GalaxyID=[*small_sky.labels.ids, *LABELS.ids[:20]])
+        table.to_csv(tmp_path / "p.csv", index=False)
+        given = ["--labels", small_sky.table, "--predictions", tmp_path / "p.csv"]
+        for figure, *more in (
+            ("scatter", "--answer", "merger"),
+            ("by", "--by", "Class1.1", "--answer", "merger"),
+            ("purity", "--flag", "smooth=0.5"),
+            ("tree", "--galaxy", small_sky.labels.ids[3]),
+        ):
+            assert self.run(figure, tmp_path / f"{figure}.png", *given, *more) == 0
+            assert (tmp_path / f"{figure}.png").is_file()
+        capsys.readouterr()
+        images = ["--images", small_sky.images]
+        for said, *wrong in (
+            ("--by: expected a column of the labels or apparent_size", "by", *given),
+            ("apparent_size: expected images", "by", *given, "--by", "apparent_size"),
+            ("--flag: expected ANSWER=THRESHOLD", "purity", *given),
+            ("such answer", "purity", *given, "--flag", "mergers=0.4"),
+            ("'x': expected among the predictions", "tree", *given, "--galaxy", "x"),
+            ("'0': expected among the labels", "tree", *given, "--galaxy", "0"),
+            ("'0': expected among the images", "galaxies", *given, *images, "--galaxy", "0"),
+            ("expected a model within its run directory", "null", *given, "--part", "test"),
+        ):
+            figure, *more = wrong
+            assert self.run(figure, tmp_path / "f.png", *more) == 2
+            assert said in capsys.readouterr().err, said
+
+    def test_galaxies_of_a_catalogue_are_those_with_images(
+        self, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table = predictions().assign(GalaxyID=[*small_sky.labels.ids, *LABELS.ids[:20]])
+        table.to_csv(tmp_path / "p.csv", index=False)
+        given = ["--predictions", tmp_path / "p.csv", "--images", small_sky.store, "--n", 60]
+        assert self.run("galaxies", tmp_path / "f.png", *given) == 0
+        assert "20 of 60 predicted galaxies have no image" in capsys.readouterr().err
 
     @pytest.mark.parametrize("with_labels", [True, False])
     def test_tree_of_answers_that_were_not_trained_shows_none(

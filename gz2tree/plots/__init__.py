@@ -2,6 +2,7 @@
 
 from gz2tree.plots.correlations import plot_correlations as plot_correlations
 from gz2tree.plots.galaxies import draw_examples as draw_examples
+from gz2tree.plots.galaxies import draw_galaxies as draw_galaxies
 from gz2tree.plots.galaxies import plot_cutouts as plot_cutouts
 from gz2tree.plots.galaxies import plot_galaxy as plot_galaxy
 from gz2tree.plots.history import draw_history as draw_history
