@@ -253,7 +253,7 @@ def _tree(sources: Sources, shown: FigureOptions) -> Figure:
         plots.plot_tree(figure.subplots(), tree, filled, title, voted)
         return figure
     cutout = read_cutouts(open_images(sources.images), [shown.galaxy])[shown.galaxy]
-    return plots.draw_galaxy_tree(_figure(15.5, 8), cutout, tree, filled, title, voted)
+    return plots.draw_galaxy_tree(_figure(16.5, 8), cutout, tree, filled, title, voted)
 
 
 _FIGURES: dict[FigureName, Callable[[Sources, FigureOptions], Figure]] = {

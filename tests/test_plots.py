@@ -171,6 +171,14 @@ def test_branches_are_as_thick_as_their_probability() -> None:
         assert answer.label in words
 
 
+def test_tree_says_once_what_nobody_measured(axes: Axes) -> None:
+    unknown = LABELS.cumulative[0].copy()
+    unknown[1] = np.nan
+    p.plot_tree(axes, GZ2_KAGGLE, unknown, "galaxy 0", voted=unknown)
+    words = [text.get_text() for text in axes.texts]
+    assert [text for text in words if "not measured" in text] == ["features or disk  not measured"]
+
+
 @pytest.fixture(scope="module")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")

@@ -46,7 +46,7 @@ def plot_galaxy(
     axes.text(
         0.0,
         -0.03,
-        "\n".join(lines),
+        "\n".join([*lines, ""]),  # room above the next row's title
         transform=axes.transAxes,
         fontsize=5.5,
         va="top",

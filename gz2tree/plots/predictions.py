@@ -59,7 +59,7 @@ def plot_null_rmse(axes: Axes, reports: Mapping[str, Report], tree: DecisionTree
         axes.bar(place + offset, heights, width, label=label, color=COLOURS[number % len(COLOURS)])
     numbers = [tree.question_columns.index(question) + 1 for question in questions]
     words = [f"{n}. {names[question]}" for n, question in zip(numbers, questions, strict=True)]
-    axes.set_xticks(place, words, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_xticks(place, words, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_ylabel("RMSE on null labels (probability)")
     axes.set_title(f"Labels of exactly 0, by question ({first.n:,} galaxies)", fontsize=9)
     axes.legend(fontsize=8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from gz2tree.tree import DecisionTree
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "x")
 """One for each colour, for print in grey."""
+
+
+_FEW = 30  # bars that have room for an edge
 
 
 def style(number: int) -> dict[str, Any]:
@@ -57,7 +61,8 @@ def counts_above(axes: Axes, left: ArrayLike, widths: ArrayLike, counts: ArrayLi
     """Draw a histogram of numbers along the upper edge, on a logarithmic scale."""
     above = axes.inset_axes((0, 1.06, 1, 0.16))
     above.sharex(axes)
-    above.bar(left, counts, widths, align="edge", color="0.7", edgecolor="white", linewidth=0.5)
+    edge = 0.5 if np.size(counts) <= _FEW else 0.0
+    above.bar(left, counts, widths, align="edge", color="0.7", edgecolor="white", linewidth=edge)
     above.set_yscale("log")
     above.set_ylim(bottom=0.8)
     above.set_ylabel("n", fontsize=7)

@@ -106,8 +106,8 @@ def headlines(galaxies: Galaxies, report: Report | None, flagged: Flagged | None
     if flagged is not None and flagged.n_both is not None:
         both = f"{flagged.n_both:,} of "
         shown += [
-            Headline("Pure", f"{both}{flagged.n_compared:,}", "that volunteers flag too"),
-            Headline("Complete", f"{both}{flagged.n_votes:,}", "that volunteers flag"),
+            Headline("Purity", f"{both}{flagged.n_compared:,}", "flagged by volunteers too"),
+            Headline("Completeness", f"{both}{flagged.n_votes:,}", "that volunteers flag"),
         ]
     if report is None:
         violation = galaxies.max_parent_violation
