@@ -23,6 +23,7 @@ from gz2tree.config import (
     LabelOptions,
     NetworkOptions,
     PredictOptions,
+    Renormalised,
     SplitOptions,
     TrainConfig,
 )
@@ -43,6 +44,12 @@ from gz2tree.tables import write_table
 from gz2tree.tree import DecisionTree
 
 _log = logging.getLogger("gz2tree")
+
+_RENORMALISED: dict[str, Renormalised] = {
+    "flat": False,
+    "flat-renormalised": True,
+    "flat-to-parent": "to_parent",
+}
 
 
 def train_run(
@@ -189,7 +196,7 @@ def build_network(options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOp
         options.backbone,
         tree,
         pretrained,
-        renormalised=options.model == "flat-renormalised",
+        renormalised=_RENORMALISED[options.model],
         head=options.head,
         cutouts=cutouts,
     )

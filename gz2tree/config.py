@@ -13,6 +13,7 @@ FigureName = Literal[
     "correlations", "examples", "cutouts", "history", "scatter", "calibration", "null", "tree"
 ]
 Head = Literal["pooled", "flatten", "attention"]
+Renormalised = bool | Literal["to_parent"]
 Kind = Literal["count", "weight", "fraction", "weighted_fraction", "debiased"]
 LossName = Literal["binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"]
 Optimizer = Literal["adamw", "adam"]
@@ -365,9 +366,10 @@ class NetworkOptions:
 
     Parameters
     ----------
-    model : {"tree", "flat", "flat-renormalised"}
+    model : {"tree", "flat", "flat-renormalised", "flat-to-parent"}
         One softmax head for each question, joined by the decision tree; or a flat head of
-        sigmoids, as it is or divided by each question's sum.
+        sigmoids: as it is, divided by each question's sum, or so that each question's answers sum
+        to the probability that it was asked.
     backbone : str
         Any backbone of timm by name, or resnet50_v1.
     pretrained : bool or str
@@ -383,7 +385,7 @@ class NetworkOptions:
         feature map; or on features pooled by attention for each question.
     """
 
-    model: Literal["tree", "flat", "flat-renormalised"] = "tree"
+    model: Literal["tree", "flat", "flat-renormalised", "flat-to-parent"] = "tree"
     backbone: str = "resnet50"
     pretrained: bool | str = True
     activation: Activation = "normalised_sigmoid"

@@ -15,7 +15,7 @@ import torch
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from torch import Tensor, nn
 
-from gz2tree.config import Activation, CutoutOptions, Head, Pooling
+from gz2tree.config import Activation, CutoutOptions, Head, Pooling, Renormalised
 from gz2tree.errors import InputError
 from gz2tree.graph import LEAST
 from gz2tree.labels import Labels
@@ -150,9 +150,11 @@ class FlatNet(GalaxyNet):
     ----------
     backbone, tree, pretrained, cutouts, kind, training, mean, std
         As in `GalaxyTreeNet`. The tree only names the answers here.
-    renormalised : bool
-        Divide each question's sigmoids by their sum, so that they sum to 1 (the student paper's
-        reading). Such a head cannot represent a null label.
+    renormalised : bool or "to_parent"
+        Divide each question's sigmoids by their sum: the student paper's renormalisation, which
+        can be read in two ways. True: every question's answers sum to 1; such a head cannot
+        represent a null label, nor reach the paper's score. "to_parent": they sum to the
+        probability that the question was asked, which makes it a tree.
     head : {"pooled", "flatten", "attention"}
         A linear layer on the pooled features; the paper's, on the flattened feature map, for
         cutouts of ``cutouts.size``; or one for each question, on features pooled for it as in
@@ -174,7 +176,7 @@ class FlatNet(GalaxyNet):
         backbone: str = "resnet50",
         tree: DecisionTree = GZ2_KAGGLE,
         pretrained: bool | str | Path = True,
-        renormalised: bool = False,
+        renormalised: Renormalised = False,
         head: Head = "pooled",
         cutouts: CutoutOptions = CutoutOptions(),
         kind: str | None = None,
@@ -184,6 +186,10 @@ class FlatNet(GalaxyNet):
     ) -> None:
         if head not in get_args(Head):
             raise InputError(f"head: expected one of {', '.join(get_args(Head))}, found {head!r}")
+        if renormalised not in (False, True, "to_parent"):
+            raise InputError(
+                f"renormalised: expected False, True or 'to_parent', found {renormalised!r}"
+            )
         super().__init__(
             backbone, tree, pretrained, "normalised_sigmoid", cutouts, kind, training, mean, std
         )
@@ -231,13 +237,16 @@ class FlatNet(GalaxyNet):
         return self.head(flat)
 
     def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
-        """Probabilities, meant as cumulative ones; the tree's sums hold only by accident.
+        """Probabilities, meant as cumulative ones.
+
+        Unless `renormalised` is "to_parent", the tree's sums hold only by accident.
 
         Parameters
         ----------
         images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
         given_reach : Tensor, optional
-            Ignored: a flat network has no conditional answers that a reach could multiply.
+            Ignored unless `renormalised` is "to_parent": other flat networks have no conditional
+            answers that a reach could multiply.
 
         Returns
         -------
@@ -247,6 +256,8 @@ class FlatNet(GalaxyNet):
 
     def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Turn logits of all answers into probabilities; shapes as in `forward`."""
+        if self.renormalised == "to_parent":
+            return self.graph.cumulative(self.graph.conditional(logits), given_reach)
         if self.renormalised:
             return self.graph.conditional(logits)
         return torch.sigmoid(logits if logits.dtype == torch.float64 else logits.float())

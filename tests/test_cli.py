@@ -124,9 +124,12 @@ class TestTrain:
         assert predicted.colnames == ["id", *GZ2.columns]
         assert len(predicted) == 40
 
-    @pytest.mark.parametrize("model", ["flat", "flat-renormalised"])
+    @pytest.mark.parametrize(
+        ("model", "renormalised"),
+        [("flat", False), ("flat-renormalised", True), ("flat-to-parent", "to_parent")],
+    )
     def test_trains_flat_networks_from_image_files(
-        self, model: str, small_sky: SmallSky, tmp_path: Path
+        self, model: str, renormalised: bool | str, small_sky: SmallSky, tmp_path: Path
     ) -> None:
         out = tmp_path / "r"
         code = run(
@@ -136,7 +139,7 @@ class TestTrain:
         assert code == 0
         config = json.loads((out / "model" / "config.json").read_text())
         assert config["model"] == "FlatNet"
-        assert config["renormalised"] == (model == "flat-renormalised")
+        assert config["renormalised"] == renormalised
         assert config["cutouts"] == {"crop": 40, "size": 32}
 
     def test_two_processes_train_one_model(self, small_sky: SmallSky, tmp_path: Path) -> None:
