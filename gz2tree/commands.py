@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from gz2tree.backbones import check_backbone_name
 from gz2tree.binned import binned_text, evaluate_by
 from gz2tree.config import (
     ByOptions,
@@ -67,6 +68,7 @@ def train_run(
     resume: bool,
 ) -> None:
     """Train a network and leave a run directory."""
+    check_backbone_name(network.backbone)
     source = open_images(images, _wanted_cutouts(images, crop, size))
     labels = read_labels_as(labels_table, tree, label_options, source.ids)
     torch.manual_seed(config.seed)
@@ -207,6 +209,8 @@ def _wanted_cutouts(images: Path, crop: int | None, size: int | None) -> CutoutO
     if crop is None and size is None:
         return None
     given = {name: value for name, value in (("crop", crop), ("size", size)) if value is not None}
+    # Checked as far as it can be before any data is opened.
+    CutoutOptions(**{"crop": max(CutoutOptions.crop, size or 0), "size": 1} | given)
     found = open_images(images)
     return (
         replace(found.options, **given)

@@ -385,10 +385,12 @@ def _choose_ids(
         matches = {column: int(table[column].isin(images).sum()) for column in candidates}
         chosen = next((column for column in candidates if matches[column]), chosen)
         if not matches[chosen]:
+            examples = list(table[chosen][:2])
+            floats = all(str(example).endswith(".0") for example in examples)
             raise InputError(
                 f"{path}: no id matches an image: column {chosen} has e.g. "
-                f"{first_few(list(table[chosen][:2]))}, images are called e.g. "
-                f"{first_few(sorted(images)[:2])}"
+                f"{first_few(examples)}{' (floating-point numbers?)' if floats else ''}, images "
+                f"are called e.g. {first_few(sorted(images)[:2])}"
             )
         # Small numbers are ids of other galaxies elsewhere: a few matches may be accidents.
         few = matches[chosen] < 0.5 * min(len(table), len(images))
