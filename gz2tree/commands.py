@@ -63,7 +63,8 @@ def train_run(
     source = open_images(images, _wanted_cutouts(images, crop, size))
     labels = read_labels_as(labels_table, tree, label_options, source.ids)
     torch.manual_seed(config.seed)
-    model = build_network(network, tree, source.options)
+    dirichlet = config.loss == "dirichlet_multinomial"
+    model = build_network(network, tree, source.options, dirichlet=dirichlet)
     options = {
         "train": asdict(config),
         "network": asdict(network),
@@ -173,8 +174,10 @@ def predict_catalogue(
     print(f"{n:,} galaxies in {out}")
 
 
-def build_network(options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOptions) -> GalaxyNet:
-    """Build the network that the options name."""
+def build_network(
+    options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOptions, *, dirichlet: bool = False
+) -> GalaxyNet:
+    """Build the network that the options name; a tree with or without strengths."""
     pretrained = options.pretrained
     if options.model == "tree":
         return GalaxyTreeNet(
@@ -184,6 +187,7 @@ def build_network(options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOp
             options.activation,
             cutouts,
             pooling=options.pooling,
+            dirichlet=dirichlet,
         )
     return FlatNet(
         options.backbone,
