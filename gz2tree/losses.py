@@ -1,8 +1,8 @@
 """Losses between predicted and voted probabilities: pure functions.
 
 Every loss takes targets with NaN where an answer was not measured, and a mask of what was measured
-if that is known otherwise; cells that were not contribute exactly 0 to the loss and to its gradient.
-All are means over the measured cells of a batch. Losses on votes are in `gz2tree.likelihoods`.
+if that is known otherwise; other cells contribute exactly 0 to the loss and to its gradient. All
+are means over the measured cells of a batch. Losses on votes are in `gz2tree.likelihoods`.
 """
 
 from __future__ import annotations

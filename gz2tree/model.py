@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import torch
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
@@ -96,7 +96,8 @@ class GalaxyTreeNet(GalaxyNet):
         self._add_heads(pooling)
         self.strengths = None
         if dirichlet:
-            self.strengths = StrengthHeads(self.heads[0].in_features, len(tree.questions))
+            width = cast(nn.Linear, self.heads[0]).in_features
+            self.strengths = StrengthHeads(width, len(tree.questions))
         if isinstance(calibration, dict):
             calibration = Calibration.from_dict(calibration, tree)
         self.calibration = calibration

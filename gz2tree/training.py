@@ -27,8 +27,8 @@ from gz2tree.callbacks import ProgressBar, RunKeeper
 from gz2tree.config import CountLoss, FractionLoss, TrainConfig
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
-from gz2tree.loaders import GalaxyData
 from gz2tree.likelihoods import COUNT_LOSSES, asked_of
+from gz2tree.loaders import GalaxyData
 from gz2tree.losses import LOSSES
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
