@@ -166,6 +166,10 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         """Logits of all answers, and the strength of each question if the network gives one."""
         return self.logits(images), None
 
+    def calibrated_strength(self, logits: Tensor, strength: Tensor | None) -> Tensor | None:
+        """Strengths of `outputs` after calibration, as the subclass understands it."""
+        return strength
+
     def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Turn logits into cumulative probabilities, as the subclass understands them."""
         raise NotImplementedError
