@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from record import markdown, provenance
 from torch import Tensor
 
+from gz2tree.coverage import LEVELS
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import read_labels
 from gz2tree.likelihoods import (
@@ -31,6 +32,7 @@ from gz2tree.likelihoods import (
 )
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2
+from gz2tree.uncertainty import Mixture, TreeDirichlet
 from gz2tree.votes import disagreement, recover_counts
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -58,7 +60,17 @@ Counts recovered exactly from fractions and total in {n_exact:,} of {n_hart:,}.
 Strengths of a few: one constant answer does not fit galaxies that differ. They are where a network
 begins, and what it gains beyond them comes from the images. Nothing here tells how far the votes of
 one galaxy scatter beyond chance: for that, the prediction must depend on the galaxy.
+
+## Intervals of cumulative probabilities
+
+{n_beliefs} galaxies with answers drawn at random and strengths from {weak:g} to {strong:g},
+{draws:,} draws each: how much of the draws lie within the Beta intervals of `gz2tree.uncertainty`,
+for answers of a mean above {least:g}, by the depth of their question (0: asked of everyone, where
+they are exact). "Off" is the distance from the level, in points.
+
+{intervals}
 """
+N_BELIEFS, DRAWS, STRENGTHS, LEAST = 60, 10_000, (2.0, 300.0), 0.01
 
 
 def best_dirichlet(graph: DecisionGraph, counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,6 +129,37 @@ def compare(tree: DecisionTree, counts: NDArray[np.float64]) -> pd.DataFrame:
     )
 
 
+def random_beliefs(tree: DecisionTree, n: int, seed: int = 0) -> TreeDirichlet:
+    """Dirichlets of any means, and of strengths between the limits."""
+    rng = np.random.default_rng(seed)
+    means = [rng.dirichlet(np.ones(len(question)), n) for question in tree.questions]
+    strength = np.exp(rng.uniform(*np.log(STRENGTHS), (n, len(tree.questions))))
+    return TreeDirichlet(tree, np.concatenate(means, -1), strength)
+
+
+def interval_accuracy(tree: DecisionTree) -> pd.DataFrame:
+    """Coverage of the Beta intervals by draws down the tree."""
+    beliefs = random_beliefs(tree, N_BELIEFS)
+    drawn = beliefs.sample(DRAWS, np.random.default_rng(1))
+    cumulative = DecisionGraph(tree).cumulative(torch.from_numpy(drawn)).numpy()
+    depth_of = {q: depth for depth, level in enumerate(tree.levels) for q in level}
+    depth = np.array([depth_of[question] for question in tree.question_of])
+    rows = {}
+    for level in LEVELS:
+        low, high = Mixture([beliefs]).interval(level)
+        covered = 100 * ((cumulative >= low) & (cumulative <= high)).mean(0)
+        for number in range(len(tree.levels)):
+            of_depth = covered[:, depth == number][beliefs.mean[:, depth == number] > LEAST]
+            off = np.abs(of_depth - 100 * level)
+            rows[f"{100 * level:g} %, depth {number}"] = {
+                "answers": len(of_depth),
+                "mean coverage": of_depth.mean(),
+                "mean off": off.mean(),
+                "95 % are off by less than": np.quantile(off, 0.95),
+            }
+    return pd.DataFrame(rows).T.astype({"answers": int}).rename_axis("level")
+
+
 def first_question_of_hart() -> tuple[DecisionTree, NDArray[np.float64]]:
     """Make the tree of question 1 alone and recover its counts."""
     tree = DecisionTree("question 1", GZ2.questions[:1])
@@ -136,6 +179,7 @@ def main() -> None:
     tree, counts = first_question_of_hart()
     exact = ~np.isnan(counts).any(-1)
     hart = compare(tree, counts[exact])
+    intervals = interval_accuracy(GZ2)
     RESULTS.mkdir(exist_ok=True)
     text = TEXT.format(
         n_table5=len(labels),
@@ -143,11 +187,18 @@ def main() -> None:
         n_hart=len(counts),
         n_exact=int(exact.sum()),
         hart=markdown(hart, 2),
+        n_beliefs=N_BELIEFS,
+        weak=STRENGTHS[0],
+        strong=STRENGTHS[1],
+        draws=DRAWS,
+        least=LEAST,
+        intervals=markdown(intervals, 1),
     )
     (RESULTS / "votes.md").write_text(text)
     figures = provenance() | {
         "table5": table5.to_dict("index"), "hart": hart.to_dict("index"),
-        "hart_exact": int(exact.sum()), "hart_galaxies": len(counts),
+        "intervals": intervals.to_dict("index"), "hart_exact": int(exact.sum()),
+        "hart_galaxies": len(counts),
     }  # fmt: skip
     (RESULTS / "votes.json").write_text(json.dumps(figures, indent=2) + "\n")
     print(text)

@@ -44,6 +44,7 @@ from gz2tree.run import RunDirectory, versions
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
 from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables import write_table
+from gz2tree.trainable import check_loss
 from gz2tree.tree import DecisionTree
 
 _log = logging.getLogger("gz2tree")
@@ -69,6 +70,7 @@ def train_run(
     torch.manual_seed(config.seed)
     dirichlet = config.loss == "dirichlet_multinomial"
     model = build_network(network, tree, source.options, dirichlet=dirichlet)
+    check_loss(model, labels, config)
     options = {
         "train": asdict(config),
         "network": asdict(network),

@@ -3,8 +3,8 @@
 The expected information gain of a volunteer's answers is their mutual information with what is not
 known: how uncertain the answers are, less how uncertain they would be if the probabilities were
 known (Lindley 1956, Annals of Mathematical Statistics 27, 986; for networks Houlsby et al. 2011,
-arXiv:1112.5745; for Galaxy Zoo Walmsley et al. 2020, MNRAS 491, 1554, equations 8 to 12). A galaxy
-on which volunteers are split, and known to be, tells nothing new. In bits.
+arXiv:1112.5745; for Galaxy Zoo Walmsley et al. 2020, MNRAS 491, 1554). A galaxy on which volunteers
+are split, and known to be, tells nothing new. In bits.
 """
 
 from __future__ import annotations

@@ -19,8 +19,9 @@ class StrengthHeads(nn.Module):
 
     The strength is ``WEAKEST * (STRONGEST / WEAKEST) ** sigmoid(x)`` of a linear function x of the
     features; all begin in the middle of the range, at its geometric mean of 20. Walmsley et al.
-    2022 (MNRAS 509, 3966) bound each concentration to 1 ... 100 instead, which allows neither for
-    answers below a few per cent nor for votes that scatter widely.
+    2022 (MNRAS 509, 3966; Zoobot) bound each concentration to 1 ... 101 instead: then no answer of
+    two is less probable than 1 %, and votes that nearly all fall on one answer of a galaxy, but on
+    another one of the next that looks the same, cannot be described.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from typing import get_args
 from gz2tree.config import CountLoss, Kind, TrainConfig
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
+from gz2tree.labels import Labels
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.votes import check_votes
@@ -32,7 +33,9 @@ def check_training(
             f"question, found a {type(model).__name__}, which would raise them all; "
             "'binary_cross_entropy' fits"
         )
-    _check_votes(model, train, valid, config)
+    for data in (train, valid):
+        if data is not None:
+            check_loss(model, data.labels, config)
     if config.own_sigmoids and not has_own_sigmoids(model):
         raise InputError(
             "own_sigmoids: expected a GalaxyTreeNet with activation 'normalised_sigmoid', found a "
@@ -69,9 +72,14 @@ def _check_data(model: GalaxyNet, train: LabelledCutouts, valid: LabelledCutouts
         raise InputError("training: expected at least 2 galaxies, found 1")
 
 
-def _check_votes(
-    model: GalaxyNet, train: LabelledCutouts, valid: LabelledCutouts | None, config: TrainConfig
-) -> None:
+def check_loss(model: GalaxyNet, labels: Labels, config: TrainConfig) -> None:
+    """Refuse a loss on votes of a network or of labels that have none, and the other way round.
+
+    Raises
+    ------
+    InputError
+        As described; the message names the loss that fits.
+    """
     dirichlet = isinstance(model, GalaxyTreeNet) and model.dirichlet
     if config.loss not in get_args(CountLoss):
         if dirichlet:
@@ -90,11 +98,10 @@ def _check_votes(
             f"loss {config.loss!r}: expected a network with dirichlet={not dirichlet}, found one "
             f"with dirichlet={dirichlet}"
         )
-    for labels in (data.labels for data in (train, valid) if data is not None):
-        check_votes(labels.tree, labels.counts, config.loss, otherwise="binary_cross_entropy")
-        if labels.kind in get_args(Kind) and labels.kind not in _KINDS_OF_VOTES:
-            raise InputError(
-                f"loss {config.loss!r}: expected labels of kind {' or '.join(_KINDS_OF_VOTES)}, "
-                f"the votes as they were given, found kind {labels.kind!r}: the network would "
-                "learn one thing and be judged by another"
-            )
+    check_votes(labels.tree, labels.counts, config.loss, otherwise="binary_cross_entropy")
+    if labels.kind in get_args(Kind) and labels.kind not in _KINDS_OF_VOTES:
+        raise InputError(
+            f"loss {config.loss!r}: expected labels of kind {' or '.join(_KINDS_OF_VOTES)}, the "
+            f"votes as they were given, found kind {labels.kind!r}: the network would learn one "
+            "thing and be judged by another"
+        )
