@@ -8,14 +8,18 @@ from typing import Any, Literal, get_args
 from gz2tree.errors import InputError
 
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
-Columns = Literal["cumulative", "conditional", "reach"]
+Columns = Literal["cumulative", "conditional", "reach", "uncertainty"]
+CountLoss = Literal["multinomial", "dirichlet_multinomial"]
+FractionLoss = Literal[
+    "binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"
+]
 FigureName = Literal[
     "correlations", "examples", "cutouts", "history", "scatter", "calibration", "null", "tree"
 ]
 Head = Literal["pooled", "flatten", "attention"]
 Renormalised = bool | Literal["to_parent"]
 Kind = Literal["count", "weight", "fraction", "weighted_fraction", "debiased"]
-LossName = Literal["binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"]
+LossName = Literal[FractionLoss, CountLoss]
 Optimizer = Literal["adamw", "adam"]
 Pooling = Literal["average", "attention"]
 Precision = Literal["auto", "32", "bf16", "16"]
@@ -122,7 +126,11 @@ class TrainConfig:
     plateau_patience : int
     min_learning_rate : float
         Where the plateau schedule stops halving.
-    loss : {"binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"}
+    loss : str
+        On vote fractions ``"binary_cross_entropy"``, ``"squared_error"``, ``"root_squared_error"``
+        or ``"cross_entropy"``; on vote counts ``"multinomial"`` or ``"dirichlet_multinomial"``,
+        which also learns how far the votes of a question may stray from their mean. See
+        docs/votes.md.
     own_sigmoids : bool, optional
         Train each answer's own sigmoid on its cumulative label as well, as a flat head is, beside
         the product down the tree. Only for a tree of normalised sigmoids, whose conditional

@@ -23,6 +23,7 @@ from gz2tree.graph import DecisionGraph
 from gz2tree.tables import read_table, table_columns
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2, GZ2_KAGGLE
+from gz2tree.votes import log_disagreement
 
 CUMULATIVE = "cumulative"
 """The kind of labels that were tabulated as cumulative probabilities, as Kaggle's are."""
@@ -289,6 +290,8 @@ def read_labels(
     else:
         cumulative, broken = multiply_down(tree, _normalise(tree, values)), {}
     counts, miscounted = _numbers(table, counted, np.inf) if counted else (None, {})
+    if counts is not None:
+        log_disagreement(str(path), tree, counts)
     bad = miscounted | broken | bad
     labels = Labels(ids, cumulative, tree, kind if written_in is None else CUMULATIVE, counts)
     labels = _without_bad_rows(path, labels, bad, allow_bad_rows)
