@@ -22,10 +22,11 @@ def provenance() -> dict[str, Any]:
 
 
 def markdown(table: pd.DataFrame, digits: int) -> str:
-    """Lay out a table of numbers for a page."""
+    """Lay out a table of numbers for a page; columns of integers stay integers."""
     header = [str(table.index.name or ""), *map(str, table.columns)]
     rows = [
-        [str(name), *(f"{value:.{digits}f}" for value in row)] for name, *row in table.itertuples()
+        [str(name), *(str(v) if isinstance(v, int) else f"{v:.{digits}f}" for v in row)]
+        for name, *row in table.itertuples()
     ]
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -65,6 +65,15 @@ def resnet50_v1_trunk(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     return network
 
 
+def check_backbone_name(name: str) -> None:
+    """Refuse, with an InputError that names the nearest, what is no backbone."""
+    base = name.split(".")[0]
+    if not name.startswith(("hf_hub:", "hf-hub:")) and not timm.is_model(base):
+        near = difflib.get_close_matches(base, timm.list_models(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InputError(f"backbone: expected the name of a timm model, found {name!r}{hint}")
+
+
 def create_backbone(name: str, pretrained: bool | str | Path, size: int) -> nn.Module:
     """Build a timm network without its classifier.
 
@@ -88,11 +97,7 @@ def create_backbone(name: str, pretrained: bool | str | Path, size: int) -> nn.M
     InputError
         An unknown name, weights that cannot be downloaded, or a file that does not fit.
     """
-    base = name.split(".")[0]
-    if not name.startswith(("hf_hub:", "hf-hub:")) and not timm.is_model(base):
-        near = difflib.get_close_matches(base, timm.list_models(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"backbone: expected the name of a timm model, found {name!r}{hint}")
+    check_backbone_name(name)
     from_hub = pretrained is True
     known = timm.get_pretrained_cfg(name)
     fixed: dict[str, Any] = (

@@ -118,12 +118,41 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     add_options(evaluate, PredictOptions)
     commands.add_subcommand("evaluate", evaluate, help="compare predictions with labels")
 
+    calibrate = Parser(
+        description="Fit temperatures and strengths on galaxies that did not train a network, and "
+        "store them in it.",
+    )
+    _add_model(calibrate)
+    _add_data(calibrate)
+    calibrate.add_argument(
+        "--out",
+        type=Path | None,
+        default=None,
+        help="folder for the calibrated model; its own by default",
+    )
+    calibrate.add_argument("--part", choices=PARTS, help="which galaxies of the run's split")
+    add_options(calibrate, LabelOptions)
+    add_options(calibrate, PredictOptions)
+    commands.add_subcommand("calibrate", calibrate, help="fit temperatures and strengths")
+
     predict = Parser(description="Predict a catalogue of images.")
-    _add_model(predict)
+    predict.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        help="run directory, folder of a saved model, or 'default', which it is by default; "
+        "repeated, the models predict together",
+    )
     predict.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
     predict.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .fits file")
     predict.add_argument(
         "--columns", type=Columns, default="cumulative", help="probabilities to write"
+    )
+    predict.add_argument(
+        "--level",
+        type=float,
+        default=0.8,
+        help="probability within the intervals of --columns uncertainty",
     )
     predict.add_argument(
         "--flag",
@@ -236,17 +265,34 @@ def _evaluate(options: Namespace) -> None:
     )
 
 
+def _calibrate(options: Namespace) -> None:
+    labels, prediction = take(LabelOptions, options), take(PredictOptions, options)
+
+    from gz2tree.calibrating import calibrate_model
+
+    calibrate_model(
+        options.model,
+        options.labels,
+        options.images,
+        options.out,
+        part=options.part,
+        label_options=labels,
+        options=prediction,
+    )
+
+
 def _predict(options: Namespace) -> None:
     prediction = take(PredictOptions, options)
 
     from gz2tree.commands import predict_catalogue
 
     predict_catalogue(
-        options.model,
+        options.model or ["default"],
         options.images,
         options.out,
         columns=options.columns,
         flags=options.flag,
+        level=options.level,
         options=prediction,
     )
 
@@ -263,6 +309,7 @@ _COMMANDS: dict[CommandName, Callable[[Namespace], None]] = {
     "prepare": _prepare,
     "train": _train,
     "evaluate": _evaluate,
+    "calibrate": _calibrate,
     "predict": _predict,
     "plot": run_plot,
     "report": run_report,

@@ -15,7 +15,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from gz2tree.backbones import check_backbone_name
+from gz2tree.beliefs import mixture_of
 from gz2tree.binned import binned_text, evaluate_by
+from gz2tree.calibrating import catalogue_of, coverage_text, outputs_of
 from gz2tree.config import (
     ByOptions,
     Columns,
@@ -23,26 +26,36 @@ from gz2tree.config import (
     LabelOptions,
     NetworkOptions,
     PredictOptions,
+    Renormalised,
     SplitOptions,
     TrainConfig,
 )
+from gz2tree.coverage import vote_coverage
 from gz2tree.cutouts import ImageFiles
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
 from gz2tree.flags import read_flags
+from gz2tree.graph import DecisionGraph
 from gz2tree.inputs import find_model, open_labelled, read_labels_as
 from gz2tree.model import FlatNet, GalaxyTreeNet
 from gz2tree.network import GalaxyNet
-from gz2tree.prediction import predict, predict_to_file
+from gz2tree.prediction import predict_to_file
 from gz2tree.quantities import read_quantity
 from gz2tree.run import RunDirectory, versions
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
 from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables import write_table
+from gz2tree.trainable import check_loss
 from gz2tree.tree import DecisionTree
 
 _log = logging.getLogger("gz2tree")
+
+_RENORMALISED: dict[str, Renormalised] = {
+    "flat": False,
+    "flat-renormalised": True,
+    "flat-to-parent": "to_parent",
+}
 
 
 def train_run(
@@ -60,10 +73,13 @@ def train_run(
     resume: bool,
 ) -> None:
     """Train a network and leave a run directory."""
+    check_backbone_name(network.backbone)
     source = open_images(images, _wanted_cutouts(images, crop, size))
     labels = read_labels_as(labels_table, tree, label_options, source.ids)
     torch.manual_seed(config.seed)
-    model = build_network(network, tree, source.options)
+    dirichlet = config.loss == "dirichlet_multinomial"
+    model = build_network(network, tree, source.options, dirichlet=dirichlet)
+    check_loss(model, labels, config)
     options = {
         "train": asdict(config),
         "network": asdict(network),
@@ -133,8 +149,8 @@ def evaluate_model(
         if by.by
         else None
     )
-    positions = pd.Index(source.ids).get_indexer(pd.Index(labels.ids))
-    predictions = predict(model, source, options, positions=positions)
+    (output,), predicted = outputs_of([model], source, labels, options)
+    predictions = catalogue_of(predicted, output[0])
     report = evaluate(predictions, labels)
     print(report)
     described: dict[str, Any] = {
@@ -148,6 +164,10 @@ def evaluate_model(
         "precision": options.precision,
         "versions": versions(),
     }
+    if isinstance(model, GalaxyTreeNet) and predicted.counts is not None:
+        votes = vote_coverage(mixture_of(DecisionGraph(model.tree), [output]), predicted.counts)
+        print("", "votes within predictive intervals", coverage_text(votes), sep="\n")
+        described["votes"] = json.loads(votes.to_json(orient="index"))
     if by.by and quantity is not None:
         binned = evaluate_by(predictions, labels, quantity, answer, by.bins)
         print("", binned_text(binned, by.by, model.tree, answer), sep="\n")
@@ -158,23 +178,26 @@ def evaluate_model(
 
 
 def predict_catalogue(
-    model_path: str,
+    model_paths: Sequence[str],
     images: Path,
     out: Path,
     *,
     columns: Columns,
     flags: Sequence[str],
+    level: float,
     options: PredictOptions,
 ) -> None:
-    """Write a catalogue of predictions."""
-    model, _ = find_model(model_path)
-    wanted = read_flags(flags, model.tree)
-    n = predict_to_file(model, images, out, options, columns=columns, flags=wanted)
+    """Write a catalogue of predictions, of one model or of several together."""
+    models = [find_model(path)[0] for path in model_paths]
+    wanted = read_flags(flags, models[0].tree)
+    n = predict_to_file(models, images, out, options, columns=columns, flags=wanted, level=level)
     print(f"{n:,} galaxies in {out}")
 
 
-def build_network(options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOptions) -> GalaxyNet:
-    """Build the network that the options name."""
+def build_network(
+    options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOptions, *, dirichlet: bool = False
+) -> GalaxyNet:
+    """Build the network that the options name; a tree with or without strengths."""
     pretrained = options.pretrained
     if options.model == "tree":
         return GalaxyTreeNet(
@@ -184,12 +207,13 @@ def build_network(options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOp
             options.activation,
             cutouts,
             pooling=options.pooling,
+            dirichlet=dirichlet,
         )
     return FlatNet(
         options.backbone,
         tree,
         pretrained,
-        renormalised=options.model == "flat-renormalised",
+        renormalised=_RENORMALISED[options.model],
         head=options.head,
         cutouts=cutouts,
     )
@@ -200,6 +224,8 @@ def _wanted_cutouts(images: Path, crop: int | None, size: int | None) -> CutoutO
     if crop is None and size is None:
         return None
     given = {name: value for name, value in (("crop", crop), ("size", size)) if value is not None}
+    # Checked as far as it can be before any data is opened.
+    CutoutOptions(**{"crop": max(CutoutOptions.crop, size or 0), "size": 1} | given)
     found = open_images(images)
     return (
         replace(found.options, **given)

@@ -9,16 +9,22 @@ from gz2tree.errors import InputError
 
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
 CommandName = Literal[
-    "tree", "simulate", "prepare", "train", "evaluate", "predict", "plot", "report", "demo"
+    "tree", "simulate", "prepare", "train", "evaluate", "calibrate", "predict", "plot", "report",
+    "demo",
+]  # fmt: skip
+Columns = Literal["cumulative", "conditional", "reach", "uncertainty"]
+CountLoss = Literal["multinomial", "dirichlet_multinomial"]
+FractionLoss = Literal[
+    "binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"
 ]
-Columns = Literal["cumulative", "conditional", "reach"]
 FigureName = Literal[
     "correlations", "examples", "cutouts", "history", "scatter", "agreement", "calibration",
     "null", "by", "purity", "galaxies", "tree",
 ]  # fmt: skip
 Head = Literal["pooled", "flatten", "attention"]
+Renormalised = bool | Literal["to_parent"]
 Kind = Literal["count", "weight", "fraction", "weighted_fraction", "debiased"]
-LossName = Literal["binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"]
+LossName = Literal[FractionLoss, CountLoss]
 Optimizer = Literal["adamw", "adam"]
 Pooling = Literal["average", "attention"]
 Precision = Literal["auto", "32", "bf16", "16"]
@@ -125,7 +131,11 @@ class TrainConfig:
     plateau_patience : int
     min_learning_rate : float
         Where the plateau schedule stops halving.
-    loss : {"binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"}
+    loss : str
+        On vote fractions ``"binary_cross_entropy"``, ``"squared_error"``, ``"root_squared_error"``
+        or ``"cross_entropy"``; on vote counts ``"multinomial"`` or ``"dirichlet_multinomial"``,
+        which also learns how far the votes of a question may stray from their mean. See
+        docs/votes.md.
     own_sigmoids : bool, optional
         Train each answer's own sigmoid on its cumulative label as well, as a flat head is, beside
         the product down the tree. Only for a tree of normalised sigmoids, whose conditional
@@ -383,9 +393,10 @@ class NetworkOptions:
 
     Parameters
     ----------
-    model : {"tree", "flat", "flat-renormalised"}
+    model : {"tree", "flat", "flat-renormalised", "flat-to-parent"}
         One softmax head for each question, joined by the decision tree; or a flat head of
-        sigmoids, as it is or divided by each question's sum.
+        sigmoids: as it is, divided by each question's sum, or so that each question's answers sum
+        to the probability that it was asked.
     backbone : str
         Any backbone of timm by name, or resnet50_v1.
     pretrained : bool or str
@@ -401,7 +412,7 @@ class NetworkOptions:
         feature map; or on features pooled by attention for each question.
     """
 
-    model: Literal["tree", "flat", "flat-renormalised"] = "tree"
+    model: Literal["tree", "flat", "flat-renormalised", "flat-to-parent"] = "tree"
     backbone: str = "resnet50"
     pretrained: bool | str = True
     activation: Activation = "normalised_sigmoid"

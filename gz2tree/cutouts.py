@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from gz2tree.config import CutoutOptions
-from gz2tree.decoding import UnreadableImage, file_bytes, read_cutout
+from gz2tree.decoding import UnreadableImage, check_bytes, file_bytes, read_cutout
 from gz2tree.errors import InputError, first_few
 
 __all__ = [
@@ -134,7 +134,11 @@ class ImageFiles:
         if self._is_folder:
             return file_bytes(self.path / self.names[position])
         try:
-            return self._open_archive().read(self.names[position])
+            archive = self._open_archive()
+            check_bytes(archive.getinfo(self.names[position]).file_size)
+            return archive.read(self.names[position])
+        except UnreadableImage:
+            raise
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise UnreadableImage(f"cannot be read: {error}") from error
 

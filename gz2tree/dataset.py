@@ -18,7 +18,7 @@ from gz2tree.matching import which_have
 from gz2tree.store import CutoutStore
 
 
-class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
+class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """The galaxies that have both a cutout and labels, in the order of the labels.
 
     Parameters
@@ -56,6 +56,10 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
         if given is None:
             given = np.full((len(labels), len(labels.tree.questions)), np.nan)
         self._given_reach = torch.from_numpy(given).float()  # (n, n_questions)
+        counts = labels.counts
+        if counts is None:
+            counts = np.full(labels.cumulative.shape, np.nan)
+        self._counts = torch.from_numpy(counts).float()  # (n, n_answers)
 
     @classmethod
     def join(cls, *several: LabelledCutouts) -> LabelledCutouts:
@@ -115,7 +119,7 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
         taken._set(labels, self._store_of[rows], self._row_in_store[rows])
         return taken
 
-    def __getitem__(self, rows: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, rows: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return a batch.
 
         Parameters
@@ -127,6 +131,7 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
         images : Tensor, uint8, shape (N, 3, H, W)
         targets : Tensor, float32, shape (N, n_answers), NaN where not measured
         given_reach : Tensor, float32, shape (N, n_questions), NaN where it is the network's own
+        counts : Tensor, float32, shape (N, n_answers), votes, NaN where unknown
         """
         store_of, row_in_store = self._store_of[rows], self._row_in_store[rows]
         size = self.options.size
@@ -135,4 +140,4 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor]]):
             here = store_of == number
             cutouts[here] = self.stores[number].array[row_in_store[here]]
         images = torch.from_numpy(cutouts).permute(0, 3, 1, 2)
-        return images, self._targets[rows], self._given_reach[rows]
+        return images, self._targets[rows], self._given_reach[rows], self._counts[rows]

@@ -23,6 +23,7 @@ from gz2tree.graph import DecisionGraph
 from gz2tree.tables import read_table, table_columns
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2, GZ2_KAGGLE
+from gz2tree.votes import log_disagreement
 
 CUMULATIVE = "cumulative"
 """The kind of labels that were tabulated as cumulative probabilities, as Kaggle's are."""
@@ -289,6 +290,8 @@ def read_labels(
     else:
         cumulative, broken = multiply_down(tree, _normalise(tree, values)), {}
     counts, miscounted = _numbers(table, counted, np.inf) if counted else (None, {})
+    if counts is not None:
+        log_disagreement(str(path), tree, counts)
     bad = miscounted | broken | bad
     labels = Labels(ids, cumulative, tree, kind if written_in is None else CUMULATIVE, counts)
     labels = _without_bad_rows(path, labels, bad, allow_bad_rows)
@@ -385,10 +388,12 @@ def _choose_ids(
         matches = {column: int(table[column].isin(images).sum()) for column in candidates}
         chosen = next((column for column in candidates if matches[column]), chosen)
         if not matches[chosen]:
+            examples = list(table[chosen][:2])
+            floats = all(str(example).endswith(".0") for example in examples)
             raise InputError(
                 f"{path}: no id matches an image: column {chosen} has e.g. "
-                f"{first_few(list(table[chosen][:2]))}, images are called e.g. "
-                f"{first_few(sorted(images)[:2])}"
+                f"{first_few(examples)}{' (floating-point numbers?)' if floats else ''}, images "
+                f"are called e.g. {first_few(sorted(images)[:2])}"
             )
         # Small numbers are ids of other galaxies elsewhere: a few matches may be accidents.
         few = matches[chosen] < 0.5 * min(len(table), len(images))

@@ -80,7 +80,7 @@ class StepOrder(Sampler[list[int]]):
         return self.batches_per_epoch
 
 
-class ResumableLoader(DataLoader[tuple[Tensor, Tensor, Tensor]]):
+class ResumableLoader(DataLoader[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """A loader whose state is the number of steps taken, kept in Lightning's checkpoints.
 
     Parameters

@@ -1,7 +1,8 @@
 """Losses between predicted and voted probabilities: pure functions.
 
-Every loss takes targets with NaN where an answer was not measured; such cells contribute exactly 0
-to the loss and to its gradient. All are means over the measured cells of a batch.
+Every loss takes targets with NaN where an answer was not measured, and a mask of what was measured
+if that is known otherwise; other cells contribute exactly 0 to the loss and to its gradient. All
+are means over the measured cells of a batch. Losses on votes are in `gz2tree.likelihoods`.
 """
 
 from __future__ import annotations
@@ -12,43 +13,49 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gz2tree.config import LossName
+from gz2tree.config import FractionLoss
 
 
-def squared_error(cumulative: Tensor, target: Tensor) -> Tensor:
+def squared_error(cumulative: Tensor, target: Tensor, measured: Tensor | None = None) -> Tensor:
     """Mean squared error.
 
     Parameters
     ----------
     cumulative : Tensor, shape (N, n_answers), in [0, 1]
     target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
+    measured : Tensor of bool, shape (N, n_answers), optional
 
     Returns
     -------
     loss : Tensor, scalar
     """
-    return _mean_of_measured(lambda p, t: (p - t).square(), cumulative, target)
+    return _mean_of_measured(lambda p, t: (p - t).square(), cumulative, target, measured)
 
 
-def root_squared_error(cumulative: Tensor, target: Tensor) -> Tensor:
+def root_squared_error(
+    cumulative: Tensor, target: Tensor, measured: Tensor | None = None
+) -> Tensor:
     """Root of the mean squared error of a batch, the student paper's loss and Kaggle's score.
 
     Parameters
     ----------
     cumulative : Tensor, shape (N, n_answers), in [0, 1]
     target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
+    measured : Tensor of bool, shape (N, n_answers), optional
 
     Returns
     -------
     loss : Tensor, scalar
     """
-    mean = squared_error(cumulative, target)
+    mean = squared_error(cumulative, target, measured)
     # The slope of the root is infinite at 0: a perfect batch would give NaN.
     wrong = mean > 0
     return torch.where(wrong, torch.where(wrong, mean, 1.0).sqrt(), 0.0)
 
 
-def binary_cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
+def binary_cross_entropy(
+    cumulative: Tensor, target: Tensor, measured: Tensor | None = None
+) -> Tensor:
     """Mean of -t log p - (1 - t) log(1 - p), every answer a yes or no of its own.
 
     Logarithms are cut off at -100, as in ``torch.nn.BCELoss``, so that probabilities of exactly 0
@@ -58,17 +65,18 @@ def binary_cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
     ----------
     cumulative : Tensor, shape (N, n_answers), in [0, 1]
     target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
+    measured : Tensor of bool, shape (N, n_answers), optional
 
     Returns
     -------
     loss : Tensor, scalar
     """
     return _mean_of_measured(
-        lambda p, t: F.binary_cross_entropy(p, t, reduction="none"), cumulative, target
+        lambda p, t: F.binary_cross_entropy(p, t, reduction="none"), cumulative, target, measured
     )
 
 
-def cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
+def cross_entropy(cumulative: Tensor, target: Tensor, measured: Tensor | None = None) -> Tensor:
     """Mean of -t log p: answers of a question as alternatives, each question weighted by reach.
 
     With the reach of every question given by the votes, as `fit` does it, this is, up to a
@@ -81,6 +89,7 @@ def cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
     ----------
     cumulative : Tensor, shape (N, n_answers), in [0, 1]
     target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
+    measured : Tensor of bool, shape (N, n_answers), optional
 
     Returns
     -------
@@ -91,10 +100,11 @@ def cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
         lambda p, t: t * F.binary_cross_entropy(p, torch.ones_like(p), reduction="none"),
         cumulative,
         target,
+        measured,
     )
 
 
-LOSSES: dict[LossName, Callable[[Tensor, Tensor], Tensor]] = {
+LOSSES: dict[FractionLoss, Callable[..., Tensor]] = {
     "squared_error": squared_error,
     "root_squared_error": root_squared_error,
     "binary_cross_entropy": binary_cross_entropy,
@@ -103,9 +113,13 @@ LOSSES: dict[LossName, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def _mean_of_measured(
-    cell: Callable[[Tensor, Tensor], Tensor], cumulative: Tensor, target: Tensor
+    cell: Callable[[Tensor, Tensor], Tensor],
+    cumulative: Tensor,
+    target: Tensor,
+    measured: Tensor | None,
 ) -> Tensor:
-    measured = ~target.isnan()
+    known = ~target.isnan()
+    measured = known if measured is None else known & measured
     # Unmeasured cells are replaced before the loss: NaN times a mask of 0 is still NaN.
     losses = cell(cumulative, torch.where(measured, target, 0.0).to(cumulative.dtype))
     return torch.where(measured, losses, 0.0).sum() / measured.sum().clamp(min=1)

@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import torch
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from torch import Tensor, nn
 
-from gz2tree.config import Activation, CutoutOptions, Head, Pooling
+from gz2tree.calibration import Calibration
+from gz2tree.config import Activation, CutoutOptions, Head, Pooling, Renormalised
 from gz2tree.errors import InputError
 from gz2tree.graph import LEAST
 from gz2tree.labels import Labels
 from gz2tree.network import DEFAULT_MODEL, DEFAULT_NAME, GalaxyNet
+from gz2tree.strength import StrengthHeads
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
 
@@ -49,6 +51,12 @@ class GalaxyTreeNet(GalaxyNet):
         Normalisation of the RGB channels; the backbone's own by default.
     pooling : {"average", "attention"}
         One average of the feature map for all heads, or `QuestionPooling`.
+    dirichlet : bool
+        Give each question a strength as well (`StrengthHeads`): the conditional answers are then
+        the mean of a Dirichlet distribution with concentrations strength x conditional, and what
+        is said of cumulative probabilities does not change. See docs/votes.md.
+    calibration : Calibration or dict, optional
+        What was fitted after training; see `gz2tree.calibration`.
 
     Raises
     ------
@@ -77,6 +85,8 @@ class GalaxyTreeNet(GalaxyNet):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         pooling: Pooling = "average",
+        dirichlet: bool = False,
+        calibration: Calibration | dict[str, Any] | None = None,
     ) -> None:
         super().__init__(backbone, tree, pretrained, activation, cutouts, kind, training, mean, std)
         if pooling not in get_args(Pooling):
@@ -84,10 +94,50 @@ class GalaxyTreeNet(GalaxyNet):
                 f"pooling: expected one of {', '.join(get_args(Pooling))}, found {pooling!r}"
             )
         self._add_heads(pooling)
+        self.strengths = None
+        if dirichlet:
+            width = cast(nn.Linear, self.heads[0]).in_features
+            self.strengths = StrengthHeads(width, len(tree.questions))
+        if isinstance(calibration, dict):
+            calibration = Calibration.from_dict(calibration, tree)
+        self.calibration = calibration
+
+    @property
+    def dirichlet(self) -> bool:
+        """Whether the network gives each question a strength."""
+        return self.strengths is not None
 
     def config(self) -> dict[str, Any]:
         """Return all that is needed to build the network again, as JSON values."""
-        return super().config() | {"pooling": "average" if self.attention is None else "attention"}
+        calibrated = self.calibration.to_dict(self.tree) if self.calibration else None
+        return super().config() | {
+            "pooling": "average" if self.attention is None else "attention",
+            "dirichlet": self.dirichlet,
+            "calibration": calibrated,
+        }
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits of all answers, and the strength of each question.
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+
+        Returns
+        -------
+        logits : Tensor, shape (N, n_answers)
+        strength : Tensor, shape (N, n_questions), or None
+            As trained, before any calibration; None without ``dirichlet=True``.
+        """
+        features = self._features_by_question(images)
+        strength = None if self.strengths is None else self.strengths(features)
+        return self._logits_by_question(features), strength
+
+    def calibrated_strength(self, logits: Tensor, strength: Tensor | None) -> Tensor | None:
+        """Strengths after calibration of `outputs`; None if there are none at all."""
+        if self.calibration is None:
+            return strength
+        return self.calibration.strengthen(strength, logits.to(torch.float32))
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits of all answers, question by question.
@@ -100,7 +150,7 @@ class GalaxyTreeNet(GalaxyNet):
         -------
         logits : Tensor, shape (N, n_answers)
         """
-        return self._logits_by_question(images)
+        return self._logits_by_question(self._features_by_question(images))
 
     def conditional(self, images: Tensor) -> Tensor:
         """Conditional probabilities: P(answer | its question was asked).
@@ -113,7 +163,11 @@ class GalaxyTreeNet(GalaxyNet):
         -------
         conditional : Tensor, shape (N, n_answers), in [0, 1]
         """
-        return self.graph.conditional(self.logits(images))
+        return self._calibrated_conditional(self.logits(images))
+
+    def _calibrated_conditional(self, logits: Tensor) -> Tensor:
+        conditional = self.graph.conditional(logits)
+        return self.calibration.temper(self.graph, conditional) if self.calibration else conditional
 
     def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Cumulative probabilities: P(question was asked and answered so).
@@ -132,7 +186,7 @@ class GalaxyTreeNet(GalaxyNet):
 
     def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Turn logits of all answers into cumulative probabilities; shapes as in `forward`."""
-        return self.graph.cumulative(self.graph.conditional(logits), given_reach)
+        return self.graph.cumulative(self._calibrated_conditional(logits), given_reach)
 
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases to the mean conditional answers, weighted by reach."""
@@ -150,9 +204,11 @@ class FlatNet(GalaxyNet):
     ----------
     backbone, tree, pretrained, cutouts, kind, training, mean, std
         As in `GalaxyTreeNet`. The tree only names the answers here.
-    renormalised : bool
-        Divide each question's sigmoids by their sum, so that they sum to 1 (the student paper's
-        reading). Such a head cannot represent a null label.
+    renormalised : bool or "to_parent"
+        Divide each question's sigmoids by their sum: the student paper's renormalisation, which
+        can be read in two ways. True: every question's answers sum to 1; such a head cannot
+        represent a null label, nor reach the paper's score. "to_parent": they sum to the
+        probability that the question was asked, which makes it a tree.
     head : {"pooled", "flatten", "attention"}
         A linear layer on the pooled features; the paper's, on the flattened feature map, for
         cutouts of ``cutouts.size``; or one for each question, on features pooled for it as in
@@ -174,7 +230,7 @@ class FlatNet(GalaxyNet):
         backbone: str = "resnet50",
         tree: DecisionTree = GZ2_KAGGLE,
         pretrained: bool | str | Path = True,
-        renormalised: bool = False,
+        renormalised: Renormalised = False,
         head: Head = "pooled",
         cutouts: CutoutOptions = CutoutOptions(),
         kind: str | None = None,
@@ -184,6 +240,10 @@ class FlatNet(GalaxyNet):
     ) -> None:
         if head not in get_args(Head):
             raise InputError(f"head: expected one of {', '.join(get_args(Head))}, found {head!r}")
+        if renormalised not in (False, True, "to_parent"):
+            raise InputError(
+                f"renormalised: expected False, True or 'to_parent', found {renormalised!r}"
+            )
         super().__init__(
             backbone, tree, pretrained, "normalised_sigmoid", cutouts, kind, training, mean, std
         )
@@ -219,7 +279,7 @@ class FlatNet(GalaxyNet):
         logits : Tensor, shape (N, n_answers)
         """
         if self.head_name == "attention":
-            return self._logits_by_question(images)
+            return self._logits_by_question(self._features_by_question(images))
         if self.head_name == "pooled":
             return self.head(self.features(images))
         flat = self.forward_features(images).flatten(1)  # (N, num_features * h * w)
@@ -231,13 +291,16 @@ class FlatNet(GalaxyNet):
         return self.head(flat)
 
     def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
-        """Probabilities, meant as cumulative ones; the tree's sums hold only by accident.
+        """Probabilities, meant as cumulative ones.
+
+        Unless `renormalised` is "to_parent", the tree's sums hold only by accident.
 
         Parameters
         ----------
         images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
         given_reach : Tensor, optional
-            Ignored: a flat network has no conditional answers that a reach could multiply.
+            Ignored unless `renormalised` is "to_parent": other flat networks have no conditional
+            answers that a reach could multiply.
 
         Returns
         -------
@@ -247,6 +310,8 @@ class FlatNet(GalaxyNet):
 
     def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Turn logits of all answers into probabilities; shapes as in `forward`."""
+        if self.renormalised == "to_parent":
+            return self.graph.cumulative(self.graph.conditional(logits), given_reach)
         if self.renormalised:
             return self.graph.conditional(logits)
         return torch.sigmoid(logits if logits.dtype == torch.float64 else logits.float())

@@ -139,13 +139,15 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             self.attention = QuestionPooling(width, len(self.tree.questions))
         self.heads = nn.ModuleList(nn.Linear(width, len(q)) for q in self.tree.questions)
 
-    def _logits_by_question(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, n_answers)."""
+    def _features_by_question(self, images: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) -> for each question (N, its heads' in_features)."""
         if self.attention is None:
-            features = [self.features(images)] * len(self.heads)  # of (N, n_pooled_features)
-        else:
-            of_questions = self.attention(self.forward_features(images))
-            features = list(of_questions.unbind(1))  # of (N, num_features)
+            return [self.features(images)] * len(self.heads)  # of (N, n_pooled_features)
+        of_questions = self.attention(self.forward_features(images))
+        return list(of_questions.unbind(1))  # of (N, num_features)
+
+    def _logits_by_question(self, features: list[Tensor]) -> Tensor:
+        """Features of each question -> (N, n_answers)."""
         return torch.cat([h(f) for h, f in zip(self.heads, features, strict=True)], -1)
 
     def _set_biases(self, biases: Tensor) -> None:
@@ -159,6 +161,14 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
     def logits(self, images: Tensor) -> Tensor:
         """Logits of all answers."""
         raise NotImplementedError
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits of all answers, and the strength of each question if the network gives one."""
+        return self.logits(images), None
+
+    def calibrated_strength(self, logits: Tensor, strength: Tensor | None) -> Tensor | None:
+        """Strengths of `outputs` after calibration, as the subclass understands it."""
+        return strength
 
     def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Turn logits into cumulative probabilities, as the subclass understands them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
 from collections.abc import Sequence
@@ -27,12 +28,19 @@ _SWITCHES = {
 class Parser(ArgumentParser):
     """jsonargparse's parser, with dashes in option names and errors of one line."""
 
+    def __init__(self, **options: Any) -> None:
+        # A new option would otherwise change what an abbreviation means.
+        super().__init__(allow_abbrev=False, **options)
+
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Print what is wrong with the options, and exit with 2."""
         text = " ".join(message.split())
         commands = "|".join(get_args(CommandName))
         text = re.sub(rf"(?<=[ \"])(?:{commands})\.(\w+)(?=[\",]|$)", r"--\1", text)
         text = re.sub(r"<class '(\w+)'>", r"\1", text)
+        if unknown := re.match(r"unrecognized arguments: (--\w+)", text):
+            near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1)
+            text += f"; did you mean {near[0]}?" if near else ""
         print("error:", _with_dashes(text), file=sys.stderr)
         raise SystemExit(2)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gz2tree.augment import orientations
+from gz2tree.beliefs import check_together, check_uncertain, mixture_of, uncertainty_columns
 from gz2tree.config import Columns, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
@@ -30,8 +31,13 @@ from gz2tree.version import __version__
 _log = logging.getLogger("gz2tree")
 
 
+Models = GalaxyNet | Sequence[GalaxyNet]
+Output = tuple[Tensor, Tensor | None]
+"""Cumulative answers (N, n_answers) and strengths (N, n_questions), on the CPU."""
+
+
 def predict(
-    model: GalaxyNet,
+    model: Models,
     images: CutoutSource | str | Path,
     options: PredictOptions = PredictOptions(),
     *,
@@ -42,7 +48,8 @@ def predict(
 
     Parameters
     ----------
-    model : GalaxyTreeNet or FlatNet
+    model : GalaxyTreeNet or FlatNet, or a sequence of them
+        Of several the mean is predicted; they have one tree and one crop and size of cutouts.
     images : CutoutStore, ImageFiles, str or Path
         Cutouts of the model's crop and size; a path is that of a store, a folder or a zip file.
     options : PredictOptions
@@ -61,19 +68,21 @@ def predict(
     InputError
         Cutouts of another crop or size, no images, or none that can be read.
     """
-    images = _opened(images, model)
-    pieces = list(_catalogue_pieces(model, images, options, "cumulative", positions, progress))
+    models = _models(model)
+    images = _opened(images, models)
+    pieces = list(_catalogue_pieces(models, images, options, "cumulative", positions, progress))
     return pd.concat(pieces, ignore_index=True)
 
 
 def predict_to_file(
-    model: GalaxyNet,
+    model: Models,
     images: CutoutSource | str | Path,
     out: Path,
     options: PredictOptions = PredictOptions(),
     *,
     columns: Columns = "cumulative",
     flags: Sequence[Flag] = (),
+    level: float = 0.8,
     progress: bool = True,
 ) -> int:
     """Write a catalogue of predictions, batch by batch.
@@ -85,12 +94,15 @@ def predict_to_file(
     out : Path
         ``.parquet``, ``.csv`` (Kaggle's submission format if the tree is Kaggle's) or ``.fits``.
         The file appears when it is complete.
-    columns : {"cumulative", "conditional", "reach"}
-        What to write of each answer, or (reach) of each question; the latter two are a suffix in
-        the column names. Conditional probabilities of a question that is not reached are NaN.
+    columns : {"cumulative", "conditional", "reach", "uncertainty"}
+        What to write of each answer, or (reach) of each question; the latter two of the first three
+        are a suffix in the column names. Conditional probabilities of a question that is not
+        reached are NaN. Uncertainty: see `gz2tree.beliefs.uncertainty_columns`.
     flags : sequence of Flag
         A boolean column for each, set by the cumulative probability whatever `columns` says, after
         the gate. How many galaxies have it is logged.
+    level : float, in (0, 1)
+        Probability within the intervals that ``columns="uncertainty"`` writes.
 
     Returns
     -------
@@ -100,25 +112,27 @@ def predict_to_file(
     Raises
     ------
     InputError
-        As in `predict`; an unknown format; ``conditional`` or ``reach`` of a flat network.
+        As in `predict`; an unknown format; ``conditional`` or ``reach`` of a flat network;
+        ``uncertainty`` of one network that gives no strengths.
     """
     table_format(out)
-    images = _opened(images, model)
-    if columns != "cumulative" and not isinstance(model, GalaxyTreeNet):
-        raise InputError(
-            f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
-            "GalaxyTreeNet has"
-        )
+    models = _models(model)
+    _check_columns(models, columns)
+    images = _opened(images, models)
+    tree = models[0].tree
     provenance = {
-        "model": f"{type(model).__name__} {model.backbone_name}",
-        "tree": model.tree.name,
-        "kind": model.kind or "untrained",
+        "model": ", ".join(f"{type(m).__name__} {m.backbone_name}" for m in models),
+        "tree": tree.name,
+        "kind": ", ".join(dict.fromkeys(m.kind or "untrained" for m in models)),
         "version": __version__,
     }
+    if columns == "uncertainty":
+        provenance["level"] = f"{level:g}"
     written = 0
     flagged = dict.fromkeys((flag.column for flag in flags), 0)
     with TableWriter(out, provenance) as writer:
-        for piece in _catalogue_pieces(model, images, options, columns, None, progress, flags):
+        pieces = _catalogue_pieces(models, images, options, columns, None, progress, flags, level)
+        for piece in pieces:
             writer.write(piece)
             written += len(piece)
             for column in flagged:
@@ -127,17 +141,34 @@ def predict_to_file(
         _log.info(
             "%s: %s of %s galaxies, %s at least %g",
             flag.column, f"{flagged[flag.column]:,}", f"{written:,}",
-            model.tree.columns[flag.answer], flag.threshold,
+            tree.columns[flag.answer], flag.threshold,
         )  # fmt: skip
     return written
 
 
-def _opened(images: CutoutSource | str | Path, model: GalaxyNet) -> CutoutSource:
-    return open_images(images, model.cutouts) if isinstance(images, str | Path) else images
+def _models(model: Models) -> list[GalaxyNet]:
+    models = [model] if isinstance(model, GalaxyNet) else list(model)
+    check_together(models)
+    return models
+
+
+def _opened(images: CutoutSource | str | Path, models: Sequence[GalaxyNet]) -> CutoutSource:
+    return open_images(images, models[0].cutouts) if isinstance(images, str | Path) else images
+
+
+def _check_columns(models: Sequence[GalaxyNet], columns: Columns) -> None:
+    if columns == "uncertainty":
+        check_uncertain(models)
+    for model in models:
+        if columns != "cumulative" and not isinstance(model, GalaxyTreeNet):
+            raise InputError(
+                f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
+                "GalaxyTreeNet has"
+            )
 
 
 def column_names(tree: DecisionTree, columns: Columns) -> list[str]:
-    """Names of the probability columns of a catalogue."""
+    """Names of the probability columns of a catalogue; without those of uncertainty."""
     if columns == "cumulative":
         return list(tree.columns)
     stems = tree.columns if columns == "conditional" else tree.question_columns
@@ -145,62 +176,71 @@ def column_names(tree: DecisionTree, columns: Columns) -> list[str]:
 
 
 def _catalogue_pieces(
-    model: GalaxyNet,
+    models: Sequence[GalaxyNet],
     images: CutoutSource,
     options: PredictOptions,
     columns: Columns,
     positions: ArrayLike | None,
     progress: bool,
     flags: Sequence[Flag] = (),
+    level: float = 0.8,
 ) -> Iterator[pd.DataFrame]:
-    names = column_names(model.tree, columns)
-    graph = DecisionGraph(model.tree)  # on the CPU, as the predictions are
-    for ids, cumulative in predict_batches(model, images, options, positions, progress):
+    tree = models[0].tree
+    graph = DecisionGraph(tree)  # on the CPU, as the predictions are
+    for ids, outputs in predict_batches(models, images, options, positions, progress):
+        cumulative = torch.stack([answers for answers, _ in outputs]).mean(0)
         values = cumulative
         if columns == "conditional":
             values = graph.condition(cumulative)
         elif columns == "reach":
             values = graph.reach(cumulative)
-        piece = pd.DataFrame(values.numpy(), columns=names)
-        piece.insert(0, model.tree.id_column, ids)
+        if columns == "uncertainty":
+            piece = uncertainty_columns(mixture_of(graph, outputs), level)
+        else:
+            piece = pd.DataFrame(values.numpy(), columns=column_names(tree, columns))
+        piece.insert(0, tree.id_column, ids)
         for flag in flags:
             piece[flag.column] = flag.of(cumulative.numpy())
         yield piece
 
 
 def predict_batches(
-    model: GalaxyNet,
+    models: Sequence[GalaxyNet],
     images: CutoutSource,
     options: PredictOptions,
     positions: ArrayLike | None = None,
     progress: bool = True,
-) -> Iterator[tuple[NDArray[np.object_], Tensor]]:
+) -> Iterator[tuple[NDArray[np.object_], list[Output]]]:
     """Predict batch by batch; the parameters are those of `predict`.
 
     Yields
     ------
     ids : array of str, shape (N,)
-    cumulative : Tensor, float32, shape (N, n_answers), in [0, 1], on the CPU
+    outputs : list of (cumulative, strength), one for each model
+        Tensors of float32 on the CPU, of shapes (N, n_answers) and (N, n_questions); the strength
+        is that after calibration, None if the network gives none.
     """
-    if images.options != model.cutouts:
-        raise InputError(f"cutouts: expected the model's {model.cutouts}, found {images.options}")
+    cutouts = models[0].cutouts
+    if images.options != cutouts:
+        raise InputError(f"cutouts: expected the model's {cutouts}, found {images.options}")
     device = _device(options.device)
     total = len(images) if positions is None else len(np.asarray(positions))
     if total == 0:
         raise InputError("expected images to predict, found none")
-    if model.untrained:
-        _log.warning(
-            "this model was trained without %d of its %d answers; what it says of them means "
-            "nothing: %s",
-            len(model.untrained), len(model.tree), ", ".join(model.untrained),
-        )  # fmt: skip
+    for model in models:
+        if model.untrained:
+            _log.warning(
+                "this model was trained without %d of its %d answers; what it says of them means "
+                "nothing: %s",
+                len(model.untrained), len(model.tree), ", ".join(model.untrained),
+            )  # fmt: skip
     problems: list[tuple[str, str]] = []
-    network = _Predictor(model, device, options)
+    networks = [_Predictor(model, device, options) for model in models]
     with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
         for batch in images.batches(positions, options.batch_size, options.workers):
             problems += [(images.ids[position], text) for position, text in batch.problems]
             if len(batch.positions):
-                yield images.ids[batch.positions], network(batch.cutouts)
+                yield images.ids[batch.positions], [n(batch.cutouts) for n in networks]
             bar.update(len(batch.positions) + len(batch.problems))
     if len(problems) == total:
         raise InputError(
@@ -232,18 +272,23 @@ class _Predictor:
         self.model = model.eval().to(device).to(memory_format=self.layout)
 
     @torch.inference_mode()
-    def __call__(self, cutouts: Tensor) -> Tensor:
-        """uint8 (N, H, W, 3) -> cumulative (N, n_answers)."""
+    def __call__(self, cutouts: Tensor) -> Output:
+        """uint8 (N, H, W, 3) -> cumulative (N, n_answers), strength (N, n_questions) or None."""
         images = cutouts.to(self.device).permute(0, 3, 1, 2).float() / 255  # (N, 3, H, W)
-        total = torch.zeros((), device=self.device)
+        total, strengths = torch.zeros((), device=self.device), []
         with autocast(self.device, self.precision):
             for view in orientations(images, self.options.views, self.model.view_angle):
-                total = total + self.model(view.contiguous(memory_format=self.layout))
+                logits, strength = self.model.outputs(view.contiguous(memory_format=self.layout))
+                total = total + self.model.cumulative(logits)
+                strength = self.model.calibrated_strength(logits, strength)
+                if strength is not None:
+                    strengths.append(strength.log())
         # The tree's sums are linear, so the mean of consistent views is consistent.
         mean = total / self.options.views
         if self.options.gate > 0:
             mean = self.model.gate(mean, self.options.gate)
-        return mean.cpu()
+        typical = torch.stack(strengths).mean(0).exp().cpu() if strengths else None
+        return mean.cpu(), typical
 
 
 def most_probable_path(tree: DecisionTree, cumulative: ArrayLike) -> list[tuple[int, float]]:

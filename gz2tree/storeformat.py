@@ -94,10 +94,15 @@ class StoreHeader:
                     f"expected a store of format {FORMAT}, {folder} has format "
                     f"{content['format']}: it was written by gz2tree {content.get('gz2tree')}"
                 )
-            return cls(**content)
+            header = cls(**content)
+            for name, kind in cls.__annotations__.items():
+                value = getattr(header, name)
+                if type(value).__name__ != kind:
+                    raise TypeError(f"{name}: expected {kind}, found {value!r}")
+            return header
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"expected a prepared store, {folder} has no {HEADER}") from None
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} does not describe a store: {error}") from error
 
     def write(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import lightning as L
 import numpy as np
@@ -24,15 +24,17 @@ from torchmetrics import MeanMetric
 
 from gz2tree.augment import RandomView, orientations
 from gz2tree.callbacks import ProgressBar, RunKeeper
-from gz2tree.config import TrainConfig
+from gz2tree.config import CountLoss, FractionLoss, TrainConfig
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
+from gz2tree.likelihoods import COUNT_LOSSES, asked_of
 from gz2tree.loaders import GalaxyData
 from gz2tree.losses import LOSSES
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.precision import choose_precision, memory_format
 from gz2tree.run import RunDirectory
+from gz2tree.trainable import check_training, has_own_sigmoids
 
 _LIGHTNING_PRECISION: Mapping[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
@@ -80,28 +82,7 @@ def fit(
     checkpoint, also from within an epoch, is therefore the run that was not interrupted; on a CPU
     with ``precision="32"`` and ``deterministic=True`` to the last bit.
     """
-    _check_data(model, train, valid)
-    if config.loss == "cross_entropy" and not isinstance(model, GalaxyTreeNet):
-        raise InputError(
-            "loss 'cross_entropy': expected a GalaxyTreeNet, whose answers compete within their "
-            f"question, found a {type(model).__name__}, which would raise them all; "
-            "'binary_cross_entropy' fits"
-        )
-    if config.own_sigmoids and not _has_own_sigmoids(model):
-        raise InputError(
-            "own_sigmoids: expected a GalaxyTreeNet with activation 'normalised_sigmoid', found a "
-            f"{type(model).__name__} with {model.graph.activation!r}"
-        )
-    if config.own_sigmoids and config.loss == "cross_entropy":
-        raise InputError(
-            "own_sigmoids: expected another loss than 'cross_entropy', which would raise them all; "
-            "'binary_cross_entropy' fits"
-        )
-    if valid is None and (config.schedule == "plateau" or config.early_stopping is not None):
-        raise InputError(
-            "the plateau schedule and early stopping go by the validation RMSE: expected "
-            "validation galaxies, found none"
-        )
+    check_training(model, train, valid, config)
     if out is None:
         with tempfile.TemporaryDirectory() as folder:
             run_inside = Path(folder) / "run"
@@ -136,6 +117,8 @@ def _train(
 ) -> None:
     trained_before = bool(model.training_record)
     record = run.record()
+    if isinstance(model, GalaxyTreeNet):
+        model.calibration = None  # of the weights before
     model.kind = train.labels.kind
     model.training_record = {
         **record["options"],
@@ -210,10 +193,10 @@ class GalaxyModule(L.LightningModule):
         self.model = model
         self.config = config
         self.steps = steps
-        self.loss = LOSSES[config.loss]
+        self.counts = config.loss in get_args(CountLoss)
         self.own_sigmoids = config.own_sigmoids
         if config.own_sigmoids is None:
-            self.own_sigmoids = _has_own_sigmoids(model) and config.loss == "binary_cross_entropy"
+            self.own_sigmoids = has_own_sigmoids(model) and config.loss == "binary_cross_entropy"
         self.view = RandomView(config.augment)
         self.train_loss, self.valid_loss, self.valid_square = (
             MeanMetric(),
@@ -236,38 +219,42 @@ class GalaxyModule(L.LightningModule):
 
             self.model.backbone.forward_features = forward_features
 
-    def forward(self, cutouts: Tensor) -> Tensor:
-        """Logits of uint8 or floating-point images, seen as `predict` shows them."""
-        return self.model.logits(orientations(_to_unit_range(cutouts), 1, self.model.view_angle)[0])
+    def forward(self, cutouts: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits and strengths of uint8 or float images, seen as `predict` shows them."""
+        images = _to_unit_range(cutouts)
+        return self.model.outputs(orientations(images, 1, self.model.view_angle)[0])
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Augment, predict, and compare with the votes."""
-        cutouts, target, reach = batch  # (N, 3, H, W), (N, n_answers), (N, n_questions)
+        # (N, 3, H, W), (N, n_answers), (N, n_questions), (N, n_answers)
+        cutouts, target, reach, counts = batch
         state = np.random.SeedSequence([self.config.seed, self.global_step, self.global_rank])
         seed = int(state.generate_state(1)[0])
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # for dropout and the like, which draw from the global generator
         images = self.view(_to_unit_range(cutouts), generator)
         images = images.contiguous(memory_format=self.layout)
-        logits = self.model.logits(images)  # (N, n_answers)
+        logits, strength = self.model.outputs(images)  # (N, n_answers), (N, n_questions)
         if not torch.isfinite(logits).all():
             raise InputError(
                 f"the network's output is not finite at step {self.global_step}; the best model of "
                 "the epochs before, if any, is kept. A lower learning rate may help"
             )
-        loss = self._loss(logits, target, reach)
+        loss = self._loss(logits, target, reach, strength, counts)
         self.train_loss.update(loss.detach())
         self.log("train_loss", loss.detach(), prog_bar=True)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Accumulate loss and squared error over the measured cells."""
-        cutouts, target, reach = batch
-        logits = self(cutouts)  # (N, n_answers)
+        cutouts, target, reach, counts = batch
+        logits, strength = self(cutouts)  # (N, n_answers), (N, n_questions)
         cumulative = self.model.cumulative(logits, reach)  # (N, n_answers)
         measured = ~target.isnan()
         n_cells = measured.sum()
-        self.valid_loss.update(self._loss(logits, target, reach), weight=n_cells)
+        loss = self._loss(logits, target, reach, strength, counts)
+        n_asked = (asked_of(self.model.graph, counts) > 0).sum()
+        self.valid_loss.update(loss, weight=n_asked if self.counts else n_cells)
         square = (cumulative - target)[measured].square().mean().nan_to_num(0.0)
         self.valid_square.update(square, weight=n_cells)
 
@@ -289,14 +276,26 @@ class GalaxyModule(L.LightningModule):
         voted = self.model.graph.reach(target)
         return torch.where(given_reach.isnan(), voted, given_reach)
 
-    def _loss(self, logits: Tensor, target: Tensor, given_reach: Tensor) -> Tensor:
+    def _loss(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        given_reach: Tensor,
+        strength: Tensor | None = None,
+        counts: Tensor | None = None,
+    ) -> Tensor:
         # Some losses refuse to run under autocast, even on float32.
         with torch.autocast(self.device.type, enabled=False):
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            if self.counts:
+                graph = self.model.graph
+                likelihood = COUNT_LOSSES[cast(CountLoss, self.config.loss)]
+                return likelihood(graph, graph.conditional(logits), strength, counts).float()
+            compare = LOSSES[cast(FractionLoss, self.config.loss)]
             reach = self._reach(given_reach, target)
-            loss = self.loss(self.model.cumulative(logits, reach), target)
+            loss = compare(self.model.cumulative(logits, reach), target)
             if self.own_sigmoids:
-                loss = loss + self.loss(logits.sigmoid(), target)
+                loss = loss + compare(logits.sigmoid(), target)
             return loss
 
     def configure_optimizers(self) -> Any:
@@ -331,24 +330,6 @@ class GalaxyModule(L.LightningModule):
             )
             schedule = {"scheduler": cosine, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-
-def _check_data(model: GalaxyNet, train: LabelledCutouts, valid: LabelledCutouts | None) -> None:
-    for data in (train, valid):
-        if data is None:
-            continue
-        if data.labels.tree != model.tree:
-            raise InputError(
-                f"labels of tree {data.labels.tree.name}: expected the model's, {model.tree.name}"
-            )
-        if data.options != model.cutouts:
-            raise InputError(f"cutouts: expected the model's {model.cutouts}, found {data.options}")
-    if len(train) < 2:
-        raise InputError("training: expected at least 2 galaxies, found 1")
-
-
-def _has_own_sigmoids(model: GalaxyNet) -> bool:
-    return isinstance(model, GalaxyTreeNet) and model.graph.activation == "normalised_sigmoid"
 
 
 def _to_unit_range(cutouts: Tensor) -> Tensor:

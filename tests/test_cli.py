@@ -48,7 +48,18 @@ def trained(small_sky: SmallSky, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 class TestHelp:
     @pytest.mark.parametrize(
-        "command", ["tree", "simulate", "prepare", "train", "evaluate", "predict", "report", "demo"]
+        "command",
+        [
+            "tree",
+            "simulate",
+            "prepare",
+            "train",
+            "evaluate",
+            "calibrate",
+            "predict",
+            "report",
+            "demo",
+        ],
     )
     def test_every_command_explains_itself(
         self, command: str, capsys: pytest.CaptureFixture[str]
@@ -124,9 +135,12 @@ class TestTrain:
         assert predicted.colnames == ["id", *GZ2.columns]
         assert len(predicted) == 40
 
-    @pytest.mark.parametrize("model", ["flat", "flat-renormalised"])
+    @pytest.mark.parametrize(
+        ("model", "renormalised"),
+        [("flat", False), ("flat-renormalised", True), ("flat-to-parent", "to_parent")],
+    )
     def test_trains_flat_networks_from_image_files(
-        self, model: str, small_sky: SmallSky, tmp_path: Path
+        self, model: str, renormalised: bool | str, small_sky: SmallSky, tmp_path: Path
     ) -> None:
         out = tmp_path / "r"
         code = run(
@@ -136,7 +150,7 @@ class TestTrain:
         assert code == 0
         config = json.loads((out / "model" / "config.json").read_text())
         assert config["model"] == "FlatNet"
-        assert config["renormalised"] == (model == "flat-renormalised")
+        assert config["renormalised"] == renormalised
         assert config["cutouts"] == {"crop": 40, "size": 32}
 
     def test_two_processes_train_one_model(self, small_sky: SmallSky, tmp_path: Path) -> None:
@@ -430,6 +444,9 @@ EVALUATE = "evaluate --labels {table} --images {store} --model {run}"
         (f"{PREDICT} --model {{tmp}}", "expected a run directory"),
         (f"{PREDICT} --out {{tmp}}/x.xlsx", "expected a table ending in"),
         (f"{PREDICT} --images {{tmp}}/none", "none"),
+        (f"{PREDICT} --columns uncertainty", "expected a network that gives strengths"),
+        (f"{PREDICT} --model default", "expected one crop and size"),
+        ("calibrate --labels {table} --images {store}", "name a folder with --out"),
         (f"{PREDICT} --gate 2", "gate: expected a probability"),
         (f"{PREDICT} --views 3", "views"),
         (f"{PREDICT} --workers -1", "workers: expected at least 0, found -1"),
@@ -440,6 +457,7 @@ EVALUATE = "evaluate --labels {table} --images {store} --model {run}"
         (f"{PREDICT} --flag merger", "expected ANSWER=THRESHOLD"),
         (f"{TRAIN} --config {{tmp}}/train.yaml", "/train.yaml"),
         (f"{TRAIN} --backbone resnet5O", "did you mean 'resnet50'?"),
+        (f"{TRAIN} --backbone resnet10t --loss multinomial", "found labels without counts"),
         (f"{TRAIN} --epochs 0", "epochs: expected at least 1, found 0"),
         (f"{TRAIN} --labels {{tmp}}/no.csv", "no.csv"),
         (f"{TRAIN} --size 16", "size 16"),

@@ -28,8 +28,9 @@ def test_each_galaxy_has_its_own_cutout_and_labels(small_sky: SmallSky) -> None:
     labels = small_sky.labels.take(np.random.default_rng(0).permutation(len(small_sky.labels)))
     galaxies = LabelledCutouts(store, labels)
     assert len(galaxies) == len(labels)
-    images, targets, given_reach = galaxies[[5, 0, 17]]
+    images, targets, given_reach, counts = galaxies[[5, 0, 17]]
     assert given_reach.isnan().all()
+    assert counts.isnan().all()
     assert (images.dtype, tuple(images.shape)) == (torch.uint8, (3, 3, 32, 32))
     for image, target, row in zip(images, targets, [5, 0, 17], strict=True):
         position = store.ids.tolist().index(labels.ids[row])
@@ -40,7 +41,7 @@ def test_each_galaxy_has_its_own_cutout_and_labels(small_sky: SmallSky) -> None:
 def test_not_measured_stays_nan(small_sky: SmallSky) -> None:
     labels = small_sky.labels.take([0, 1, 2])
     labels.cumulative[1, 4] = np.nan
-    _, targets, _ = LabelledCutouts(CutoutStore(small_sky.store), labels)[[0, 1, 2]]
+    _, targets, *_ = LabelledCutouts(CutoutStore(small_sky.store), labels)[[0, 1, 2]]
     assert targets.isnan().nonzero().tolist() == [[1, 4]]
 
 
@@ -106,7 +107,7 @@ class TestJoin:
         store = CutoutStore(small_sky.store)
         deep = labels.only_conditional({"Class3", "Class4"})
         joined = LabelledCutouts.join(LabelledCutouts(store, labels), LabelledCutouts(store, deep))
-        _, targets, given = joined[[0, 40]]
+        _, targets, given, _ = joined[[0, 40]]
         assert given[0].isnan().all()
         assert given[1].isnan().tolist() == [name not in ("Class3", "Class4") for name in QUESTIONS]
         np.testing.assert_array_equal(targets[0], labels.cumulative[0].astype(np.float32))

@@ -11,8 +11,9 @@ import torch
 from scipy.special import xlog1py, xlogy
 from torch import Tensor
 
-from gz2tree.config import Activation, LossName
+from gz2tree.config import Activation, CountLoss, FractionLoss, LossName
 from gz2tree.graph import DecisionGraph
+from gz2tree.likelihoods import COUNT_LOSSES
 from gz2tree.losses import LOSSES
 from gz2tree.trees import GZ2_KAGGLE
 
@@ -21,14 +22,14 @@ def numpy_squared_error(p: np.ndarray, t: np.ndarray) -> float:
     return float(np.nanmean((p - t) ** 2))
 
 
-ORACLES: dict[LossName, Callable[[np.ndarray, np.ndarray], float]] = {
+ORACLES: dict[FractionLoss, Callable[[np.ndarray, np.ndarray], float]] = {
     "squared_error": numpy_squared_error,
     "root_squared_error": lambda p, t: numpy_squared_error(p, t) ** 0.5,
     "cross_entropy": lambda p, t: float(np.nanmean(-xlogy(t, p))),
     "binary_cross_entropy": lambda p, t: float(np.nanmean(-xlogy(t, p) - xlog1py(1 - t, -p))),
 }
 
-every_loss = pytest.mark.parametrize("name", get_args(LossName))
+every_loss = pytest.mark.parametrize("name", get_args(FractionLoss))
 
 
 def batch(missing: float, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -40,7 +41,7 @@ def batch(missing: float, dtype: torch.dtype = torch.float64) -> tuple[Tensor, T
     return torch.tensor(predicted, dtype=dtype), torch.tensor(target, dtype=dtype)
 
 
-def gradient(name: LossName, predicted: Tensor, target: Tensor) -> Tensor:
+def gradient(name: FractionLoss, predicted: Tensor, target: Tensor) -> Tensor:
     predicted = predicted.detach().requires_grad_()
     LOSSES[name](predicted, target).backward()
     assert predicted.grad is not None
@@ -48,25 +49,27 @@ def gradient(name: LossName, predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def test_every_loss_of_the_options_exists() -> None:
-    assert set(LOSSES) == set(get_args(LossName)) == set(ORACLES)
+    assert set(LOSSES) == set(get_args(FractionLoss)) == set(ORACLES)
+    assert set(COUNT_LOSSES) == set(get_args(CountLoss))
+    assert {*LOSSES, *COUNT_LOSSES} == set(get_args(LossName))
 
 
 @every_loss
 @pytest.mark.parametrize("missing", [0.0, 0.4])
-def test_loss_is_the_mean_over_measured_cells(name: LossName, missing: float) -> None:
+def test_loss_is_the_mean_over_measured_cells(name: FractionLoss, missing: float) -> None:
     predicted, target = batch(missing)
     expected = ORACLES[name](predicted.numpy(), target.numpy())
     assert LOSSES[name](predicted, target).item() == pytest.approx(expected, rel=1e-14)
 
 
 @every_loss
-def test_gradient_is_numerically_right(name: LossName) -> None:
+def test_gradient_is_numerically_right(name: FractionLoss) -> None:
     predicted, target = batch(0.4)
     assert torch.autograd.gradcheck(lambda p: LOSSES[name](p, target), predicted.requires_grad_())
 
 
 @every_loss
-def test_cells_that_were_not_measured_contribute_exactly_nothing(name: LossName) -> None:
+def test_cells_that_were_not_measured_contribute_exactly_nothing(name: FractionLoss) -> None:
     predicted, target = batch(0.4)
     missing = target.isnan()
     loss, slope = LOSSES[name](predicted, target), gradient(name, predicted, target)
@@ -80,14 +83,22 @@ def test_cells_that_were_not_measured_contribute_exactly_nothing(name: LossName)
 
 
 @every_loss
-def test_batch_without_a_measured_cell_is_zero(name: LossName) -> None:
+def test_mask_is_as_good_as_nan(name: FractionLoss) -> None:
+    predicted, target = batch(0.2)
+    mask = torch.rand(target.shape, generator=torch.Generator().manual_seed(1)) < 0.5
+    masked = LOSSES[name](predicted, target, mask)
+    assert torch.equal(masked, LOSSES[name](predicted, target.masked_fill(~mask, torch.nan)))
+
+
+@every_loss
+def test_batch_without_a_measured_cell_is_zero(name: FractionLoss) -> None:
     predicted, target = batch(1.0)
     assert LOSSES[name](predicted, target).item() == 0
     assert (gradient(name, predicted, target) == 0).all()
 
 
 @every_loss
-def test_perfect_exact_predictions_cost_nothing(name: LossName) -> None:
+def test_perfect_exact_predictions_cost_nothing(name: FractionLoss) -> None:
     target = torch.tensor([[0.0, 1.0, torch.nan]])
     predicted = torch.tensor([[0.0, 1.0, 0.5]])
     assert LOSSES[name](predicted, target).item() == 0
@@ -96,7 +107,7 @@ def test_perfect_exact_predictions_cost_nothing(name: LossName) -> None:
 
 @every_loss
 @pytest.mark.parametrize("error", [1e-3, 1e-6, 1e-12])
-def test_small_errors_are_not_lost(name: LossName, error: float) -> None:
+def test_small_errors_are_not_lost(name: FractionLoss, error: float) -> None:
     zero = torch.zeros(1, 2, dtype=torch.float64)
     wrong = torch.tensor([[error, 0.0]], dtype=torch.float64)
     predicted, target = (1 - wrong, 1 - zero) if name == "cross_entropy" else (wrong, zero)
@@ -109,7 +120,7 @@ def test_small_errors_are_not_lost(name: LossName, error: float) -> None:
 
 
 @every_loss
-def test_exactly_wrong_predictions_are_finite(name: LossName) -> None:
+def test_exactly_wrong_predictions_are_finite(name: FractionLoss) -> None:
     predicted, target = torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[1.0, 0.0, 0.3]])
     assert LOSSES[name](predicted, target).isfinite()
     slope = gradient(name, predicted, target)
@@ -121,7 +132,7 @@ def test_exactly_wrong_predictions_are_finite(name: LossName) -> None:
 @pytest.mark.parametrize("activation", get_args(Activation))
 @pytest.mark.parametrize("size", [1.0, 30.0, 1e4])
 def test_saturated_logits_of_a_tree_are_finite(
-    name: LossName, activation: Activation, size: float
+    name: FractionLoss, activation: Activation, size: float
 ) -> None:
     if activation in ("entmax15", "sparsemax"):
         pytest.importorskip("entmax")
@@ -144,7 +155,7 @@ def test_saturated_logits_of_a_tree_are_finite(
 
 
 @every_loss
-def test_targets_take_the_precision_of_the_predictions(name: LossName) -> None:
+def test_targets_take_the_precision_of_the_predictions(name: FractionLoss) -> None:
     predicted, target = batch(0.4, torch.float32)
     assert LOSSES[name](predicted, target.double()).dtype == torch.float32
     expected = ORACLES[name](predicted.double().numpy(), target.double().numpy())

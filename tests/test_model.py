@@ -45,7 +45,13 @@ def images() -> torch.Tensor:
 
 def flat_nets() -> list[FlatNet]:
     torch.manual_seed(0)
-    options = [{}, {"renormalised": True}, {"head": "flatten"}, {"head": "attention"}]
+    options = [
+        {},
+        {"renormalised": True},
+        {"head": "flatten"},
+        {"head": "attention"},
+        {"renormalised": "to_parent"},
+    ]
     return [FlatNet(TINY, pretrained=False, cutouts=SMALL, **more).eval() for more in options]
 
 
@@ -118,6 +124,21 @@ class TestFlatNet:
         for answers in GZ2_KAGGLE.slices:
             expected = sigmoid[:, answers] / sigmoid[:, answers].sum(-1, keepdim=True)
             assert torch.allclose(given[:, answers], expected, atol=1e-6)
+
+    def test_renormalised_to_the_parent_keeps_the_sums_of_the_tree(
+        self, images: torch.Tensor
+    ) -> None:
+        network = flat_nets()[-1]
+        given = network(images)
+        sigmoid = torch.sigmoid(network.logits(images))
+        for answers, parents in zip(GZ2_KAGGLE.slices, GZ2_KAGGLE.parents, strict=True):
+            of_parents = given[:, list(parents)].sum(-1, keepdim=True) if parents else 1.0
+            share = sigmoid[:, answers] / sigmoid[:, answers].sum(-1, keepdim=True)
+            assert torch.allclose(given[:, answers], share * of_parents, atol=1e-6)
+
+    def test_refuses_an_unknown_renormalisation(self) -> None:
+        with pytest.raises(InputError, match="renormalised: expected"):
+            FlatNet(TINY, pretrained=False, renormalised="to_child")  # type: ignore[arg-type]
 
     def test_paper_network_has_the_published_size(self) -> None:
         """24,269,733 in Keras: 26,560 convolution biases and 53,120 BatchNorm statistics more."""

@@ -427,7 +427,7 @@ def test_predictions_and_network_may_be_on_different_devices(
     network = tree_net()
     write(network, images, tmp_path / "expected.parquet", columns)
     with torch.inference_mode():
-        batch = images.ids, network(pixels(folder))
+        batch = images.ids, [(network(pixels(folder)), None)]
     monkeypatch.setattr("gz2tree.prediction.predict_batches", lambda *_: iter([batch]))
     write(network.to("meta"), images, tmp_path / "given.parquet", columns)
     expected, given = (load(tmp_path / f"{name}.parquet") for name in ("expected", "given"))

@@ -1,0 +1,208 @@
+"""Real counts of votes through the likelihoods, multinomial and Dirichlet-multinomial.
+
+Without images only constant predictions can be judged: the share of all votes of a question, and
+the best constant Dirichlet distribution. Table 5 of Willett et al. 2013 has the counts of all
+questions; of the sample of Hart et al. 2016 the counts of question 1 follow from fractions and
+total. Finds the real data through the environment variable ``GZ2TREE_DATA``, or in ``../shared``
+beside the checkout. Writes ``results/votes.json`` and ``results/votes.md`` beside this file.
+
+    python benchmarks/bench_votes.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from record import markdown, provenance
+from torch import Tensor
+
+from gz2tree.coverage import LEVELS
+from gz2tree.graph import DecisionGraph
+from gz2tree.labels import read_labels
+from gz2tree.likelihoods import (
+    asked_of,
+    dirichlet_multinomial_log_likelihood,
+    multinomial_log_likelihood,
+)
+from gz2tree.tree import DecisionTree
+from gz2tree.trees import GZ2
+from gz2tree.uncertainty import Mixture, TreeDirichlet
+from gz2tree.votes import disagreement, recover_counts
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+RESULTS = CHECKOUT / "benchmarks" / "results"
+DATA = Path(os.environ.get("GZ2TREE_DATA", CHECKOUT.parent / "shared")) / "data"
+TABLE5 = DATA / "gz2_willett13_stripe82" / "table5.csv.gz"
+HART = DATA / "gz2_hart16" / "gz2_hart16_sample.csv"
+TEXT = """# Real votes under constant predictions
+
+Written by `python benchmarks/bench_votes.py`. For each question the mean log-likelihood, per galaxy
+that anybody was asked about, of its votes under the share of all votes (multinomial) and under the
+best constant Dirichlet (Dirichlet-multinomial), the strength of that Dirichlet, and the rows whose
+votes differ from those of the answers that lead to the question.
+
+## Table 5 of Willett et al. 2013: {n_table5:,} galaxies of Stripe 82
+
+{table5}
+
+## Hart et al. 2016: question 1 of {n_hart:,} galaxies
+
+Counts recovered exactly from fractions and total in {n_exact:,} of {n_hart:,}.
+
+{hart}
+
+Strengths of a few: one constant answer does not fit galaxies that differ. They are where a network
+begins, and what it gains beyond them comes from the images. Nothing here tells how far the votes of
+one galaxy scatter beyond chance: for that, the prediction must depend on the galaxy.
+
+## Intervals of cumulative probabilities
+
+{n_beliefs} galaxies with answers drawn at random and strengths from {weak:g} to {strong:g},
+{draws:,} draws each: how much of the draws lie within the Beta intervals of `gz2tree.uncertainty`,
+for answers of a mean above {least:g}, by the depth of their question (0: asked of everyone, where
+they are exact). "Off" is the distance from the level, in points.
+
+{intervals}
+"""
+N_BELIEFS, DRAWS, STRENGTHS, LEAST = 60, 10_000, (2.0, 300.0), 0.01
+
+
+def best_dirichlet(graph: DecisionGraph, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Conditional answers (n_answers,) and strengths (n_questions,) of the highest likelihood."""
+    share = share_of_votes(graph, counts)
+    logs = share.clamp(min=1e-4).log().requires_grad_()  # of the concentrations; strength 1
+    optimizer = torch.optim.LBFGS([logs], max_iter=500, line_search_fn="strong_wolfe")
+
+    def dirichlet() -> tuple[Tensor, Tensor]:
+        alpha = logs.exp()
+        strength = alpha.new_zeros(graph.n_questions).index_add(0, graph.question_of, alpha)
+        return alpha / strength[graph.question_of], strength
+
+    def cost() -> Tensor:
+        optimizer.zero_grad()
+        conditional, strength = (part.expand(len(counts), -1) for part in dirichlet())
+        likelihood = dirichlet_multinomial_log_likelihood(graph, conditional, strength, counts)
+        loss = -likelihood.sum() / len(counts)
+        loss.backward()
+        return loss
+
+    optimizer.step(cost)
+    conditional, strength = dirichlet()
+    return conditional.detach(), strength.detach()
+
+
+def share_of_votes(graph: DecisionGraph, counts: Tensor) -> Tensor:
+    """Share of all votes of its question; (n_answers,)."""
+    total = asked_of(graph, counts).sum(0)[graph.question_of]
+    return counts.nan_to_num(0.0).sum(0) / total.clamp(min=1)
+
+
+def compare(tree: DecisionTree, counts: NDArray[np.float64]) -> pd.DataFrame:
+    """Figures of each question."""
+    graph, votes = DecisionGraph(tree), torch.from_numpy(counts)
+    asked = asked_of(graph, votes)
+    share = share_of_votes(graph, votes).expand_as(votes)
+    conditional, strength = best_dirichlet(graph, votes)
+    plain = multinomial_log_likelihood(graph, share, votes).sum(0)
+    spread = dirichlet_multinomial_log_likelihood(
+        graph, conditional.expand_as(votes), strength.expand_as(asked), votes
+    ).sum(0)
+    galaxies = (asked > 0).sum(0)
+    differ = np.abs(np.nan_to_num(disagreement(tree, counts)))
+    return pd.DataFrame(
+        {
+            "galaxies": galaxies.numpy(),
+            "median votes": [int(a[a > 0].median()) for a in asked.T],
+            "multinomial": (plain / galaxies).numpy(),
+            "Dirichlet-multinomial": (spread / galaxies).numpy(),
+            "strength": strength.numpy(),
+            "% of rows that differ": 100 * (differ > 0).mean(0),
+            "by up to": differ.max(0).astype(int),
+        },
+        pd.Index(tree.question_columns, name="question"),
+    )
+
+
+def random_beliefs(tree: DecisionTree, n: int, seed: int = 0) -> TreeDirichlet:
+    """Dirichlets of any means, and of strengths between the limits."""
+    rng = np.random.default_rng(seed)
+    means = [rng.dirichlet(np.ones(len(question)), n) for question in tree.questions]
+    strength = np.exp(rng.uniform(*np.log(STRENGTHS), (n, len(tree.questions))))
+    return TreeDirichlet(tree, np.concatenate(means, -1), strength)
+
+
+def interval_accuracy(tree: DecisionTree) -> pd.DataFrame:
+    """Coverage of the Beta intervals by draws down the tree."""
+    beliefs = random_beliefs(tree, N_BELIEFS)
+    drawn = beliefs.sample(DRAWS, np.random.default_rng(1))
+    cumulative = DecisionGraph(tree).cumulative(torch.from_numpy(drawn)).numpy()
+    depth_of = {q: depth for depth, level in enumerate(tree.levels) for q in level}
+    depth = np.array([depth_of[question] for question in tree.question_of])
+    rows = {}
+    for level in LEVELS:
+        low, high = Mixture([beliefs]).interval(level)
+        covered = 100 * ((cumulative >= low) & (cumulative <= high)).mean(0)
+        for number in range(len(tree.levels)):
+            of_depth = covered[:, depth == number][beliefs.mean[:, depth == number] > LEAST]
+            off = np.abs(of_depth - 100 * level)
+            rows[f"{100 * level:g} %, depth {number}"] = {
+                "answers": len(of_depth),
+                "mean coverage": of_depth.mean(),
+                "mean off": off.mean(),
+                "95 % are off by less than": np.quantile(off, 0.95),
+            }
+    return pd.DataFrame(rows).T.astype({"answers": int}).rename_axis("level")
+
+
+def first_question_of_hart() -> tuple[DecisionTree, NDArray[np.float64]]:
+    """Make the tree of question 1 alone and recover its counts."""
+    tree = DecisionTree("question 1", GZ2.questions[:1])
+    table = pd.read_csv(HART)
+    smooth, features, _ = (f"{stem}_fraction" for stem in tree.catalogue_columns)
+    fractions = table[[smooth, features]].to_numpy()
+    fractions = np.column_stack([fractions, 1 - fractions.sum(-1)])
+    total = table["total_classifications"].to_numpy(dtype=float)
+    # Three decimals of up to 80 votes.
+    return tree, recover_counts(fractions, total, tolerance=0.08)
+
+
+def main() -> None:
+    labels = read_labels(TABLE5, GZ2, "count")
+    assert labels.counts is not None
+    table5 = compare(GZ2, labels.counts)
+    tree, counts = first_question_of_hart()
+    exact = ~np.isnan(counts).any(-1)
+    hart = compare(tree, counts[exact])
+    intervals = interval_accuracy(GZ2)
+    RESULTS.mkdir(exist_ok=True)
+    text = TEXT.format(
+        n_table5=len(labels),
+        table5=markdown(table5, 2),
+        n_hart=len(counts),
+        n_exact=int(exact.sum()),
+        hart=markdown(hart, 2),
+        n_beliefs=N_BELIEFS,
+        weak=STRENGTHS[0],
+        strong=STRENGTHS[1],
+        draws=DRAWS,
+        least=LEAST,
+        intervals=markdown(intervals, 1),
+    )
+    (RESULTS / "votes.md").write_text(text)
+    figures = provenance() | {
+        "table5": table5.to_dict("index"), "hart": hart.to_dict("index"),
+        "intervals": intervals.to_dict("index"), "hart_exact": int(exact.sum()),
+        "hart_galaxies": len(counts),
+    }  # fmt: skip
+    (RESULTS / "votes.json").write_text(json.dumps(figures, indent=2) + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

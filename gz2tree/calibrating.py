@@ -1,0 +1,185 @@
+"""Calibrate a trained network on galaxies it was not trained on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from huggingface_hub.constants import CONFIG_NAME
+from torch import Tensor
+
+from gz2tree.beliefs import mixture_of
+from gz2tree.calibration import Calibration, tempered
+from gz2tree.config import LabelOptions, PredictOptions
+from gz2tree.coverage import vote_coverage
+from gz2tree.cutouts import CutoutSource
+from gz2tree.errors import InputError
+from gz2tree.graph import DecisionGraph
+from gz2tree.inputs import find_model, open_labelled
+from gz2tree.labels import Labels
+from gz2tree.likelihoods import dirichlet_multinomial_log_likelihood, multinomial_log_likelihood
+from gz2tree.model import GalaxyTreeNet
+from gz2tree.network import DEFAULT_NAME, GalaxyNet
+from gz2tree.prediction import Output, predict_batches
+from gz2tree.strength import STRONGEST, WEAKEST
+
+_PRIOR = 2.0  # standard deviation of the logarithms: tells where no votes do
+TYPICAL_STRENGTH = (WEAKEST * STRONGEST) ** 0.5
+
+
+def fit_calibration(
+    graph: DecisionGraph, conditional: Tensor, strength: Tensor | None, labels: Labels
+) -> Calibration:
+    """Fit a temperature and a strength for each question, by maximum likelihood.
+
+    Parameters
+    ----------
+    graph : DecisionGraph
+    conditional : Tensor, shape (n, n_answers), in [0, 1]
+        What the network says of galaxies that did not train it.
+    strength : Tensor, shape (n, n_questions), optional
+        Its strengths, if it gives any.
+    labels : Labels, of the same n galaxies
+        With counts, the Dirichlet-multinomial likelihood of the votes is maximised. Without,
+        the cross-entropy of the fractions is minimised, weighted by reach, by temperatures alone.
+
+    Returns
+    -------
+    calibration : Calibration
+
+    Notes
+    -----
+    The logarithms have normal priors of standard deviation 2 around 1 (around 20, the middle of
+    their range, for the strengths of a network without): as good as none where there are votes,
+    and what holds questions that nobody was asked where they are.
+    """
+    counted = labels.counts is not None
+    votes = torch.from_numpy(labels.cumulative if labels.counts is None else labels.counts)
+    conditional = conditional.double()
+    own = torch.full((len(votes), graph.n_questions), TYPICAL_STRENGTH, dtype=torch.float64)
+    own = own if strength is None else strength.double()
+    logs = torch.zeros(2, graph.n_questions, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logs], max_iter=200, line_search_fn="strong_wolfe")
+
+    def cost() -> Tensor:
+        optimizer.zero_grad()
+        answers = tempered(graph, conditional, logs[0].exp())
+        if counted:
+            strengths = own * logs[1].exp()
+            likelihood = dirichlet_multinomial_log_likelihood(graph, answers, strengths, votes)
+        else:
+            likelihood = multinomial_log_likelihood(graph, answers, votes)
+        total = -likelihood.sum() + (logs / _PRIOR).square().sum() / 2
+        total.backward()
+        return total
+
+    optimizer.step(cost)
+    temperature, factor = logs.detach().exp()
+    if strength is None:
+        factor = factor * TYPICAL_STRENGTH
+    return Calibration(tuple(temperature.tolist()), tuple(factor.tolist()) if counted else None)
+
+
+def outputs_of(
+    models: Sequence[GalaxyNet], images: CutoutSource, labels: Labels, options: PredictOptions
+) -> tuple[list[Output], Labels]:
+    """Predict labelled galaxies: what each network gives, and the labels in the same order.
+
+    Parameters
+    ----------
+    models : sequence of GalaxyNet
+    images : CutoutSource
+        With the images of all labelled galaxies; those that cannot be read are left out.
+    labels : Labels
+    options : PredictOptions
+
+    Returns
+    -------
+    outputs : list of (cumulative, strength), one for each model
+        Of shapes (n, n_answers) and (n, n_questions), or None for strengths.
+    labels : Labels, of the same n galaxies
+    """
+    positions = pd.Index(images.ids).get_indexer(pd.Index(labels.ids))
+    ids, pieces = [], []
+    for of_batch, outputs in predict_batches(models, images, options, positions):
+        ids.append(of_batch)
+        pieces.append(outputs)
+    rows = pd.Index(labels.ids).get_indexer(pd.Index(np.concatenate(ids)))
+    joined = []
+    for member in zip(*pieces, strict=True):
+        answers = torch.cat([cumulative for cumulative, _ in member])
+        strengths = [strength for _, strength in member if strength is not None]
+        joined.append((answers, torch.cat(strengths) if strengths else None))
+    return joined, labels.take(rows)
+
+
+def catalogue_of(labels: Labels, cumulative: Tensor) -> pd.DataFrame:
+    """Make a catalogue, as `predict` gives it, of the cumulative answers of labelled galaxies."""
+    catalogue = pd.DataFrame(cumulative.numpy(), columns=list(labels.tree.columns))
+    catalogue.insert(0, labels.tree.id_column, labels.ids)
+    return catalogue
+
+
+def calibrate_model(
+    model_path: str,
+    labels_table: Path,
+    images: Path,
+    out: Path | None,
+    *,
+    part: str | None,
+    label_options: LabelOptions,
+    options: PredictOptions,
+) -> None:
+    """Fit a calibration, show what it does to the galaxies it was fitted on, and store it."""
+    if out is None and model_path == DEFAULT_NAME:
+        raise InputError("the model in the box stays as it is: name a folder with --out")
+    model, source, labels = open_labelled(
+        model_path, labels_table, images, tree=None, part=part, label_options=label_options
+    )
+    if not isinstance(model, GalaxyTreeNet):
+        raise InputError(
+            f"calibrate: expected a GalaxyTreeNet, found a {type(model).__name__}, whose answers "
+            "are not conditional"
+        )
+    model.calibration = None
+    (output,), labels = outputs_of([model], source, labels, options)
+    graph = DecisionGraph(model.tree)
+    cumulative, strength = output
+    conditional = graph.condition(cumulative.double()).nan_to_num(0.0)
+    model.calibration = fit_calibration(graph, conditional, strength, labels)
+    calibrated = (
+        graph.cumulative(model.calibration.temper(graph, conditional)),
+        model.calibration.strengthen(strength, conditional),
+    )
+    print(pd.DataFrame(model.calibration.to_dict(model.tree)).to_string(float_format="%.3f"))
+    if labels.counts is not None:
+        for text, given in (("before", output), ("after", calibrated)):
+            table = vote_coverage(mixture_of(graph, [given]), labels.counts)
+            print("", f"votes {text} calibration", coverage_text(table), sep="\n")
+    print(
+        f"calibrated on {len(labels):,} galaxies; the model is in {_store(model, model_path, out)}"
+    )
+
+
+def coverage_text(table: pd.DataFrame) -> str:
+    """Set the result of `vote_coverage` as text."""
+    whole = table.assign(galaxies=table["galaxies"].astype(int), votes=table["votes"].astype(int))
+    return whole.to_string(float_format="%.3f", na_rep="-")
+
+
+def _store(model: GalaxyTreeNet, model_path: str, out: Path | None) -> Path:
+    """Save the model in a folder of its own, or write the calibration into its config."""
+    if out is not None:
+        model.save_pretrained(out)
+        return out
+    run = find_model(model_path)[1]
+    folder = Path(model_path) if run is None else run.model
+    partial = folder / f".partial-{CONFIG_NAME}"
+    partial.write_text(json.dumps(model.config(), sort_keys=True, indent=2))
+    os.replace(partial, folder / CONFIG_NAME)
+    return folder

@@ -1,0 +1,171 @@
+"""Clean samples and class strings, against the published catalogues where they are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, Question
+from gz2tree.classstrings import class_strings
+from gz2tree.errors import InputError
+from gz2tree.samples import SAMPLES, WELL_SAMPLED, Cuts, answers_before, select
+
+FRACTIONS = hnp.arrays(np.float64, (5, len(GZ2)), elements=st.floats(0, 1))
+
+
+def galaxy(**answers: float) -> np.ndarray:
+    """Fractions of one galaxy; the answers not named are 0. Shape (1, n_answers)."""
+    row = np.zeros((1, len(GZ2)))
+    for name, value in answers.items():
+        row[0, GZ2.answer_position(name)] = value
+    return row
+
+
+BARRED = {"a02_features_or_disk": 0.9, "a05_no": 0.9, "a06_bar": 0.85}
+
+
+class TestSelect:
+    def test_takes_a_galaxy_that_passes_all_cuts(self) -> None:
+        assert select(galaxy(**BARRED), GZ2, "barred").all()
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("a02_features_or_disk", 0.42), ("a05_no", 0.71), ("a06_bar", 0.79)]
+    )
+    def test_leaves_out_a_galaxy_that_fails_one(self, name: str, value: float) -> None:
+        assert not select(galaxy(**BARRED | {name: value}), GZ2, "barred").any()
+
+    def test_counts_the_votes_of_its_own_question(self) -> None:
+        votes = np.full((1, len(GZ2.questions)), 40)
+        assert select(galaxy(**BARRED), GZ2, "barred", votes=votes).all()
+        votes[0, 2] = 19
+        assert not select(galaxy(**BARRED), GZ2, "barred", votes=votes).any()
+        assert select(galaxy(**BARRED), GZ2, "barred", Cuts(votes=19), votes=votes).all()
+
+    def test_leaves_out_what_was_not_asked(self) -> None:
+        fractions = np.concatenate([galaxy(**BARRED), galaxy(**BARRED)])
+        fractions[1, GZ2.answer_position("a06_bar")] = np.nan
+        assert select(fractions, GZ2, "barred").tolist() == [True, False]
+
+    def test_refuses_a_sample_of_an_answer_that_is_not_measured(self) -> None:
+        fractions = galaxy(**BARRED)
+        fractions[:, GZ2.answer_position("a06_bar")] = np.nan
+        with pytest.raises(InputError, match=r"'barred': expected fractions of t03_bar_a06_bar"):
+            select(fractions, GZ2, "barred")
+
+    def test_refuses_an_unknown_sample_and_names_the_nearest(self) -> None:
+        with pytest.raises(InputError, match="did you mean spiral"):
+            select(galaxy(**BARRED), GZ2, "spirral")
+
+    @given(FRACTIONS, st.sampled_from(sorted(SAMPLES)))
+    def test_of_both_trees_of_galaxy_zoo_2_is_one(self, fractions: np.ndarray, name: str) -> None:
+        expected = select(fractions, GZ2, name)
+        assert (select(fractions, GZ2_KAGGLE, name) == expected).all()
+
+    @given(FRACTIONS, st.sampled_from(sorted(SAMPLES)), st.floats(0.01, 1), st.floats(0, 0.5))
+    def test_is_smaller_the_stricter_the_cut(
+        self, fractions: np.ndarray, name: str, low: float, more: float
+    ) -> None:
+        loose = select(fractions, GZ2, name, Cuts(low))
+        strict = select(fractions, GZ2, name, Cuts(min(1.0, low + more)))
+        assert (loose | ~strict).all()
+
+    @pytest.mark.parametrize("cuts", [{"threshold": 0.0}, {"threshold": 1.2}, {"votes": -1}])
+    def test_cuts_outside_their_domain_are_refused(self, cuts: dict[str, float]) -> None:
+        with pytest.raises(InputError, match="expected"):
+            Cuts(**cuts)  # type: ignore[arg-type]
+
+
+class TestAnswersBefore:
+    def test_are_the_way_down_to_the_question(self) -> None:
+        winding = GZ2.question_of[GZ2.answer_position("a28_tight")]
+        names = [GZ2.answers[position].name for position in answers_before(GZ2, winding)]
+        assert names == ["a08_spiral", "a05_no", "a02_features_or_disk"]
+
+    def test_are_none_where_a_galaxy_can_have_come_by_several(self) -> None:
+        assert list(answers_before(GZ2, GZ2.question_of[GZ2.answer_position("a14_yes")])) == []
+
+    def test_every_published_cut_is_of_an_answer_that_leads_on(self) -> None:
+        leading = {GZ2.answers[position].name for parents in GZ2.parents for position in parents}
+        assert set(WELL_SAMPLED) == leading
+
+
+class TestClassStrings:
+    @pytest.mark.parametrize(
+        ("answers", "expected"),
+        [
+            ({"a01_smooth": 0.9, "a17_in_between": 0.6, "a15_no": 1.0}, "Ei"),
+            (
+                {"a01_smooth": 0.9, "a16_completely_round": 1, "a14_yes": 1, "a24_merger": 1},
+                "Er(m)",
+            ),
+            ({"a03_star_or_artifact": 0.5, "a14_yes": 1, "a19_ring": 1}, "A"),
+            ({"a02_features_or_disk": 0.6, "a04_yes": 0.8, "a27_no_bulge": 1}, "Sen"),
+            (BARRED | {"a11_just_noticeable": 1, "a09_no_spiral": 1}, "SBc"),
+            (
+                {"a02_features_or_disk": 1, "a05_no": 1, "a07_no_bar": 1, "a12_obvious": 0.6,
+                 "a08_spiral": 1, "a37_cant_tell": 0.4, "a36_more_than_4": 0.5, "a30_loose": 1},
+                "Sb+l",
+            ),
+        ],
+    )  # fmt: skip
+    def test_spell_the_most_common_answers(self, answers: dict[str, float], expected: str) -> None:
+        assert class_strings(galaxy(**answers)).tolist() == [expected]
+        assert class_strings(galaxy(**answers), GZ2_KAGGLE).tolist() == [expected]
+
+    @given(FRACTIONS, st.floats(0.1, 10))
+    def test_do_not_depend_on_the_sums_of_questions(
+        self, fractions: np.ndarray, factor: float
+    ) -> None:
+        rounded = fractions.round(3)  # so that the factor makes no ties
+        scaled = rounded.copy()
+        scaled[:, GZ2.slices[4]] *= factor
+        assert (class_strings(scaled) == class_strings(rounded)).all()
+
+    def test_refuse_another_tree(self) -> None:
+        other = DecisionTree("toy", [Question("shape", ["round", "long"])])
+        with pytest.raises(
+            InputError, match="expected the answers of Galaxy Zoo 2, found tree toy"
+        ):
+            class_strings(np.zeros((1, 2)), other)
+
+
+def catalogue_values(table: pd.DataFrame, kind: str) -> np.ndarray:
+    return table[[f"{stem}_{kind}" for stem in GZ2.catalogue_columns]].to_numpy(float)
+
+
+def test_class_strings_are_those_of_the_published_catalogue(shared: Path) -> None:
+    """All 500; from fractions that are not debiased only half agree."""
+    table = pd.read_csv(shared / "data" / "gz2_hart16" / "gz2_hart16_sample.csv")
+    assert table["gz2_class"].nunique() == 92
+    agree = class_strings(catalogue_values(table, "debiased")) == table["gz2_class"].to_numpy()
+    assert agree.all()
+    raw = class_strings(catalogue_values(table, "weighted_fraction"))
+    assert 0.4 < (raw == table["gz2_class"].to_numpy()).mean() < 0.6
+
+
+def test_samples_are_the_flags_of_the_published_table(shared: Path) -> None:
+    """The flags of Stripe 82: half of the votes on the way, 5 votes, 10 where everyone is asked."""
+    table = pd.read_csv(shared / "data" / "gz2_willett13_stripe82" / "table5.csv.gz")
+    debiased = catalogue_values(table, "debiased")
+    raw, counts = catalogue_values(table, "weighted_fraction"), catalogue_values(table, "count")
+    votes = np.stack([counts[:, answers].sum(-1) for answers in GZ2.slices], -1)
+    half = dict.fromkeys(WELL_SAMPLED, 0.5)
+    everyone = {"t01_smooth_or_features", "t06_odd"}
+    lower = {"t02_edgeon", "t03_bar"}
+    wrong = missed = 0
+    for position, answer in enumerate(GZ2.answers):
+        question = GZ2.questions[GZ2.question_of[position]].name
+        cuts = Cuts(0.5 if question in lower else 0.8, 10 if question in everyone else 5, half)
+        flag = table[f"{GZ2.catalogue_columns[position]}_flag"].to_numpy() == 1
+        selected = select(debiased, GZ2, answer.name, cuts, votes=votes, preceding_fractions=raw)
+        wrong += int((selected & ~flag).sum())
+        missed += int((flag & ~selected).sum())
+    cells = len(table) * len(GZ2)
+    assert missed == 0
+    assert wrong / cells < 1e-4
