@@ -236,6 +236,7 @@ def _galaxies(sources: Sources, shown: FigureOptions) -> Figure:
     cutouts = read_cutouts(opened.images, ids)
     predictions = opened.take(list(cutouts)).predict(sources.options)
     predictions[opened.untrained] = np.nan
+    predictions = predictions.set_index(opened.tree.id_column).loc[list(cutouts)]
     values = predictions[list(opened.tree.columns)].to_numpy(np.float64)
     columns = min(4, len(cutouts))
     figure = _figure(2.75 * columns, 3.7 * -(-len(cutouts) // columns))
