@@ -86,7 +86,8 @@ def main() -> None:
         reports[name] = gz2tree.evaluate(predictions, test)
         predictions.to_parquet(run.path / "test.parquet")
         (run.path / "test.json").write_text(reports[name].to_json() + "\n")
-        figure = Figure(figsize=(12, 10), layout="constrained")
+        rows = 1 + int(test.measured.any(0).sum()) // 6
+        figure = Figure(figsize=(12, 0.7 + 2.2 * rows), layout="constrained")
         draw_scatter(figure, *align(predictions, test))
         figure.savefig(run.path / "scatter.png", dpi=110)
     print(compare(reports).T.to_string())
