@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import gz2tree
-from gz2tree.plots import plot_galaxy
+from gz2tree.plots import draw_galaxies
 from gz2tree.run import RunDirectory
 from gz2tree.splits import read_split
 
@@ -38,8 +38,7 @@ def main() -> None:
     predictions[model.untrained] = np.nan
     figure = Figure(figsize=(11, 15), layout="constrained")
     values = predictions[list(model.tree.columns)].to_numpy()
-    for axes, row, cumulative in zip(figure.subplots(4, 4).flat, rows, values, strict=True):
-        plot_galaxy(axes, store.array[row], model.tree, cumulative, f"{store.ids[row]}")
+    draw_galaxies(figure, store.array[rows], model.tree, values, store.ids[rows])
     figure.savefig(args.out, dpi=110)
     print(args.out)
 

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 import gz2tree
 from gz2tree.config import PRESETS
 from gz2tree.demo import compare
-from gz2tree.evaluation import align
+from gz2tree.matching import align
 from gz2tree.plots import draw_history, draw_scatter, plot_null_rmse
 from gz2tree.run import RunDirectory
 from gz2tree.simulate import simulate
@@ -94,7 +94,8 @@ def main() -> None:
     figure = Figure(figsize=(14, 5), layout="constrained")
     draw_history(figure, histories).savefig(args.out / "history.png", dpi=110)
     figure = Figure(figsize=(9, 4), layout="constrained")
-    plot_null_rmse(figure.subplots(), {name: reports[name] for name in list(reports)[: len(arms)]})
+    compared = {name: reports[name] for name in list(reports)[: len(arms)]}
+    plot_null_rmse(figure.subplots(), compared, test.tree)
     figure.savefig(args.out / "null.png", dpi=110)
 
 

@@ -39,7 +39,7 @@ from gz2tree import (
     split_parts,
 )
 from gz2tree.network import DEFAULT_MODEL, GalaxyNet
-from gz2tree.plots import plot_galaxy
+from gz2tree.plots import draw_galaxies
 
 DEEP = ("Class3", "Class4", "Class5", "Class9", "Class10", "Class11")
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "default_model"
@@ -157,8 +157,7 @@ def draw(
     catalogue = predict(network, store, positions=places, progress=False)
     figure = Figure(figsize=(11, 15), layout="constrained")
     values = catalogue[list(network.tree.columns)].to_numpy()
-    for axes, place, cumulative in zip(figure.subplots(4, 4).flat, places, values, strict=True):
-        plot_galaxy(axes, store.array[place], network.tree, cumulative, f"{store.ids[place]}")
+    draw_galaxies(figure, store.array[places], network.tree, values, chosen)
     figure.savefig(FIGURE, dpi=80)
 
 

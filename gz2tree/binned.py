@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from gz2tree.errors import InputError
-from gz2tree.evaluation import align
 from gz2tree.labels import Labels
+from gz2tree.matching import align
 from gz2tree.tree import DecisionTree
 
 Array = NDArray[np.float64]

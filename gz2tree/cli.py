@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
-import re
 import sys
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
 
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
+from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
 
 from gz2tree.config import (
     PRESETS,
     ByOptions,
     Columns,
+    CommandName,
     CutoutOptions,
-    FigureName,
-    FigureOptions,
     LabelOptions,
     NetworkOptions,
     PredictOptions,
@@ -28,40 +23,9 @@ from gz2tree.config import (
     check_workers,
 )
 from gz2tree.errors import InputError
+from gz2tree.parsing import PARTS, Parser, add_options, take, value_of, with_underscores
 from gz2tree.trees import TREES
-
-Options = TypeVar("Options")
-
-_PARTS = ["train", "valid", "test", "all"]
-
-_SWITCHES = {
-    "allow_bad_rows": "drop and count rows that would be refused",
-    "compile": "compile the backbone for the training steps: a minute at first, then faster",
-    "deterministic": "deterministic algorithms only",
-}
-
-
-class Parser(ArgumentParser):
-    """jsonargparse's parser, with dashes in option names and errors of one line."""
-
-    def __init__(self, **options: Any) -> None:
-        # A new option would otherwise change what an abbreviation means.
-        super().__init__(allow_abbrev=False, **options)
-
-    def error(self, message: str, ex: Exception | None = None) -> Any:
-        """Print what is wrong with the options, and exit with 2."""
-        text = " ".join(message.split())
-        text = re.sub(rf"(?<=[ \"])(?:{'|'.join(_COMMANDS)})\.(\w+)(?=[\",]|$)", r"--\1", text)
-        text = re.sub(r"<class '(\w+)'>", r"\1", text)
-        if unknown := re.match(r"unrecognized arguments: (--\w+)", text):
-            near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1)
-            text += f"; did you mean {near[0]}?" if near else ""
-        print("error:", _with_dashes(text), file=sys.stderr)
-        raise SystemExit(2)
-
-    def format_help(self, *arguments: Any) -> str:
-        """Show option names with dashes."""
-        return _with_dashes(super().format_help(*arguments))
+from gz2tree.viewing import plot_parser, report_parser, run_plot, run_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,12 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 2 for options or input that are refused; 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    given = [_with_underscores(argument) for argument in arguments]
+    given = [with_underscores(argument) for argument in arguments]
     parsed = build_parser(given).parse_args(given)
     command = parsed.subcommand
     _log_to_stderr()
     try:
-        if command == "train" and (parsed.train.preset or "") != _value_of("--preset", given):
+        if command == "train" and (parsed.train.preset or "") != value_of("--preset", given):
             raise InputError("preset: expected on the command line, found in the --config file")
         _COMMANDS[command](parsed[command])
     except (InputError, OSError) as error:
@@ -122,7 +86,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     prepare = Parser(description="Prepare the cutouts of many images as one memory-mapped store.")
     prepare.add_argument("images", type=Path, metavar="IMAGES", help="folder or zip file")
     prepare.add_argument("store", type=Path, metavar="STORE", help="folder to be written")
-    _add_options(prepare, CutoutOptions)
+    add_options(prepare, CutoutOptions)
     _add_workers(prepare)
     commands.add_subcommand("prepare", prepare, help="images to a store of cutouts")
 
@@ -137,21 +101,21 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         text = f"pixels; those of a prepared store, else {default}"
         train.add_argument(f"--{name}", type=int | None, default=None, help=text)
     for options in (NetworkOptions, LabelOptions, SplitOptions, TrainConfig):
-        _add_options(train, options)
-    train.set_defaults(PRESETS.get(_value_of("--preset", arguments), {}))
+        add_options(train, options)
+    train.set_defaults(PRESETS.get(value_of("--preset", arguments), {}))
     commands.add_subcommand("train", train, help="train a network")
 
     evaluate = Parser(description="Compare a network's predictions with labels.")
     _add_model(evaluate)
     _add_data(evaluate)
     evaluate.add_argument("--json", type=Path | None, default=None, help="file to be written")
-    evaluate.add_argument("--part", choices=_PARTS, help="which galaxies of the run's split")
+    evaluate.add_argument("--part", choices=PARTS, help="which galaxies of the run's split")
     evaluate.add_argument(
         "--tree", choices=list(TREES), help="that of the model; another one is refused"
     )
-    _add_options(evaluate, ByOptions)
-    _add_options(evaluate, LabelOptions)
-    _add_options(evaluate, PredictOptions)
+    add_options(evaluate, ByOptions)
+    add_options(evaluate, LabelOptions)
+    add_options(evaluate, PredictOptions)
     commands.add_subcommand("evaluate", evaluate, help="compare predictions with labels")
 
     calibrate = Parser(
@@ -166,9 +130,9 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         default=None,
         help="folder for the calibrated model; its own by default",
     )
-    calibrate.add_argument("--part", choices=_PARTS, help="which galaxies of the run's split")
-    _add_options(calibrate, LabelOptions)
-    _add_options(calibrate, PredictOptions)
+    calibrate.add_argument("--part", choices=PARTS, help="which galaxies of the run's split")
+    add_options(calibrate, LabelOptions)
+    add_options(calibrate, PredictOptions)
     commands.add_subcommand("calibrate", calibrate, help="fit temperatures and strengths")
 
     predict = Parser(description="Predict a catalogue of images.")
@@ -198,63 +162,17 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         help="a column that says which galaxies have at least this cumulative probability of an "
         "answer, as in merger=0.4; may be repeated",
     )
-    _add_options(predict, PredictOptions)
+    add_options(predict, PredictOptions)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
 
-    plot = Parser(description="Draw a figure: of labels, images, trainings or predictions.")
-    plot.add_argument("figure", choices=list(get_args(FigureName)))
-    plot.add_argument("--out", type=Path, required=True, help=".png, .pdf or .svg file")
-    plot.add_argument("--labels", type=Path | None, default=None, help="table of labels")
-    plot.add_argument("--images", type=Path | None, default=None, help="folder, zip file or store")
-    plot.add_argument(
-        "--predictions", type=Path, nargs="+", default=[], help="catalogues of predictions"
-    )
-    plot.add_argument(
-        "--model",
-        type=str,
-        nargs="+",
-        default=["default"],
-        help="run directories or saved models to predict with, where there is no catalogue",
-    )
-    plot.add_argument("--runs", type=Path, nargs="+", default=[], help="run directories")
-    plot.add_argument(
-        "--part",
-        choices=["train", "valid", "test", "all"],
-        help="which galaxies of a model's split",
-    )
-    plot.add_argument("--tree", choices=list(TREES), help="that of the model, or Kaggle's")
-    for kind in (FigureOptions, LabelOptions, PredictOptions):
-        _add_options(plot, kind)
-    commands.add_subcommand("plot", plot, help="draw a figure")
-    report = Parser(description="Write a page to browse galaxies, predicted and voted.")
-    report.add_argument(
-        "--model", type=str | None, default=None, help="as of evaluate; 'default' by default"
-    )
-    report.add_argument(
-        "--predictions", type=Path | None, default=None, help="catalogue to show instead of a model"
-    )
-    report.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
-    report.add_argument("--labels", type=Path | None, default=None, help="table of labels")
-    report.add_argument("--out", type=Path, required=True, help="folder to be written")
-    report.add_argument("--part", choices=_PARTS, help="which galaxies of the run's split")
-    report.add_argument("--pixels", type=int, default=128, help="side of the pictures")
-    _add_options(report, LabelOptions)
-    _add_options(report, PredictOptions)
-    commands.add_subcommand("report", report, help="a page to browse galaxies")
+    commands.add_subcommand("plot", plot_parser(), help="draw a figure")
+    commands.add_subcommand("report", report_parser(), help="a page to browse galaxies")
 
     demo = Parser(description="Simulate, train a tree and a flat network, evaluate and predict.")
     demo.add_argument("--out", type=Path, default=Path("gz2tree-demo"), help="folder to be written")
     demo.add_argument("--seed", type=int, default=0)
     commands.add_subcommand("demo", demo, help="the whole job on a simulated sky, in minutes")
     return parser
-
-
-def _add_options(parser: Parser, kind: type) -> None:
-    """Add the fields of a dataclass; a switch that is off by default needs no value."""
-    switches = {field.name for field in fields(kind) if field.default is False}
-    parser.add_class_arguments(kind, skip=switches)
-    for name in sorted(switches):
-        parser.add_argument(f"--{name}", action="store_true", help=_SWITCHES[name])
 
 
 def _add_workers(parser: Parser) -> None:
@@ -298,7 +216,7 @@ def _simulate(options: Namespace) -> None:
 
 
 def _prepare(options: Namespace) -> None:
-    cutouts = _take(CutoutOptions, options)
+    cutouts = take(CutoutOptions, options)
     check_workers(options.workers)
 
     from gz2tree.store import prepare
@@ -308,8 +226,8 @@ def _prepare(options: Namespace) -> None:
 
 
 def _train(options: Namespace) -> None:
-    network, labels = _take(NetworkOptions, options), _take(LabelOptions, options)
-    split, config = _take(SplitOptions, options), _take(TrainConfig, options)
+    network, labels = take(NetworkOptions, options), take(LabelOptions, options)
+    split, config = take(SplitOptions, options), take(TrainConfig, options)
 
     from gz2tree.commands import train_run
 
@@ -329,8 +247,8 @@ def _train(options: Namespace) -> None:
 
 
 def _evaluate(options: Namespace) -> None:
-    labels, prediction = _take(LabelOptions, options), _take(PredictOptions, options)
-    by = _take(ByOptions, options)
+    labels, prediction = take(LabelOptions, options), take(PredictOptions, options)
+    by = take(ByOptions, options)
 
     from gz2tree.commands import evaluate_model
 
@@ -348,7 +266,7 @@ def _evaluate(options: Namespace) -> None:
 
 
 def _calibrate(options: Namespace) -> None:
-    labels, prediction = _take(LabelOptions, options), _take(PredictOptions, options)
+    labels, prediction = take(LabelOptions, options), take(PredictOptions, options)
 
     from gz2tree.calibrating import calibrate_model
 
@@ -364,7 +282,7 @@ def _calibrate(options: Namespace) -> None:
 
 
 def _predict(options: Namespace) -> None:
-    prediction = _take(PredictOptions, options)
+    prediction = take(PredictOptions, options)
 
     from gz2tree.commands import predict_catalogue
 
@@ -379,52 +297,13 @@ def _predict(options: Namespace) -> None:
     )
 
 
-def _plot(options: Namespace) -> None:
-    shown, labels = _take(FigureOptions, options), _take(LabelOptions, options)
-    prediction = _take(PredictOptions, options)
-
-    from gz2tree.figures import save_figure
-    from gz2tree.sources import Sources
-
-    sources = Sources(
-        labels=options.labels,
-        images=options.images,
-        predictions=tuple(options.predictions),
-        models=tuple(options.model),
-        runs=tuple(options.runs),
-        tree=TREES[options.tree] if options.tree else None,
-        part=options.part,
-        label_options=labels,
-        options=prediction,
-    )
-    save_figure(options.figure, options.out, sources, shown)
-
-
-def _report(options: Namespace) -> None:
-    labels, prediction = _take(LabelOptions, options), _take(PredictOptions, options)
-
-    from gz2tree.report.command import make_report
-
-    make_report(
-        options.images,
-        options.out,
-        model_path=options.model,
-        predictions_table=options.predictions,
-        labels_table=options.labels,
-        part=options.part,
-        pixels=options.pixels,
-        label_options=labels,
-        options=prediction,
-    )
-
-
 def _demo(options: Namespace) -> None:
     from gz2tree.demo import demo
 
     demo(options.out, options.seed)
 
 
-_COMMANDS = {
+_COMMANDS: dict[CommandName, Callable[[Namespace], None]] = {
     "tree": _tree,
     "simulate": _simulate,
     "prepare": _prepare,
@@ -432,42 +311,10 @@ _COMMANDS = {
     "evaluate": _evaluate,
     "calibrate": _calibrate,
     "predict": _predict,
-    "plot": _plot,
-    "report": _report,
+    "plot": run_plot,
+    "report": run_report,
     "demo": _demo,
 }
-
-
-def _take(kind: type[Options], options: Namespace) -> Options:
-    """Make a dataclass of those options that are its fields."""
-    values = {}
-    for field in fields(kind):  # type: ignore[arg-type]
-        value = options[field.name]
-        if isinstance(value, Namespace):
-            nested: Any = type(field.default)
-            value = nested(**value.as_dict())
-        values[field.name] = value
-    return kind(**values)
-
-
-def _value_of(option: str, arguments: Sequence[str]) -> str:
-    """Value of an option before parsing, as ``--option value`` or ``--option=value``."""
-    for position, argument in enumerate(arguments):
-        name, separator, value = argument.partition("=")
-        if name == option:
-            return value if separator else "".join(arguments[position + 1 : position + 2])
-    return ""
-
-
-def _with_underscores(argument: str) -> str:
-    name, separator, value = argument.partition("=")
-    if not name.startswith("--"):
-        return argument
-    return f"--{name[2:].replace('-', '_')}{separator}{value}"
-
-
-def _with_dashes(text: str) -> str:
-    return re.sub(r"--[a-z][a-z_.]*", lambda option: option[0].replace("_", "-"), text)
 
 
 def _log_to_stderr() -> None:

@@ -8,14 +8,19 @@ from typing import Any, Literal, get_args
 from gz2tree.errors import InputError
 
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
+CommandName = Literal[
+    "tree", "simulate", "prepare", "train", "evaluate", "calibrate", "predict", "plot", "report",
+    "demo",
+]  # fmt: skip
 Columns = Literal["cumulative", "conditional", "reach", "uncertainty"]
 CountLoss = Literal["multinomial", "dirichlet_multinomial"]
 FractionLoss = Literal[
     "binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"
 ]
 FigureName = Literal[
-    "correlations", "examples", "cutouts", "history", "scatter", "calibration", "null", "tree"
-]
+    "correlations", "examples", "cutouts", "history", "scatter", "agreement", "calibration",
+    "null", "by", "purity", "galaxies", "tree",
+]  # fmt: skip
 Head = Literal["pooled", "flatten", "attention"]
 Renormalised = bool | Literal["to_parent"]
 Kind = Literal["count", "weight", "fraction", "weighted_fraction", "debiased"]
@@ -312,29 +317,43 @@ class FigureOptions:
     question : str, optional
         Column or name of the question whose correlations are shown; all by default.
     answer : str, optional
-        Name, column or label of the answer whose scatter is shown; all by default.
+        Name, column or label of the answer whose scatter is shown (all by default), or whose mean
+        by a quantity (the first answer of the first question by default).
+    by : str, optional
+        Quantity by which error and mean answer are shown: a numeric column of the table of labels,
+        or apparent_size, in pixels of the original image.
+    bins : int
+        Bins of that quantity, of equal numbers of galaxies.
+    flag : str, optional
+        ANSWER=THRESHOLD, as in merger=0.4: the flag whose purity and completeness are shown.
+        Volunteers flag a galaxy by the same threshold.
     galaxy : str, optional
-        Id of the galaxy whose tree is drawn; the mean of all by default.
+        Id of the galaxy whose tree or path is drawn; by default the tree is the mean of all.
     n : int, optional
-        Galaxies shown: by default 4 examples of each answer, 24 cutouts, 1,000 in a scatter plot.
+        Galaxies shown: by default 4 examples of each answer, 24 cutouts, 16 with their paths,
+        1,000 in a scatter plot.
     seed : int
         Of the choice of galaxies.
 
     Raises
     ------
     OptionError
-        No galaxies, or a negative seed.
+        No galaxies, fewer than 2 bins, or a negative seed.
     """
 
     what: Probability = "cumulative"
     question: str | None = None
     answer: str | None = None
+    by: str | None = None
+    bins: int = 5
+    flag: str | None = None
     galaxy: str | None = None
     n: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         _check_choice("what", self.what, Probability)
+        _check("bins", self.bins, self.bins >= 2, "at least 2")
         _check("n", self.n, self.n is None or self.n >= 1, "at least 1, or none")
         _check("seed", self.seed, self.seed >= 0, "at least 0")
 

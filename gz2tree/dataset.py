@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from gz2tree.config import CutoutOptions
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError
 from gz2tree.labels import Labels
+from gz2tree.matching import which_have
 from gz2tree.store import CutoutStore
-
-_log = logging.getLogger("gz2tree")
 
 
 class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
@@ -43,19 +41,7 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     def __init__(self, store: CutoutStore, labels: Labels) -> None:
         if len(labels) == 0:
             raise InputError("expected labelled galaxies, found an empty selection")
-        in_store = set(store.ids)
-        have = np.fromiter((i in in_store for i in labels.ids), dtype=bool, count=len(labels))
-        if not have.any():
-            raise InputError(
-                f"no galaxy has both a label and an image: labels have e.g. "
-                f"{first_few(list(labels.ids[:2]))}, images e.g. {first_few(list(store.ids[:2]))}"
-            )
-        if not have.all():
-            without = list(labels.ids[~have])
-            _log.warning(
-                "%d of %d labelled galaxies have no usable image and are left out: %s",
-                len(without), len(labels), first_few(without),
-            )  # fmt: skip
+        have = which_have(labels.ids, store.ids, galaxies="labelled", what="usable image")
         labels = labels.take(have)
         self.stores = [store]
         self._set(labels, np.zeros(len(labels), dtype=np.int64), store.rows(labels.ids))

@@ -17,7 +17,7 @@ from gz2tree.evaluation import Report, evaluate
 from gz2tree.labels import read_labels
 from gz2tree.model import FlatNet, GalaxyTreeNet
 from gz2tree.network import GalaxyNet
-from gz2tree.plots import plot_galaxy, plot_null_rmse
+from gz2tree.plots import draw_galaxies, plot_null_rmse
 from gz2tree.prediction import predict
 from gz2tree.run import RunDirectory
 from gz2tree.simulate import simulate
@@ -120,9 +120,9 @@ def write_figure(
     shown = predictions.head(8)
     rows = store.rows(shown[tree.id_column])
     values = shown[list(tree.columns)].to_numpy()
-    for axes, row, cumulative in zip(above.subplots(2, 4).flat, rows, values, strict=True):
-        plot_galaxy(axes, store.array[row], tree, cumulative, f"galaxy {store.ids[row]}")
-    plot_null_rmse(below.subplots(), reports)
+    titles = [f"galaxy {galaxy}" for galaxy in store.ids[rows]]
+    draw_galaxies(above, store.array[rows], tree, values, titles)
+    plot_null_rmse(below.subplots(), reports, tree)
     figure.savefig(path, dpi=150)
 
 

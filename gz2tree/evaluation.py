@@ -8,7 +8,6 @@ apart.
 from __future__ import annotations
 
 import json
-import logging
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,13 +17,12 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gz2tree.errors import InputError, first_few
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
+from gz2tree.matching import align
 from gz2tree.tree import DecisionTree
 
 Array = NDArray[np.float64]
-_log = logging.getLogger("gz2tree")
 
 
 @dataclass(frozen=True)
@@ -187,57 +185,6 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     )
 
 
-def align(predictions: pd.DataFrame, labels: Labels) -> tuple[Array, Labels]:
-    """Bring predictions into the order of the labels; labels without one are left out.
-
-    Parameters
-    ----------
-    predictions, labels
-        As in `evaluate`.
-
-    Returns
-    -------
-    predicted : array of float64, shape (n, n_answers), in [0, 1]
-    labels : Labels, of n galaxies
-
-    Raises
-    ------
-    InputError
-        As in `evaluate`.
-    """
-    tree = labels.tree
-    missing = [c for c in (tree.id_column, *tree.columns) if c not in predictions]
-    if missing:
-        raise InputError(f"predictions: expected column {first_few(missing)}, found none")
-    ids = pd.Index(predictions[tree.id_column].astype(str))
-    if not ids.is_unique:
-        raise InputError(
-            f"predictions: expected each id once, found {first_few(list(ids[ids.duplicated()]))} "
-            "repeated"
-        )
-    rows = ids.get_indexer(pd.Index(labels.ids))
-    have = rows >= 0
-    if not have.any():
-        raise InputError(
-            f"no galaxy is in both: labels have e.g. {first_few(list(labels.ids[:2]))}, "
-            f"predictions e.g. {first_few(list(ids[:2]))}"
-        )
-    if not have.all():
-        _log.warning(
-            "%d of %d labelled galaxies have no prediction and are left out: %s",
-            (~have).sum(), len(labels), first_few(list(labels.ids[~have])),
-        )  # fmt: skip
-    predicted = predictions[list(tree.columns)].to_numpy(dtype=np.float64)[rows[have]]
-    wrong = np.argwhere(~((predicted >= 0) & (predicted <= 1)))
-    if len(wrong):
-        row, column = wrong[0]
-        raise InputError(
-            f"predictions: id {labels.ids[have][row]}, column {tree.columns[column]}: expected a "
-            f"probability, found {predicted[row, column]}"
-        )
-    return predicted, labels.take(have)
-
-
 def _vote_variance(labels: Labels) -> Array:
     """Variance of each label from the number of votes, c (1 - c) / (n - 1); NaN if unknown.
 
@@ -299,7 +246,7 @@ def conditional_answers(
     graph : DecisionGraph
         Of the labels' tree.
     predicted : array of float64, shape (n, n_answers), in [0, 1]
-        Cumulative, in the order of the labels; see `align`.
+        Cumulative, in the order of the labels; see `gz2tree.matching.align`.
     labels : Labels, n galaxies
 
     Returns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,17 +11,23 @@ import numpy as np
 
 from gz2tree import plots
 from gz2tree.analysis import calibration_curve, correlations, pair_counts
+from gz2tree.binned import evaluate_by
 from gz2tree.config import FigureName, FigureOptions
 from gz2tree.errors import InputError, first_few
-from gz2tree.evaluation import align, conditional_answers, evaluate
+from gz2tree.evaluation import conditional_answers, evaluate
+from gz2tree.flags import read_flags
 from gz2tree.graph import DecisionGraph
-from gz2tree.inputs import with_images
+from gz2tree.matching import align, which_have
+from gz2tree.purity import purity_completeness
+from gz2tree.quantities import APPARENT_SIZE, read_quantity
 from gz2tree.run import RunDirectory
 from gz2tree.sources import (
     Sources,
     compare,
+    compare_one,
     labels_of,
     needed,
+    open_one,
     read_cutouts,
     short_names,
     tree_values,
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".png", ".pdf", ".svg")
 _DPI = 150
-_EXAMPLES, _CUTOUTS, _SCATTERED = 4, 24, 1000
+_EXAMPLES, _CUTOUTS, _PATHS, _SCATTERED = 4, 24, 16, 1000
 
 
 def save_figure(name: FigureName, out: Path, sources: Sources, shown: FigureOptions) -> None:
@@ -80,7 +87,8 @@ def _correlations(sources: Sources, shown: FigureOptions) -> Figure:
 
 def _examples(sources: Sources, shown: FigureOptions) -> Figure:
     source = open_images(needed(sources, "images"))
-    labels = with_images(labels_of(sources, source.ids), source, needed(sources, "images"))
+    labels = labels_of(sources, source.ids)
+    labels = labels.take(which_have(labels.ids, source.ids, galaxies="labelled", what="image"))
     best: dict[int, list[int]] = {}
     for answer in np.flatnonzero(np.nansum(labels.cumulative, axis=0) > 0).tolist():
         votes = np.nan_to_num(labels.cumulative[:, answer])
@@ -133,8 +141,7 @@ def _history(sources: Sources, shown: FigureOptions) -> Figure:
 
 
 def _scatter(sources: Sources, shown: FigureOptions) -> Figure:
-    ((_, (predictions, labels)),) = compare(sources, one=True).items()
-    predicted, labels = align(predictions, labels)
+    predicted, labels = align(*compare_one(sources))
     n = shown.n or _SCATTERED
     if shown.answer is None:
         measured = int(labels.measured.any(0).sum())
@@ -158,19 +165,83 @@ def _calibration(sources: Sources, shown: FigureOptions) -> Figure:
         cells = conditional_answers(DecisionGraph(labels.tree), predicted, labels)
         curves[name] = calibration_curve(*cells)
     figure = _figure(5.5, 6.3)
-    axes = plots.plot_calibration(figure.subplots(), curves)
     title = f"Conditional probabilities by reach, {len(labels):,} galaxies"
-    (counts,) = axes.child_axes
-    counts.set(title=title)
+    plots.plot_calibration(figure.subplots(), curves, title)
+    return figure
+
+
+def _agreement(sources: Sources, shown: FigureOptions) -> Figure:
+    figure = _figure(5.8, 5)
+    plots.plot_agreement(figure.subplots(), *align(*compare_one(sources)))
     return figure
 
 
 def _null(sources: Sources, shown: FigureOptions) -> Figure:
-    compared = compare(sources).items()
-    reports = {name: evaluate(predictions, labels) for name, (predictions, labels) in compared}
+    reports = {}
+    for name, (predictions, labels) in compare(sources).items():
+        reports[name] = evaluate(predictions, labels)
     figure = _figure(8, 4.5)
-    plots.plot_null_rmse(figure.subplots(), reports)
+    plots.plot_null_rmse(figure.subplots(), reports, labels.tree)
     return figure
+
+
+def _by(sources: Sources, shown: FigureOptions) -> Figure:
+    if shown.by is None:
+        raise InputError(f"--by: expected a column of the labels or {APPARENT_SIZE}, found none")
+    table = needed(sources, "labels")
+    opened = open_one(sources)
+    if shown.by == APPARENT_SIZE and opened.images is not None:
+        opened = opened.with_images()
+    assert opened.labels is not None
+    answer = opened.tree.find_answer(shown.answer or opened.tree.columns[0])
+    id_column = sources.label_options.id_column
+    quantity = read_quantity(shown.by, table, opened.labels, opened.images, id_column)
+    predictions = opened.predict(sources.options)
+    column, label = opened.tree.columns[answer], opened.tree.answers[answer].label
+    binned = evaluate_by(predictions, opened.labels, quantity, column, shown.bins)
+    measured = "apparent half-light radius (pixels of the original image)"
+    name = measured if shown.by == APPARENT_SIZE else shown.by
+    figure = _figure(6.4, 4.8)
+    plots.plot_by(figure.subplots(), binned, name, label)
+    return figure
+
+
+def _purity(sources: Sources, shown: FigureOptions) -> Figure:
+    if shown.flag is None:
+        raise InputError("--flag: expected ANSWER=THRESHOLD, as in merger=0.4, found none")
+    needed(sources, "labels")
+    opened = open_one(sources)
+    assert opened.labels is not None
+    (flag,) = read_flags([shown.flag], opened.tree)
+    column, label = opened.tree.columns[flag.answer], opened.tree.answers[flag.answer].label
+    predictions = opened.predict(sources.options)
+    _, labels = align(predictions, opened.labels)
+    curve = purity_completeness(predictions, labels, column, flag.threshold)
+    votes = labels.cumulative[:, flag.answer]
+    title = (
+        f"Flag {label!r}: of {np.isfinite(votes).sum():,} galaxies, volunteers flag "
+        f"{(votes >= flag.threshold).sum():,} (at least {flag.threshold:g})"
+    )
+    figure = _figure(6.4, 4.8)
+    plots.plot_purity_completeness(figure.subplots(), curve, title, flag.threshold)
+    return figure
+
+
+def _galaxies(sources: Sources, shown: FigureOptions) -> Figure:
+    needed(sources, "images")
+    opened = replace(open_one(sources), labels=None).with_images()
+    assert opened.images is not None
+    chosen = plots.sample_rows(len(opened.ids), shown.n or _PATHS, shown.seed)
+    ids = [shown.galaxy] if shown.galaxy is not None else opened.ids[chosen].tolist()
+    cutouts = read_cutouts(opened.images, ids)
+    predictions = opened.take(list(cutouts)).predict(sources.options)
+    predictions[opened.untrained] = np.nan
+    predictions = predictions.set_index(opened.tree.id_column).loc[list(cutouts)]
+    values = predictions[list(opened.tree.columns)].to_numpy(np.float64)
+    columns = min(4, len(cutouts))
+    figure = _figure(2.75 * columns, 3.7 * -(-len(cutouts) // columns))
+    images, titles = list(cutouts.values()), list(cutouts)
+    return plots.draw_galaxies(figure, images, opened.tree, values, titles, columns)
 
 
 def _tree(sources: Sources, shown: FigureOptions) -> Figure:
@@ -183,7 +254,7 @@ def _tree(sources: Sources, shown: FigureOptions) -> Figure:
         plots.plot_tree(figure.subplots(), tree, filled, title, voted)
         return figure
     cutout = read_cutouts(open_images(sources.images), [shown.galaxy])[shown.galaxy]
-    return plots.draw_galaxy_tree(_figure(15.5, 8), cutout, tree, filled, title, voted)
+    return plots.draw_galaxy_tree(_figure(16.5, 8), cutout, tree, filled, title, voted)
 
 
 _FIGURES: dict[FigureName, Callable[[Sources, FigureOptions], Figure]] = {
@@ -192,8 +263,12 @@ _FIGURES: dict[FigureName, Callable[[Sources, FigureOptions], Figure]] = {
     "cutouts": _cutouts,
     "history": _history,
     "scatter": _scatter,
+    "agreement": _agreement,
     "calibration": _calibration,
     "null": _null,
+    "by": _by,
+    "purity": _purity,
+    "galaxies": _galaxies,
     "tree": _tree,
 }
 

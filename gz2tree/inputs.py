@@ -14,6 +14,7 @@ from gz2tree.config import LabelOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
 from gz2tree.labels import CUMULATIVE, Labels, read_labels
+from gz2tree.matching import which_have
 from gz2tree.model import load_model
 from gz2tree.network import DEFAULT_NAME, GalaxyNet
 from gz2tree.run import RunDirectory
@@ -73,9 +74,9 @@ def open_labelled(
             "read under the model's tree"
         )
     source = open_images(images, model.cutouts)
-    labels = with_images(
-        read_labels_as(table, model.tree, label_options, source.ids), source, images
-    )
+    labels = read_labels_as(table, model.tree, label_options, source.ids)
+    have = which_have(labels.ids, source.ids, galaxies="labelled", what="image")
+    labels = labels.take(have)
     labels = labels.take(rows_of_part(labels, run, part))
     warn_of_kind(model, labels)
     return model, source, labels
@@ -96,26 +97,6 @@ def read_labels_as(
         image_ids=image_ids,
         allow_bad_rows=options.allow_bad_rows,
     )
-
-
-def with_images(labels: Labels, source: CutoutSource, images: Path) -> Labels:
-    """Leave out galaxies without an image, and count them in a warning.
-
-    Raises
-    ------
-    InputError
-        No labelled galaxy has an image.
-    """
-    have = np.isin(labels.ids.astype(str), source.ids.astype(str))
-    if not have.any():
-        raise InputError(f"{images}: expected images of the {len(labels)} galaxies, found none")
-    if not have.all():
-        without = list(labels.ids[~have])
-        _log.warning(
-            "%d of %d labelled galaxies have no image and are left out: %s",
-            len(without), len(labels), first_few(without),
-        )  # fmt: skip
-    return labels.take(have)
 
 
 def read_predictions(

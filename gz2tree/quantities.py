@@ -24,7 +24,7 @@ def read_quantity(
     name: str,
     labels_table: Path,
     labels: Labels,
-    images: CutoutSource,
+    images: CutoutSource | None,
     id_column: str | None = None,
 ) -> NDArray[np.float64]:
     """Read or measure a quantity of the galaxies of `labels`.
@@ -37,8 +37,8 @@ def read_quantity(
     labels_table : Path
         From which `labels` were read.
     labels : Labels
-        Galaxies that all have an image.
-    images : CutoutStore or ImageFiles
+    images : CutoutStore or ImageFiles, optional
+        With an image of each of them; for ``"apparent_size"`` only.
     id_column : str, optional
         That of the table, as `read_labels` takes it.
 
@@ -57,6 +57,8 @@ def read_quantity(
     if name in header:
         values = _column(labels_table, header, name, labels.ids, id_column)
     elif name == APPARENT_SIZE:
+        if images is None:
+            raise InputError(f"{name}: expected images to measure it on, found none")
         positions = pd.Index(images.ids).get_indexer(pd.Index(labels.ids))
         values = apparent_sizes(images, positions)
     else:

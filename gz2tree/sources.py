@@ -1,10 +1,10 @@
-"""What the command ``plot`` draws from: files and models, opened as a figure needs them."""
+"""What the commands ``plot`` and ``report`` draw from: files and models, opened when needed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,13 +15,20 @@ from numpy.typing import NDArray
 from gz2tree.config import LabelOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
-from gz2tree.evaluation import align
-from gz2tree.inputs import find_model, open_labelled, read_labels_as, read_predictions
+from gz2tree.inputs import (
+    find_model,
+    open_labelled,
+    read_labels_as,
+    read_predictions,
+    rows_of_part,
+)
 from gz2tree.labels import Labels
+from gz2tree.matching import align, read_catalogue, which_have
+from gz2tree.network import GalaxyNet
 from gz2tree.prediction import predict
 from gz2tree.store import open_images
 from gz2tree.tree import DecisionTree
-from gz2tree.trees import GZ2_KAGGLE
+from gz2tree.trees import GZ2_KAGGLE, TREES
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Sources:
     runs : tuple of Path
         Run directories whose histories are drawn.
     tree : DecisionTree, optional
-        That of the model, or Kaggle's, by default.
+        By default that of the model or catalogue; Kaggle's where there are only labels.
     part : str, optional
         Which galaxies of a run's split.
     """
@@ -56,6 +63,72 @@ class Sources:
     part: str | None = None
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A catalogue or a model, and the galaxies it is asked about; nothing is predicted yet.
+
+    Parameters
+    ----------
+    given : DataFrame or GalaxyNet
+    tree : DecisionTree
+    ids : array of str, shape (n,)
+        Galaxies of the catalogue, or with an image; with labels, if a model predicts them.
+    labels : Labels, optional
+    images : CutoutStore or ImageFiles, optional
+        There if a model predicts.
+    """
+
+    given: pd.DataFrame | GalaxyNet
+    tree: DecisionTree
+    ids: NDArray[np.object_]
+    labels: Labels | None
+    images: CutoutSource | None
+
+    @property
+    def untrained(self) -> list[str]:
+        """Columns of answers that were not trained; a catalogue does not tell."""
+        return list(self.given.untrained) if isinstance(self.given, GalaxyNet) else []
+
+    def take(self, ids: Sequence[str]) -> Opened:
+        """Return some of the galaxies, by id.
+
+        Raises
+        ------
+        InputError
+            One that is not among them, or has no labels where there are labels.
+        """
+        _rows(self.ids, ids, "predictions")
+        labels = self.labels
+        if labels is not None:
+            labels = labels.take(_rows(labels.ids, ids, "labels"))
+        return replace(self, ids=np.array(ids, dtype=object), labels=labels)
+
+    def with_images(self) -> Opened:
+        """Leave out galaxies without an image, and count them in a warning.
+
+        Raises
+        ------
+        InputError
+            None has an image, or no labelled galaxy is left.
+        """
+        assert self.images is not None
+        have = which_have(self.ids, self.images.ids, galaxies="predicted", what="image")
+        ids, labels = self.ids[have], self.labels
+        if labels is not None:
+            there = which_have(labels.ids, ids, galaxies="labelled", what="prediction")
+            labels = labels.take(there)
+        return replace(self, ids=ids, labels=labels)
+
+    def predict(self, options: PredictOptions) -> pd.DataFrame:
+        """Predict the galaxies, or take what was predicted of them: in their order."""
+        if isinstance(self.given, pd.DataFrame):
+            given = pd.Index(self.given[self.tree.id_column])
+            return self.given.iloc[given.get_indexer(pd.Index(self.ids))].copy()
+        assert self.images is not None
+        positions = pd.Index(self.images.ids).get_indexer(pd.Index(self.ids))
+        return predict(self.given, self.images, options, positions=positions)
+
+
 def needed(sources: Sources, name: Literal["labels", "images"]) -> Path:
     """Path of an input that a figure cannot do without."""
     path: Path | None = getattr(sources, name)
@@ -65,14 +138,57 @@ def needed(sources: Sources, name: Literal["labels", "images"]) -> Path:
 
 
 def labels_of(sources: Sources, image_ids: NDArray[np.object_] | None = None) -> Labels:
-    """Read the table of labels."""
+    """Read the table of labels, where nothing is predicted."""
     table = needed(sources, "labels")
     return read_labels_as(table, sources.tree or GZ2_KAGGLE, sources.label_options, image_ids)
 
 
+def open_one(sources: Sources) -> Opened:
+    """Open the catalogue, or else the model.
+
+    Raises
+    ------
+    InputError
+        More than one, no images for a model, and whatever is wrong with them.
+    """
+    ((_, opened),) = _open_each(sources, _given(sources, one=True)).items()
+    return opened
+
+
+def compare(sources: Sources) -> dict[str, tuple[pd.DataFrame, Labels]]:
+    """Predictions and labels of the same galaxies, by the name of the catalogue or model."""
+    needed(sources, "labels")
+    compared: dict[str, tuple[pd.DataFrame, Labels]] = {}
+    for name, opened in _open_each(sources, _given(sources)).items():
+        predictions = opened.predict(sources.options)
+        assert opened.labels is not None
+        _, labels = align(predictions, opened.labels)
+        for first, (_, before) in list(compared.items())[:1]:
+            if before.digest() != labels.digest():
+                raise InputError(
+                    f"{name}: expected the same galaxies as of {first}, found {len(labels):,} "
+                    f"others than those {len(before):,}"
+                )
+        compared[name] = predictions, labels
+    return compared
+
+
+def compare_one(sources: Sources) -> tuple[pd.DataFrame, Labels]:
+    """Predictions and labels of the one catalogue or model of a figure."""
+    _given(sources, one=True)
+    ((_, both),) = compare(sources).items()
+    return both
+
+
+def short_names(paths: Sequence[str]) -> list[str]:
+    """Short names for several files or folders; their whole paths where those are not unique."""
+    short = [Path(path).resolve().stem for path in paths]
+    return short if len(set(short)) == len(short) else list(paths)
+
+
 def read_cutouts(source: CutoutSource, ids: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
     """Read the cutouts of some galaxies, by id; those that cannot be read are named in the log."""
-    positions = pd.Index(source.ids).get_indexer(pd.Index(ids))
+    positions = _rows(source.ids, ids, "images")
     found: dict[str, NDArray[np.uint8]] = {}
     problems: list[tuple[str, str]] = []
     with closing(source.batches(positions, workers=0)) as batches:
@@ -85,88 +201,76 @@ def read_cutouts(source: CutoutSource, ids: Sequence[str]) -> dict[str, NDArray[
     return found
 
 
-def short_names(paths: Sequence[str]) -> list[str]:
-    """Short names for several files or folders; their whole paths where those are not unique."""
-    short = [Path(path).resolve().stem for path in paths]
-    return short if len(set(short)) == len(short) else list(paths)
-
-
-def compare(
-    sources: Sources, galaxy: str | None = None, one: bool = False
-) -> dict[str, tuple[pd.DataFrame, Labels]]:
-    """Predictions and labels of the same galaxies, by the name of the catalogue or model."""
-    table = needed(sources, "labels")
-    given = list(map(str, sources.predictions)) or list(sources.models)
-    if one and len(given) > 1:
-        raise InputError(f"expected one catalogue or model for this figure, found {len(given)}")
-    compared = {}
-    labels: Labels | None = None
-    for name, which in zip(short_names(given), given, strict=True):
-        before = labels
-        if sources.predictions:
-            labels = _of_galaxy(labels_of(sources), galaxy)
-            predictions, _ = read_predictions(Path(which), [labels.tree])
-        else:
-            model, source, labels = open_labelled(
-                which, table, needed(sources, "images"),
-                tree=sources.tree, part=sources.part, label_options=sources.label_options,
-            )  # fmt: skip
-            labels = _of_galaxy(labels, galaxy)
-            positions = pd.Index(source.ids).get_indexer(pd.Index(labels.ids))
-            predictions = predict(model, source, sources.options, positions=positions)
-        labels = align(predictions, labels)[1]
-        if before is not None and before.digest() != labels.digest():
-            raise InputError(
-                f"{which}: expected the same galaxies as of {given[0]}, found {len(labels):,} "
-                f"others than those {len(before):,}"
-            )
-        compared[name] = predictions, labels
-    return compared
-
-
-def _of_galaxy(labels: Labels, galaxy: str | None) -> Labels:
-    if galaxy is None:
-        return labels
-    if galaxy not in labels.ids:
-        raise InputError(f"galaxy {galaxy!r}: expected among the labels, found none")
-    return labels.take(labels.ids == galaxy)
-
-
 def tree_values(
     sources: Sources, galaxy: str | None
 ) -> tuple[DecisionTree, NDArray[np.float64], NDArray[np.float64] | None, int]:
     """Tree, mean prediction (else vote), mean vote beside it, and the number of galaxies."""
-    if sources.labels is not None and (sources.predictions or sources.images):
-        ((_, (predictions, labels)),) = compare(sources, galaxy, one=True).items()
-        if not sources.predictions:
-            predictions[find_model(sources.models[0])[0].untrained] = np.nan
-        predicted = predictions.set_index(labels.tree.id_column).loc[labels.ids.tolist()]
-        values = predicted[list(labels.tree.columns)].to_numpy(np.float64)
-        return labels.tree, _mean(values), _mean(labels.cumulative), len(labels)
-    if sources.labels is not None:
-        labels = _of_galaxy(labels_of(sources), galaxy)
-        return labels.tree, _mean(labels.cumulative), None, len(labels)
-    tree, predictions = _predictions(sources, galaxy)
-    return tree, _mean(predictions[list(tree.columns)].to_numpy(np.float64)), None, len(predictions)
-
-
-def _predictions(sources: Sources, galaxy: str | None) -> tuple[DecisionTree, pd.DataFrame]:
-    """Predictions without labels, of all galaxies or one; what was not trained is not measured."""
-    if sources.predictions:
-        tree = sources.tree or GZ2_KAGGLE
-        predictions, _ = read_predictions(sources.predictions[0], [tree])
+    if sources.labels is not None and not (sources.predictions or sources.images):
+        labels = labels_of(sources)
         if galaxy is not None:
-            predictions = predictions[predictions[tree.id_column] == galaxy]
-    else:
-        model, _ = find_model(sources.models[0])
-        tree = model.tree
-        source = open_images(needed(sources, "images"), model.cutouts)
-        chosen = source.ids == galaxy if galaxy is not None else np.full(len(source), True)
-        predictions = predict(model, source, sources.options, positions=np.flatnonzero(chosen))
-        predictions[model.untrained] = np.nan
-    if predictions.empty:
-        raise InputError(f"galaxy {galaxy!r}: expected among the predictions, found none")
-    return tree, predictions
+            labels = labels.take(_rows(labels.ids, [galaxy], "labels"))
+        return labels.tree, _mean(labels.cumulative), None, len(labels)
+    opened = open_one(sources)
+    opened = opened if galaxy is None else opened.take([galaxy])
+    predictions, voted = opened.predict(sources.options), None
+    if opened.labels is not None:
+        _, labels = align(predictions, opened.labels)
+        predictions = predictions.set_index(opened.tree.id_column).loc[labels.ids.tolist()]
+        voted = _mean(labels.cumulative)
+    predictions[opened.untrained] = np.nan
+    values = predictions[list(opened.tree.columns)].to_numpy(np.float64)
+    return opened.tree, _mean(values), voted, len(values)
+
+
+def _given(sources: Sources, one: bool = False) -> list[str]:
+    """Catalogues, else models."""
+    given = list(map(str, sources.predictions)) or list(sources.models)
+    if one and len(given) > 1:
+        raise InputError(f"expected one catalogue or model, found {len(given)}")
+    return given
+
+
+def _open_each(sources: Sources, given: list[str]) -> dict[str, Opened]:
+    if sources.part is not None and sources.labels is None:
+        raise InputError(f"part {sources.part!r}: expected --labels, of whose galaxies it is one")
+    opening = _open_catalogue if sources.predictions else _open_model
+    return {
+        name: opening(sources, which) for name, which in zip(short_names(given), given, strict=True)
+    }
+
+
+def _open_catalogue(sources: Sources, path: str) -> Opened:
+    trees = TREES.values() if sources.tree is None else [sources.tree]
+    predictions, tree = read_predictions(Path(path), trees)
+    ids = read_catalogue(predictions, tree)[0].to_numpy(dtype=object)
+    labels = None
+    if sources.labels is not None:
+        labels = read_labels_as(sources.labels, tree, sources.label_options, ids)
+        labels = labels.take(rows_of_part(labels, None, sources.part))
+    images = None if sources.images is None else open_images(sources.images)
+    return Opened(predictions, tree, ids, labels, images)
+
+
+def _open_model(sources: Sources, name: str) -> Opened:
+    images = needed(sources, "images")
+    if sources.labels is None:
+        model, _ = find_model(name)
+        source: CutoutSource = open_images(images, model.cutouts)
+        return Opened(model, model.tree, source.ids, None, source)
+    model, source, labels = open_labelled(
+        name, sources.labels, images,
+        tree=sources.tree, part=sources.part, label_options=sources.label_options,
+    )  # fmt: skip
+    return Opened(model, model.tree, labels.ids, labels, source)
+
+
+def _rows(among: NDArray[np.object_], ids: Sequence[str], what: str) -> NDArray[np.int64]:
+    """Rows of some galaxies; all must be there."""
+    rows = pd.Index(among).get_indexer(pd.Index(ids))
+    if (rows < 0).any():
+        absent = ids[int(np.argmax(rows < 0))]
+        raise InputError(f"galaxy {absent!r}: expected among the {what}, found none")
+    return rows
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

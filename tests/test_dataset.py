@@ -60,7 +60,7 @@ def test_no_galaxy_in_common_is_refused(small_sky: SmallSky) -> None:
     # The store's ids have leading zeros.
     labels = random_labels([galaxy.lstrip("0") for galaxy in small_sky.labels.ids])
     with pytest.raises(
-        InputError, match=r"no galaxy has both .* e\.g\. 100000, 100001, images .* 0"
+        InputError, match=r"no labelled galaxy has .* e\.g\. 100000, 100001, found .* 0"
     ):
         LabelledCutouts(CutoutStore(small_sky.store), labels)
 

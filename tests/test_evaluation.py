@@ -366,7 +366,7 @@ REFUSED = {
     ),
     "no galaxy in common": (
         lambda table: table.assign(GalaxyID=[str(number) for number in range(60)]),
-        r"no galaxy is in both: labels have e\.g\. 00, 01, predictions e\.g\. 0, 1",
+        r"no labelled galaxy .* prediction: expected e\.g\. 00, 01, found .* e\.g\. 0, 1",
     ),
     **{
         str(value): (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ from matplotlib.figure import Figure
 
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, GalaxyTreeNet, Question, evaluate
 from gz2tree import plots as p
-from gz2tree.analysis import correlations, pair_counts
+from gz2tree.analysis import calibration_curve, correlations, pair_counts
+from gz2tree.binned import evaluate_by
 from gz2tree.cli import main
-from gz2tree.config import LabelOptions, PredictOptions
+from gz2tree.config import FigureName, LabelOptions, PredictOptions
 from gz2tree.plots.layout import layout_tree
 from gz2tree.sources import Sources, tree_values
 
@@ -72,7 +74,7 @@ def test_correlations_show_the_coefficients_and_how_many_galaxies(axes: Axes) ->
 
 def test_null_rmse_has_a_bar_for_each_question_with_nulls_and_each_model(axes: Axes) -> None:
     report = evaluate(predictions(), LABELS)
-    p.plot_null_rmse(axes, {"one": report, "other": report})
+    p.plot_null_rmse(axes, {"one": report, "other": report}, GZ2_KAGGLE)
     expected = [
         values["null_rmse"]
         for values in report.per_question.values()
@@ -80,6 +82,8 @@ def test_null_rmse_has_a_bar_for_each_question_with_nulls_and_each_model(axes: A
     ]
     assert [bar.get_height() for bar in axes.patches] == pytest.approx(expected * 2)
     assert "60 galaxies" in axes.get_title()
+    words = [text.get_text() for text in axes.get_xticklabels()]
+    assert words[:2] == ["1. smooth or features", "2. edgeon"]
 
 
 def test_scatter_shows_every_galaxy_once_and_nulls_beside_0(axes: Axes) -> None:
@@ -90,6 +94,26 @@ def test_scatter_shows_every_galaxy_once_and_nulls_beside_0(axes: Axes) -> None:
     assert len(offsets) == 60
     assert sorted(offsets[:, 1]) == pytest.approx(sorted(predicted[:, answer]))
     assert (offsets[:, 0] < 0).sum() == LABELS.null[:, answer].sum()
+
+
+def test_agreement_counts_the_answers_that_have_votes(axes: Axes) -> None:
+    predicted = predictions()[list(GZ2_KAGGLE.columns)].to_numpy()
+    p.plot_agreement(axes, predicted, LABELS)
+    n = int((LABELS.measured & ~LABELS.null).sum())
+    (hexagons,) = axes.collections
+    assert int(np.asarray(hexagons.get_array()).sum()) == n
+    assert f"{n:,} answers with votes, 60 galaxies" in axes.get_title()
+
+
+def test_calibration_marks_the_means_of_every_bin(axes: Axes) -> None:
+    rng = np.random.default_rng(0)
+    curve = calibration_curve(rng.random(200), rng.random(200), np.ones(200))
+    p.plot_calibration(axes, {"model": curve}, "title")
+    (points,) = (np.asarray(bars.lines[0].get_xydata()) for bars in axes.containers)
+    np.testing.assert_allclose(points, curve[["predicted", "voted"]].to_numpy())
+    (above,) = axes.child_axes
+    assert above.get_title() == "title"
+    assert [bar.get_height() for bar in above.patches] == curve["n"].tolist()
 
 
 def test_history_shows_each_run(axes: Axes) -> None:
@@ -108,6 +132,36 @@ def test_history_shows_each_run(axes: Axes) -> None:
     np.testing.assert_allclose(curves[0].get_ydata(), epochs["valid_rmse"])
 
 
+def test_purity_is_that_of_the_flag_at_each_threshold(axes: Axes) -> None:
+    curve = pd.DataFrame(
+        {
+            "threshold": [0.1, 0.4, 0.8],
+            "purity": [0.5, 0.8, 1.0],
+            "completeness": [1.0, 0.5, 0.2],
+            "n_flagged": [10, 5, 1],
+        }
+    )
+    p.plot_purity_completeness(axes, curve, "title", threshold=0.3)
+    lines = {line.get_label(): line for line in axes.lines}
+    for column in ("purity", "completeness"):
+        np.testing.assert_allclose(lines[column].get_ydata(), curve[column])
+    assert lines["at 0.3: 5 flagged"].get_xdata()[0] == 0.3
+    (above,) = axes.child_axes
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width(), bar.get_height()) for bar in above.patches]
+    np.testing.assert_allclose(bars, [(0, 0.1, 10), (0.1, 0.4, 5), (0.4, 0.8, 1)])
+
+
+def test_by_a_quantity_shows_errors_and_both_means(axes: Axes) -> None:
+    binned = evaluate_by(predictions(), LABELS, np.arange(60.0), "merger", 3, n_resamples=20)
+    p.plot_by(axes, binned, "size (pixels)", "merger")
+    shown = [np.asarray(bars.lines[0].get_xydata())[:, 1] for bars in axes.containers]
+    for values, column in zip(shown, ("rmse", "predicted", "voted"), strict=True):
+        np.testing.assert_allclose(values, binned[column])
+    assert axes.get_xlabel() == "size (pixels)"
+    assert "mean voted: merger" in " ".join(axes.get_legend_handles_labels()[1])
+    assert axes.child_axes[0].get_title() == "60 galaxies"
+
+
 def test_branches_are_as_thick_as_their_probability() -> None:
     cumulative = LABELS.cumulative[0]
     axes = Figure(figsize=(8, 8)).subplots()
@@ -115,6 +169,14 @@ def test_branches_are_as_thick_as_their_probability() -> None:
     words = " ".join(text.get_text() for text in axes.texts)
     for answer in GZ2_KAGGLE.answers:
         assert answer.label in words
+
+
+def test_tree_says_once_what_nobody_measured(axes: Axes) -> None:
+    unknown = LABELS.cumulative[0].copy()
+    unknown[1] = np.nan
+    p.plot_tree(axes, GZ2_KAGGLE, unknown, "galaxy 0", voted=unknown)
+    words = [text.get_text() for text in axes.texts]
+    assert [text for text in words if "not measured" in text] == ["features or disk  not measured"]
 
 
 @pytest.fixture(scope="module")
@@ -128,16 +190,54 @@ class TestCommand:
     def run(self, figure: str, out: Path, *arguments: object) -> int:
         return main(["plot", figure, "--out", str(out), *map(str, arguments)])
 
-    @pytest.mark.parametrize(
-        "figure", ["correlations", "examples", "cutouts", "scatter", "calibration", "null", "tree"]
-    )
+    @pytest.mark.parametrize("figure", [name for name in get_args(FigureName) if name != "history"])
     def test_draws_from_a_table_images_and_a_model(
         self, figure: str, small_sky: SmallSky, tiny_model: Path, tmp_path: Path
     ) -> None:
         out = tmp_path / f"{figure}.png"
         given = ["--labels", small_sky.table, "--images", small_sky.store, "--model", tiny_model]
-        assert self.run(figure, out, *given) == 0
+        more = {"by": ["--by", "Class1.1", "--bins", 3], "purity": ["--flag", "merger=0.01"]}
+        assert self.run(figure, out, *given, *more.get(figure, [])) == 0
         assert out.stat().st_size > 5_000
+
+    def test_draws_from_a_catalogue_without_images(
+        self, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table = predictions().assign(GalaxyID=[*small_sky.labels.ids, *LABELS.ids[:20]])
+        table.to_csv(tmp_path / "p.csv", index=False)
+        given = ["--labels", small_sky.table, "--predictions", tmp_path / "p.csv"]
+        for figure, *more in (
+            ("scatter", "--answer", "merger"),
+            ("by", "--by", "Class1.1", "--answer", "merger"),
+            ("purity", "--flag", "smooth=0.5"),
+            ("tree", "--galaxy", small_sky.labels.ids[3]),
+        ):
+            assert self.run(figure, tmp_path / f"{figure}.png", *given, *more) == 0
+            assert (tmp_path / f"{figure}.png").is_file()
+        capsys.readouterr()
+        images = ["--images", small_sky.images]
+        for said, *wrong in (
+            ("--by: expected a column of the labels or apparent_size", "by", *given),
+            ("apparent_size: expected images", "by", *given, "--by", "apparent_size"),
+            ("--flag: expected ANSWER=THRESHOLD", "purity", *given),
+            ("such answer", "purity", *given, "--flag", "mergers=0.4"),
+            ("'x': expected among the predictions", "tree", *given, "--galaxy", "x"),
+            ("'0': expected among the labels", "tree", *given, "--galaxy", "0"),
+            ("'0': expected among the images", "galaxies", *given, *images, "--galaxy", "0"),
+            ("expected a model within its run directory", "null", *given, "--part", "test"),
+        ):
+            figure, *more = wrong
+            assert self.run(figure, tmp_path / "f.png", *more) == 2
+            assert said in capsys.readouterr().err, said
+
+    def test_galaxies_of_a_catalogue_are_those_with_images(
+        self, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table = predictions().assign(GalaxyID=[*small_sky.labels.ids, *LABELS.ids[:20]])
+        table.to_csv(tmp_path / "p.csv", index=False)
+        given = ["--predictions", tmp_path / "p.csv", "--images", small_sky.store, "--n", 60]
+        assert self.run("galaxies", tmp_path / "f.png", *given) == 0
+        assert "20 of 60 predicted galaxies have no image" in capsys.readouterr().err
 
     @pytest.mark.parametrize("with_labels", [True, False])
     def test_tree_of_answers_that_were_not_trained_shows_none(

@@ -16,6 +16,7 @@ from PIL import Image
 
 from gz2tree import GZ2, GZ2_KAGGLE, CutoutStore, DecisionTree, InputError, Labels, evaluate
 from gz2tree.cli import main
+from gz2tree.flags import read_flags
 from gz2tree.inputs import read_predictions
 from gz2tree.report.galaxies import Galaxies
 from gz2tree.report.page import UNIT, data_script, render, to_script, whole_numbers
@@ -177,6 +178,52 @@ def test_command_reports_what_evaluate_says(
         (["--pixels", "0"], "pixels: expected at least 1"),
     ):
         assert main([str(argument) for argument in [*given, *more]]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_flagged_galaxies_are_counted_against_the_votes(
+    small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, answer = small_sky.labels, GZ2_KAGGLE.find_answer("cigar-shaped")
+    predictions = catalogue(labels)
+    predicted = predictions["Class7.3"].to_numpy() >= 0.2
+    voted = labels.cumulative[:, answer] >= 0.2
+    both = int((predicted & voted).sum())
+    assert 0 < both < predicted.sum() < 40
+    unmeasured = labels.cumulative.copy()
+    unmeasured[np.flatnonzero(predicted & voted)[0], answer] = np.nan
+    for given, expected in (
+        (None, [None, None, None]),
+        (labels, [int(predicted.sum()), both, int(voted.sum())]),
+        (
+            replace(labels, cumulative=unmeasured),
+            [int(predicted.sum()) - 1, both - 1, int(voted.sum()) - 1],
+        ),
+    ):
+        galaxies = Galaxies.of(predictions, GZ2_KAGGLE, given)
+        (flag,) = read_flags(["cigar-shaped=0.2"], GZ2_KAGGLE)
+        shown, counted = galaxies.flagged(flag)
+        assert shown.ids.tolist() == labels.ids[predicted].tolist()
+        assert (counted.n, counted.n_of) == (predicted.sum(), 40)
+        assert [counted.n_compared, counted.n_both, counted.n_votes] == expected
+
+    predictions.to_csv(tmp_path / "p.csv", index=False)
+    given = ["report", "--predictions", tmp_path / "p.csv", "--images", small_sky.store]
+    given += ["--labels", small_sky.table, "--out", tmp_path / "report"]
+    arguments = [str(argument) for argument in given]
+    assert main([*arguments, "--flag", "Class7.3=0.2"]) == 0
+    record = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert record["n"] == record["flag"]["n"] == predicted.sum()
+    assert record["flag"]["n_both"] == both
+    page = " ".join((tmp_path / "report" / "index.html").read_text().split())
+    assert f"volunteers flag {both} of the {predicted.sum()} that have votes" in page
+    capsys.readouterr()
+    for wrong, said in (
+        ("Class7.3=1", "expected a galaxy of at least 1, found at most 0."),
+        ("cigars=0.2", "has no such answer"),
+        ("0.2", "expected ANSWER=THRESHOLD"),
+    ):
+        assert main([*arguments, "--flag", wrong]) == 2
         assert said in capsys.readouterr().err
 
 

@@ -14,6 +14,7 @@ from test_report import catalogue
 
 from gz2tree import GZ2_KAGGLE, evaluate
 from gz2tree.cutouts import ImageFiles
+from gz2tree.flags import read_flags
 from gz2tree.prediction import most_probable_path
 from gz2tree.report.galaxies import Galaxies
 from gz2tree.report.page import data_script
@@ -167,6 +168,28 @@ def test_all_controls_have_names_and_the_page_fits_a_phone(page: Any, report: Pa
     assert page.evaluate(unnamed) == 0
     for role in ("grid", "search", "status"):
         assert page.get_by_role(role).count() == 1, role
+
+
+def test_page_of_flagged_galaxies_says_so_and_shows_the_answer(
+    page: Any, report: Path, galaxies: Galaxies, tmp_path: Path
+) -> None:
+    (flag,) = read_flags(["no bar=0.05"], GZ2_KAGGLE)
+    chosen, flagged = galaxies.flagged(flag)
+    assert 1 < flagged.n < flagged.n_of
+    images = ImageFiles(report.parents[1] / "images", SMALL)
+    figures = evaluate(catalogue(galaxies.labels), chosen.labels)
+    write_report(tmp_path / "r", chosen, images, figures, flagged=flagged, progress=False)
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        load(page, tmp_path / "r" / "index.html")
+        assert page.locator("#count").inner_text() == f"{flagged.n} of {flagged.n} galaxies"
+        said = page.locator("#flag").inner_text()
+        assert f"{flagged.n} of 30 galaxies have a predicted" in said
+        assert f"volunteers flag {flagged.n_both} of the {flagged.n}" in said
+        assert page.locator("#answer").input_value() == str(flag.answer)
+        highest = chosen.predicted[:, flag.answer].argsort()[::-1]
+        assert shown_ids(page)[0] == chosen.ids[highest[0]]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_ten_thousand_galaxies_keep_few_rows_in_the_document(

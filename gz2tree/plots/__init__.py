@@ -2,11 +2,13 @@
 
 from gz2tree.plots.correlations import plot_correlations as plot_correlations
 from gz2tree.plots.galaxies import draw_examples as draw_examples
+from gz2tree.plots.galaxies import draw_galaxies as draw_galaxies
 from gz2tree.plots.galaxies import plot_cutouts as plot_cutouts
 from gz2tree.plots.galaxies import plot_galaxy as plot_galaxy
 from gz2tree.plots.history import draw_history as draw_history
 from gz2tree.plots.history import plot_history as plot_history
 from gz2tree.plots.predictions import draw_scatter as draw_scatter
+from gz2tree.plots.predictions import plot_agreement as plot_agreement
 from gz2tree.plots.predictions import plot_calibration as plot_calibration
 from gz2tree.plots.predictions import plot_null_rmse as plot_null_rmse
 from gz2tree.plots.predictions import plot_scatter as plot_scatter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,13 +46,43 @@ def plot_galaxy(
     axes.text(
         0.0,
         -0.03,
-        "\n".join(lines),
+        "\n".join([*lines, ""]),  # room above the next row's title
         transform=axes.transAxes,
         fontsize=5.5,
         va="top",
         linespacing=1.3,
     )
     return axes
+
+
+def draw_galaxies(
+    figure: Figure,
+    cutouts: Iterable[NDArray[np.uint8]],
+    tree: DecisionTree,
+    cumulative: NDArray[np.float64],
+    titles: Sequence[str],
+    columns: int = 4,
+) -> Figure:
+    """Show galaxies, each with its most probable path through the tree.
+
+    Parameters
+    ----------
+    figure : Figure
+        Empty.
+    cutouts : iterable of n arrays of uint8, shapes (H, W, 3)
+    tree : DecisionTree
+    cumulative : array of float64, shape (n, n_answers), in [0, 1]
+    titles : sequence of str, length n
+    columns : int
+
+    Returns
+    -------
+    figure : Figure
+    """
+    grid = panels(figure, len(cumulative), columns)
+    for axes, cutout, shares, title in zip(grid, cutouts, cumulative, titles, strict=False):
+        plot_galaxy(axes, cutout, tree, shares, title)
+    return figure
 
 
 def plot_cutouts(

@@ -10,7 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gz2tree.labels import Labels
-from gz2tree.plots.style import COLOURS, answer_title, counts_above, panels, style
+from gz2tree.plots.style import (
+    COLOURS,
+    answer_title,
+    counts_above,
+    panels,
+    question_names,
+    style,
+)
+from gz2tree.tree import DecisionTree
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +31,7 @@ _VOTELESS = (-0.05, "v", COLOURS[1])
 _STRUCTURAL = (-0.10, "x", COLOURS[4])
 
 
-def plot_null_rmse(axes: Axes, reports: Mapping[str, Report]) -> Axes:
+def plot_null_rmse(axes: Axes, reports: Mapping[str, Report], tree: DecisionTree) -> Axes:
     """Compare the error on null labels, question by question.
 
     Parameters
@@ -31,14 +39,17 @@ def plot_null_rmse(axes: Axes, reports: Mapping[str, Report]) -> Axes:
     axes : Axes
     reports : mapping of str to Report
         Reports on the same labels, by the name of the model.
+    tree : DecisionTree
+        That of the labels.
 
     Returns
     -------
     axes : Axes
         Bars for the questions that have null labels.
     """
-    of_first = next(iter(reports.values())).per_question
-    questions = [name for name, values in of_first.items() if np.isfinite(values["null_rmse"])]
+    first = next(iter(reports.values()))
+    names = dict(zip(tree.question_columns, question_names(tree), strict=True))
+    questions = [column for column in names if np.isfinite(first.per_question[column]["null_rmse"])]
     place = np.arange(len(questions))
     width = 0.8 / len(reports)
     for number, (name, report) in enumerate(reports.items()):
@@ -46,10 +57,11 @@ def plot_null_rmse(axes: Axes, reports: Mapping[str, Report]) -> Axes:
         label = f"{name} (all: {report.null_rmse:.4f})"
         offset = (number - (len(reports) - 1) / 2) * width
         axes.bar(place + offset, heights, width, label=label, color=COLOURS[number % len(COLOURS)])
-    n = next(iter(reports.values())).n
-    axes.set_xticks(place, questions, rotation=45, ha="right")
+    numbers = [tree.question_columns.index(question) + 1 for question in questions]
+    words = [f"{n}. {names[question]}" for n, question in zip(numbers, questions, strict=True)]
+    axes.set_xticks(place, words, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_ylabel("RMSE on null labels (probability)")
-    axes.set_title(f"Labels of exactly 0, by question ({n:,} galaxies)", fontsize=9)
+    axes.set_title(f"Labels of exactly 0, by question ({first.n:,} galaxies)", fontsize=9)
     axes.legend(fontsize=8)
     return axes
 
@@ -61,7 +73,7 @@ def plot_scatter(axes: Axes, predicted: NDArray[np.float64], labels: Labels, ans
     ----------
     axes : Axes
     predicted : array of float64, shape (n, n_answers), in [0, 1]
-        Cumulative, in the order of the labels; see `gz2tree.evaluation.align`.
+        Cumulative, in the order of the labels; see `gz2tree.matching.align`.
     labels : Labels, n galaxies
     answer : int
         Its position.
@@ -147,6 +159,34 @@ def draw_scatter(
     return figure
 
 
+def plot_agreement(axes: Axes, predicted: NDArray[np.float64], labels: Labels) -> Axes:
+    """Count pairs of predicted and voted probabilities, over the answers that somebody chose.
+
+    Parameters
+    ----------
+    axes : Axes
+    predicted, labels
+        As in `plot_scatter`. Null labels are left out: `plot_null_rmse` shows them.
+
+    Returns
+    -------
+    axes : Axes
+        Hexagons, their colours on a logarithmic scale.
+    """
+    shown = labels.measured & ~labels.null
+    axes.axline((0, 0), (1, 1), color="0.5", linewidth=0.8)
+    pairs = axes.hexbin(
+        labels.cumulative[shown], predicted[shown], gridsize=30, extent=(0, 1, 0, 1), bins="log",
+        mincnt=1, cmap="cividis", linewidths=0.15, edgecolors="0.6",
+    )  # fmt: skip
+    axes.figure.colorbar(pairs, ax=axes, label="answers")
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.set_xlabel("voted cumulative probability")
+    axes.set_ylabel("predicted cumulative probability")
+    axes.set_title(f"{shown.sum():,} answers with votes, {len(labels):,} galaxies", fontsize=9)
+    return axes
+
+
 def sample_rows(n_rows: int, n: int, seed: int) -> NDArray[np.int64]:
     """Choose up to n rows at random, in their order."""
     if n_rows <= n:
@@ -154,7 +194,7 @@ def sample_rows(n_rows: int, n: int, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(n_rows, n, replace=False))
 
 
-def plot_calibration(axes: Axes, curves: Mapping[str, pd.DataFrame]) -> Axes:
+def plot_calibration(axes: Axes, curves: Mapping[str, pd.DataFrame], title: str) -> Axes:
     """Show mean vote against mean prediction: on the diagonal if predictions can be believed.
 
     Parameters
@@ -162,6 +202,7 @@ def plot_calibration(axes: Axes, curves: Mapping[str, pd.DataFrame]) -> Axes:
     axes : Axes
     curves : mapping of str to DataFrame
         By the name of the model: as `gz2tree.analysis.calibration_curve` returns them.
+    title : str
 
     Returns
     -------
@@ -185,5 +226,6 @@ def plot_calibration(axes: Axes, curves: Mapping[str, pd.DataFrame]) -> Axes:
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7, loc="upper left")
     first = next(iter(curves.values()))
-    counts_above(axes, first["low"], first["high"] - first["low"], first["n"])
+    above = counts_above(axes, first["low"], first["high"] - first["low"], first["n"])
+    above.set_title(title, fontsize=9)
     return axes

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_purity_completeness(axes: Axes, curve: pd.DataFrame) -> Axes:
+def plot_purity_completeness(
+    axes: Axes, curve: pd.DataFrame, title: str, threshold: float | None = None
+) -> Axes:
     """Show purity and completeness of a flag against its threshold.
 
     Parameters
@@ -22,6 +24,10 @@ def plot_purity_completeness(axes: Axes, curve: pd.DataFrame) -> Axes:
     curve : DataFrame
         ``threshold``; ``purity`` and ``completeness``, shares in [0, 1], NaN where not known;
         ``n_flagged``, galaxies at or above the threshold.
+    title : str
+        Which flag, and who is held to be one.
+    threshold : float, optional
+        One to be marked, with what it comes to.
 
     Returns
     -------
@@ -29,24 +35,28 @@ def plot_purity_completeness(axes: Axes, curve: pd.DataFrame) -> Axes:
         The numbers of flagged galaxies above it.
     """
     curve = curve.sort_values("threshold")
-    threshold = curve["threshold"]
+    at = curve["threshold"]
     for number, (column, dashes) in enumerate((("purity", "-"), ("completeness", "--"))):
-        axes.plot(threshold, curve[column], dashes, color=COLOURS[number], label=column)
+        axes.step(at, curve[column], dashes, where="pre", color=COLOURS[number], label=column)
     axes.set_xlabel("threshold of the predicted probability")
     axes.set_ylabel("share of galaxies")
     axes.set_ylim(0, 1.02)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
     # A galaxy is flagged up to its own probability: the numbers are steps down at thresholds.
-    widths = np.diff(threshold, append=threshold.iloc[-1])
-    above = counts_above(axes, threshold.to_numpy(), widths, curve["n_flagged"])
+    widths = np.diff(at, prepend=0.0)
+    above = counts_above(axes, (at - widths).to_numpy(), widths, curve["n_flagged"])
     above.set_ylabel("n flagged", fontsize=7)
-    above.set_title(f"Up to {curve['n_flagged'].max():,} galaxies flagged", fontsize=9)
+    above.set_title(title, fontsize=9)
+    if threshold is not None and (at >= threshold).any():
+        row = curve[at >= threshold].iloc[0]
+        text = f"at {threshold:g}: {row['n_flagged']:.0f} flagged"
+        axes.axvline(threshold, color="0.4", linewidth=0.8, linestyle=":", label=text)
+    axes.legend(fontsize=8)
     return axes
 
 
-def plot_by(axes: Axes, binned: pd.DataFrame, column_name: str) -> Axes:
-    """Show error and mean answer against a quantity.
+def plot_by(axes: Axes, binned: pd.DataFrame, column_name: str, answer_name: str) -> Axes:
+    """Show error and mean answer against a quantity, in bins of it.
 
     Parameters
     ----------
@@ -57,6 +67,8 @@ def plot_by(axes: Axes, binned: pd.DataFrame, column_name: str) -> Axes:
         answer, with their standard errors ``predicted_error`` and ``voted_error``.
     column_name : str
         The quantity, with its unit.
+    answer_name : str
+        Whose means are shown.
 
     Returns
     -------
@@ -67,11 +79,16 @@ def plot_by(axes: Axes, binned: pd.DataFrame, column_name: str) -> Axes:
     error = np.stack([binned["rmse"] - binned["rmse_low"], binned["rmse_high"] - binned["rmse"]])
     bars: dict[str, Any] = {"capsize": 2, "markersize": 4, "linewidth": 1.2}
     axes.errorbar(
-        middle, binned["rmse"], error, **bars, **style(0), label="RMSE of all measured answers"
+        middle,
+        binned["rmse"],
+        error,
+        **bars,
+        **style(0),
+        label="RMSE, all measured answers (95 %)",
     )
     for number, column in enumerate(("predicted", "voted"), 1):
         errors = binned[f"{column}_error"]
-        label = f"mean {column}, chosen answer (± standard error)"
+        label = f"mean {column}: {answer_name} (± standard error)"
         axes.errorbar(
             middle, binned[column], errors, **bars, **style(number), linestyle="--", label=label
         )

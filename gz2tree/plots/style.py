@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from gz2tree.tree import DecisionTree
@@ -19,6 +20,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "x")
 """One for each colour, for print in grey."""
 
 
+_FEW = 30  # bars that have room for an edge
+
+
 def style(number: int) -> dict[str, Any]:
     """Colour and marker of the n-th of several curves."""
     place = number % len(COLOURS)
@@ -30,13 +34,18 @@ def answer_title(tree: DecisionTree, answer: int) -> str:
     return f"{tree.questions[tree.question_of[answer]].label} {tree.answers[answer].label}"
 
 
+def question_names(tree: DecisionTree) -> list[str]:
+    """Name each question, short enough for ticks."""
+    return [re.sub(r"^t\d+_", "", question.name).replace("_", " ") for question in tree.questions]
+
+
 def answer_names(tree: DecisionTree) -> list[str]:
     """Name each answer with its question, short enough for ticks."""
-    names = []
-    for answer, number in zip(tree.answers, tree.question_of, strict=True):
-        question = re.sub(r"^t\d+_", "", tree.questions[number].name).replace("_", " ")
-        names.append(f"{question}: {answer.label}")
-    return names
+    questions = question_names(tree)
+    return [
+        f"{questions[number]}: {answer.label}"
+        for answer, number in zip(tree.answers, tree.question_of, strict=True)
+    ]
 
 
 def panels(figure: Figure, n: int, columns: int) -> list[Axes]:
@@ -50,9 +59,10 @@ def panels(figure: Figure, n: int, columns: int) -> list[Axes]:
 
 def counts_above(axes: Axes, left: ArrayLike, widths: ArrayLike, counts: ArrayLike) -> Axes:
     """Draw a histogram of numbers along the upper edge, on a logarithmic scale."""
-    above = axes.inset_axes((0, 1.03, 1, 0.16))
+    above = axes.inset_axes((0, 1.06, 1, 0.16))
     above.sharex(axes)
-    above.bar(left, counts, widths, align="edge", color="0.7", edgecolor="white", linewidth=0.5)
+    edge = 0.5 if np.size(counts) <= _FEW else 0.0
+    above.bar(left, counts, widths, align="edge", color="0.7", edgecolor="white", linewidth=edge)
     above.set_yscale("log")
     above.set_ylim(bottom=0.8)
     above.set_ylabel("n", fontsize=7)

@@ -163,7 +163,7 @@ def _write_words(
         )  # fmt: skip
         for answer in range(tree.slices[number].start, tree.slices[number].stop):
             share = _figure(filled[answer])
-            if outline is not None:
+            if outline is not None and not np.isnan([filled[answer], outline[answer]]).all():
                 share += f" / {_figure(outline[answer])}"
             # Grey enough to step back, dark enough to be read.
             colour = "black" if filled[answer] >= 0.05 else "0.35"

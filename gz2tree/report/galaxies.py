@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,12 +10,40 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError
+from gz2tree.flags import Flag
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
+from gz2tree.matching import align, read_catalogue
 from gz2tree.tree import DecisionTree
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """How many galaxies a flag chose.
+
+    Parameters
+    ----------
+    answer : int
+        Its position.
+    threshold : float, in (0, 1]
+        Cumulative probability from which on a galaxy is flagged.
+    n, n_of : int
+        Galaxies flagged by what was predicted, and those it chose from.
+    n_compared, n_both, n_votes : int, optional
+        Galaxies among the flagged of which the answer is measured; how many of them volunteers
+        flag too; how many volunteers flag in all. None if it is measured of no galaxy at all.
+    """
+
+    answer: int
+    threshold: float
+    n: int
+    n_of: int
+    n_compared: int | None = None
+    n_both: int | None = None
+    n_votes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +70,7 @@ class Galaxies:
 
     @classmethod
     def of(cls, predictions: pd.DataFrame, tree: DecisionTree, labels: Labels | None) -> Galaxies:
-        """Take the galaxies of a catalogue; with labels, those that have both.
+        """Take the galaxies of a catalogue; with labels, those that have both, in their order.
 
         Parameters
         ----------
@@ -54,26 +82,43 @@ class Galaxies:
         Raises
         ------
         InputError
-            Ids used twice, or values that are not probabilities.
+            As in `gz2tree.evaluate`.
         """
-        ids = predictions[tree.id_column].astype(str)
-        if ids.duplicated().any():
-            twice = first_few(list(ids[ids.duplicated()]))
-            raise InputError(f"predictions: expected each id once, found {twice} repeated")
-        predicted = predictions[list(tree.columns)].to_numpy(dtype=np.float64, copy=True)
-        wrong = np.argwhere(~((predicted >= 0) & (predicted <= 1)))
-        if len(wrong):
-            row, column = wrong[0]
+        if labels is not None:
+            predicted, labels = align(predictions, labels)
+            return cls(labels.ids, predicted, tree, labels)
+        ids, predicted = read_catalogue(predictions, tree)
+        return cls(ids.to_numpy(dtype=object), predicted, tree)
+
+    def take(self, rows: NDArray[np.bool_]) -> Galaxies:
+        """Return some of them, by mask."""
+        labels = None if self.labels is None else self.labels.take(rows)
+        return Galaxies(self.ids[rows], self.predicted[rows], self.tree, labels)
+
+    def flagged(self, flag: Flag) -> tuple[Galaxies, Flagged]:
+        """Choose the galaxies that are flagged, and count them.
+
+        Raises
+        ------
+        InputError
+            None is.
+        """
+        chosen = flag.of(self.predicted)
+        if not chosen.any():
             raise InputError(
-                f"predictions: id {ids.iloc[row]}, column {tree.columns[column]}: expected a "
-                f"probability, found {predicted[row, column]}"
+                f"{flag.column}: expected a galaxy of at least {flag.threshold:g}, found at most "
+                f"{self.predicted[:, flag.answer].max():.3f}"
             )
-        galaxies = cls(ids.to_numpy(dtype=object), predicted, tree)
-        if labels is None:
-            return galaxies
-        rows = pd.Index(labels.ids).get_indexer(pd.Index(ids))
-        both = rows >= 0
-        return cls(galaxies.ids[both], predicted[both], tree, labels.take(rows[both]))
+        counted = Flagged(flag.answer, flag.threshold, int(chosen.sum()), len(self))
+        if self.labels is not None and self.labels.measured[:, flag.answer].any():
+            votes = flag.of(self.labels.cumulative)  # not where not measured
+            counted = replace(
+                counted,
+                n_compared=int((chosen & self.labels.measured[:, flag.answer]).sum()),
+                n_both=int((chosen & votes).sum()),
+                n_votes=int(votes.sum()),
+            )
+        return self.take(chosen), counted
 
     @cached_property
     def difference(self) -> Array:

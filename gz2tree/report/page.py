@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from gz2tree.evaluation import Report
-from gz2tree.report.galaxies import Galaxies
+from gz2tree.report.galaxies import Flagged, Galaxies
 from gz2tree.report.pictures import COLUMNS
 from gz2tree.tree import DecisionTree
 
@@ -40,7 +40,7 @@ class Headline:
     meaning: str
 
 
-def data_script(galaxies: Galaxies) -> str:
+def data_script(galaxies: Galaxies, flagged: Flagged | None = None) -> str:
     """Return the galaxies as a script that sets ``window.gz2tree``.
 
     A script, since a browser lets no page fetch files from a disk; columns of whole numbers, since
@@ -52,6 +52,7 @@ def data_script(galaxies: Galaxies) -> str:
         "sheetColumns": COLUMNS,
         "questions": _questions(galaxies.tree),
         "ids": galaxies.ids.tolist(),
+        "flagged": None if flagged is None else flagged.answer,
         "predicted": [whole_numbers(column) for column in galaxies.predicted.T],
         "voted": None,
         "errors": None,
@@ -97,9 +98,17 @@ def _questions(tree: DecisionTree) -> list[dict[str, Any]]:
     ]
 
 
-def headlines(galaxies: Galaxies, report: Report | None) -> list[Headline]:
+def headlines(galaxies: Galaxies, report: Report | None, flagged: Flagged | None) -> list[Headline]:
     """Choose the figures of the page's head; those of errors need a report."""
     shown = [Headline("Galaxies", f"{len(galaxies):,}", "in this report")]
+    if flagged is not None:
+        shown = [Headline("Flagged", f"{flagged.n:,}", f"of {flagged.n_of:,} galaxies")]
+    if flagged is not None and flagged.n_both is not None:
+        both = f"{flagged.n_both:,} of "
+        shown += [
+            Headline("Purity", f"{both}{flagged.n_compared:,}", "flagged by volunteers too"),
+            Headline("Completeness", f"{both}{flagged.n_votes:,}", "that volunteers flag"),
+        ]
     if report is None:
         violation = galaxies.max_parent_violation
     else:
@@ -130,6 +139,7 @@ def render(
     galaxies: Galaxies,
     report: Report | None,
     *,
+    flagged: Flagged | None = None,
     captions: Mapping[str, str],
     made_from: Mapping[str, str],
 ) -> str:
@@ -139,6 +149,8 @@ def render(
     ----------
     galaxies : Galaxies
     report : Report, optional
+    flagged : Flagged, optional
+        The flag that chose them.
     captions : mapping of str to str
         What each figure shows.
     made_from : mapping of str to str
@@ -156,7 +168,8 @@ def render(
     return environment.get_template(TEMPLATE).render(
         n=len(galaxies),
         tree=galaxies.tree,
-        headlines=headlines(galaxies, report),
+        headlines=headlines(galaxies, report, flagged),
+        flagged=flagged,
         questions=list(zip(galaxies.tree.questions, per_question, strict=True)) if report else [],
         captions=captions,
         made_from=made_from,

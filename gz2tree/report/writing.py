@@ -7,13 +7,14 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
 from gz2tree.evaluation import Report
 from gz2tree.report.figures import write_figures
-from gz2tree.report.galaxies import Galaxies
+from gz2tree.report.galaxies import Flagged, Galaxies
 from gz2tree.report.page import PAGE, TEMPLATE, data_script, render
 from gz2tree.report.pictures import write_sheets
 
@@ -48,6 +49,7 @@ def write_report(
     pictures: CutoutSource,
     report: Report | None = None,
     *,
+    flagged: Flagged | None = None,
     made_from: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> None:
@@ -62,6 +64,8 @@ def write_report(
         With an image of each of them.
     report : Report, optional
         On the same galaxies, if they have labels.
+    flagged : Flagged, optional
+        The flag that chose them.
     made_from : mapping of str to str, optional
         Where all this comes from; shown at the page's foot.
     progress : bool
@@ -78,14 +82,19 @@ def write_report(
         for name in ("data", "figures", "pictures"):
             (folder / name).mkdir()
         write_sheets(folder / "pictures", galaxies.ids, pictures, progress=progress)
-        captions = write_figures(folder / "figures", galaxies, report) if report else {}
-        (folder / "data" / "galaxies.js").write_text(data_script(galaxies), encoding="utf-8")
-        page = render(galaxies, report, captions=captions, made_from=made_from)
+        captions = {}
+        if report is not None and galaxies.labels is not None:
+            captions = write_figures(folder / "figures", galaxies, galaxies.labels, report)
+        (folder / "data" / "galaxies.js").write_text(
+            data_script(galaxies, flagged), encoding="utf-8"
+        )
+        page = render(galaxies, report, flagged=flagged, captions=captions, made_from=made_from)
         (folder / TEMPLATE).write_text(page, encoding="utf-8")
         shutil.copytree(PAGE, folder / "page", ignore=shutil.ignore_patterns(TEMPLATE))
         shutil.copytree(_VENDOR, folder / "vendor")
         figures = report.to_dict() if report else {"n": len(galaxies)}
-        record = json.dumps(dict(made_from) | figures, indent=2)
+        flag = {"flag": asdict(flagged)} if flagged else {}
+        record = json.dumps(dict(made_from) | flag | figures, indent=2)
         (folder / RECORD).write_text(record + "\n", encoding="utf-8")
 
 

@@ -54,7 +54,7 @@ class Filters {
       what.append(optionGroup("Votes against model", Object.entries(ERRORS)));
     }
     what.append(...answerGroups(this.galaxies));
-    what.value = "0";
+    what.value = String(this.galaxies.flagged ?? 0);
     item.addEventListener("input", () => {
       whose.hidden = what.value in ERRORS;
       this.onChange();

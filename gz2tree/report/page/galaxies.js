@@ -7,6 +7,7 @@ class Galaxies {
     this.ids = data.ids;
     this.questions = data.questions;
     this.hasVotes = data.voted !== null;
+    this.flagged = data.flagged; // the answer that chose them, or null
     this.answers = data.questions.flatMap((question, number) =>
       question.answers.map((label) => ({ label, question: number })));
   }

@@ -9,6 +9,7 @@ class ReportPage {
     this.sort = document.getElementById("sort");
     this.direction = document.getElementById("direction");
     this.answer.append(...answerGroups(galaxies));
+    this.answer.value = String(galaxies.flagged ?? 0);
     this.#listQuantities();
     const onOpen = (galaxy) => this.detail.open(galaxy);
     this.detail = new Detail(galaxies, {
@@ -36,7 +37,8 @@ class ReportPage {
     for (const [field, title] of Object.entries({ ...quantities, id: "Id" })) {
       this.sort.add(new Option(title, field));
     }
-    this.sort.value = this.galaxies.hasVotes ? "disagreement" : "predicted";
+    const byVotes = this.galaxies.hasVotes && this.galaxies.flagged === null;
+    this.sort.value = byVotes ? "disagreement" : "predicted";
   }
 
   #listen() {

@@ -1,0 +1,90 @@
+"""How options are parsed: dashes in their names, errors of one line, dataclasses of options."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, TypeVar, get_args
+
+from jsonargparse import ArgumentParser, Namespace
+
+from gz2tree.config import CommandName
+
+Options = TypeVar("Options")
+
+PARTS = ["train", "valid", "test", "all"]
+"""Of a run's split."""
+
+_SWITCHES = {
+    "allow_bad_rows": "drop and count rows that would be refused",
+    "compile": "compile the backbone for the training steps: a minute at first, then faster",
+    "deterministic": "deterministic algorithms only",
+}
+
+
+class Parser(ArgumentParser):
+    """jsonargparse's parser, with dashes in option names and errors of one line."""
+
+    def __init__(self, **options: Any) -> None:
+        # A new option would otherwise change what an abbreviation means.
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        """Print what is wrong with the options, and exit with 2."""
+        text = " ".join(message.split())
+        commands = "|".join(get_args(CommandName))
+        text = re.sub(rf"(?<=[ \"])(?:{commands})\.(\w+)(?=[\",]|$)", r"--\1", text)
+        text = re.sub(r"<class '(\w+)'>", r"\1", text)
+        if unknown := re.match(r"unrecognized arguments: (--\w+)", text):
+            near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1)
+            text += f"; did you mean {near[0]}?" if near else ""
+        print("error:", _with_dashes(text), file=sys.stderr)
+        raise SystemExit(2)
+
+    def format_help(self, *arguments: Any) -> str:
+        """Show option names with dashes."""
+        return _with_dashes(super().format_help(*arguments))
+
+
+def add_options(parser: Parser, kind: type) -> None:
+    """Add the fields of a dataclass; a switch that is off by default needs no value."""
+    switches = {field.name for field in fields(kind) if field.default is False}
+    parser.add_class_arguments(kind, skip=switches)
+    for name in sorted(switches):
+        parser.add_argument(f"--{name}", action="store_true", help=_SWITCHES[name])
+
+
+def take(kind: type[Options], options: Namespace) -> Options:
+    """Make a dataclass of those options that are its fields."""
+    values = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        value = options[field.name]
+        if isinstance(value, Namespace):
+            nested: Any = type(field.default)
+            value = nested(**value.as_dict())
+        values[field.name] = value
+    return kind(**values)
+
+
+def value_of(option: str, arguments: Sequence[str]) -> str:
+    """Value of an option before parsing, as ``--option value`` or ``--option=value``."""
+    for position, argument in enumerate(arguments):
+        name, separator, value = argument.partition("=")
+        if name == option:
+            return value if separator else "".join(arguments[position + 1 : position + 2])
+    return ""
+
+
+def with_underscores(argument: str) -> str:
+    """Write an option as the parser knows it; anything else stays as it is."""
+    name, separator, value = argument.partition("=")
+    if not name.startswith("--"):
+        return argument
+    return f"--{name[2:].replace('-', '_')}{separator}{value}"
+
+
+def _with_dashes(text: str) -> str:
+    return re.sub(r"--[a-z][a-z_.]*", lambda option: option[0].replace("_", "-"), text)

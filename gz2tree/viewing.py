@@ -1,0 +1,110 @@
+"""The commands by which people look at galaxies, ``plot`` and ``report``: their options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+from jsonargparse import Namespace
+
+from gz2tree.config import FigureName, FigureOptions, LabelOptions, PredictOptions
+from gz2tree.errors import InputError
+from gz2tree.parsing import PARTS, Parser, add_options, take
+from gz2tree.trees import TREES
+
+
+def plot_parser() -> Parser:
+    """Build the parser of the command ``plot``."""
+    plot = Parser(description="Draw a figure: of labels, images, trainings or predictions.")
+    plot.add_argument("figure", choices=list(get_args(FigureName)))
+    plot.add_argument("--out", type=Path, required=True, help=".png, .pdf or .svg file")
+    plot.add_argument("--labels", type=Path | None, default=None, help="table of labels")
+    plot.add_argument("--images", type=Path | None, default=None, help="folder, zip file or store")
+    plot.add_argument(
+        "--predictions", type=Path, nargs="+", default=[], help="catalogues of predictions"
+    )
+    plot.add_argument(
+        "--model",
+        type=str,
+        nargs="+",
+        default=["default"],
+        help="run directories or saved models to predict with, where there is no catalogue",
+    )
+    plot.add_argument("--runs", type=Path, nargs="+", default=[], help="run directories")
+    plot.add_argument("--part", choices=PARTS, help="which galaxies of a model's split")
+    plot.add_argument(
+        "--tree", choices=list(TREES), help="that of model or catalogue; Kaggle's for labels alone"
+    )
+    for kind in (FigureOptions, LabelOptions, PredictOptions):
+        add_options(plot, kind)
+    return plot
+
+
+def report_parser() -> Parser:
+    """Build the parser of the command ``report``."""
+    report = Parser(description="Write a page to browse galaxies, predicted and voted.")
+    report.add_argument(
+        "--model", type=str | None, default=None, help="as of evaluate; 'default' by default"
+    )
+    report.add_argument(
+        "--predictions", type=Path | None, default=None, help="catalogue to show instead of a model"
+    )
+    report.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
+    report.add_argument("--labels", type=Path | None, default=None, help="table of labels")
+    report.add_argument("--out", type=Path, required=True, help="folder to be written")
+    report.add_argument("--part", choices=PARTS, help="which galaxies of the run's split")
+    report.add_argument("--pixels", type=int, default=128, help="side of the pictures")
+    report.add_argument(
+        "--flag",
+        type=str | None,
+        default=None,
+        metavar="ANSWER=THRESHOLD",
+        help="show only galaxies of at least this predicted cumulative probability of an answer, "
+        "as in merger=0.4",
+    )
+    for kind in (LabelOptions, PredictOptions):
+        add_options(report, kind)
+    return report
+
+
+def run_plot(options: Namespace) -> None:
+    """Draw a figure."""
+    shown, labels = take(FigureOptions, options), take(LabelOptions, options)
+    prediction = take(PredictOptions, options)
+
+    from gz2tree.figures import save_figure
+    from gz2tree.sources import Sources
+
+    sources = Sources(
+        labels=options.labels,
+        images=options.images,
+        predictions=tuple(options.predictions),
+        models=tuple(options.model),
+        runs=tuple(options.runs),
+        tree=TREES[options.tree] if options.tree else None,
+        part=options.part,
+        label_options=labels,
+        options=prediction,
+    )
+    save_figure(options.figure, options.out, sources, shown)
+
+
+def run_report(options: Namespace) -> None:
+    """Write a page."""
+    if options.model is not None and options.predictions is not None:
+        raise InputError("expected a model or predictions, found both --model and --predictions")
+    labels, prediction = take(LabelOptions, options), take(PredictOptions, options)
+
+    from gz2tree.report.command import make_report
+    from gz2tree.sources import Sources
+
+    sources = Sources(
+        labels=options.labels,
+        images=options.images,
+        predictions=() if options.predictions is None else (options.predictions,),
+        models=(options.model or "default",),
+        part=options.part,
+        label_options=labels,
+        options=prediction,
+    )
+    make_report(sources, options.out, pixels=options.pixels, flag=options.flag)
