@@ -85,6 +85,16 @@ def fit_calibration(
     return Calibration(tuple(temperature.tolist()), tuple(factor.tolist()) if counted else None)
 
 
+def apply_calibration(graph: DecisionGraph, calibration: Calibration, output: Output) -> Output:
+    """Cumulative answers and strengths after a calibration, of those before; shapes as given."""
+    cumulative, strength = output
+    conditional = graph.condition(cumulative.double()).nan_to_num(0.0)
+    return (
+        graph.cumulative(calibration.temper(graph, conditional)),
+        calibration.strengthen(strength, conditional),
+    )
+
+
 def outputs_of(
     models: Sequence[GalaxyNet], images: CutoutSource, labels: Labels, options: PredictOptions
 ) -> tuple[list[Output], Labels]:
@@ -152,10 +162,7 @@ def calibrate_model(
     cumulative, strength = output
     conditional = graph.condition(cumulative.double()).nan_to_num(0.0)
     model.calibration = fit_calibration(graph, conditional, strength, labels)
-    calibrated = (
-        graph.cumulative(model.calibration.temper(graph, conditional)),
-        model.calibration.strengthen(strength, conditional),
-    )
+    calibrated = apply_calibration(graph, model.calibration, output)
     print(pd.DataFrame(model.calibration.to_dict(model.tree)).to_string(float_format="%.3f"))
     if labels.counts is not None:
         for text, given in (("before", output), ("after", calibrated)):

@@ -105,6 +105,7 @@ def _split(
     run: RunDirectory, galaxies: LabelledCutouts, split: SplitOptions, seed: int
 ) -> NDArray[np.object_]:
     """Split the galaxies and write it down; a resumed run must come to the split it began with."""
+    seed = seed if split.split_seed is None else split.split_seed
     parts = split_parts(galaxies.hashes, split.valid_fraction, split.test_fraction, seed)
     ids = galaxies.labels.ids.tolist()
     if run.split.is_file() and read_split(run.split) != dict(zip(ids, parts, strict=True)):

@@ -136,6 +136,19 @@ class TestTrain:
         assert len(predicted) == 40
 
     @pytest.mark.parametrize("model", ["flat", "flat-renormalised"])
+    def test_split_seed_keeps_the_split_of_another_training(
+        self, trained: Path, small_sky: SmallSky, tmp_path: Path
+    ) -> None:
+        for number, more in enumerate((("--split-seed", 0), ())):
+            out = tmp_path / f"r{number}"
+            assert run(
+                "train", "--labels", small_sky.table, "--images", small_sky.store, "--out", out,
+                "--test-fraction", "0.25", "--seed", 5, *more, *QUICK,
+            ) == 0  # fmt: skip
+        splits = [path / "split.csv" for path in (trained, tmp_path / "r0", tmp_path / "r1")]
+        first, same, other = (path.read_bytes() for path in splits)
+        assert first == same != other
+
     def test_trains_flat_networks_from_image_files(
         self, model: str, small_sky: SmallSky, tmp_path: Path
     ) -> None:
