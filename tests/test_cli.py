@@ -135,7 +135,6 @@ class TestTrain:
         assert predicted.colnames == ["id", *GZ2.columns]
         assert len(predicted) == 40
 
-    @pytest.mark.parametrize("model", ["flat", "flat-renormalised"])
     def test_split_seed_keeps_the_split_of_another_training(
         self, trained: Path, small_sky: SmallSky, tmp_path: Path
     ) -> None:
@@ -149,6 +148,7 @@ class TestTrain:
         first, same, other = (path.read_bytes() for path in splits)
         assert first == same != other
 
+    @pytest.mark.parametrize("model", ["flat", "flat-renormalised"])
     def test_trains_flat_networks_from_image_files(
         self, model: str, small_sky: SmallSky, tmp_path: Path
     ) -> None:
