@@ -27,7 +27,7 @@ from gz2tree.graph import DecisionGraph
 from gz2tree.inputs import open_labelled
 from gz2tree.labels import Labels
 from gz2tree.model import load_model
-from gz2tree.prediction import Output
+from gz2tree.predictor import Output
 
 RESULTS = Path(__file__).resolve().parent / "results"
 LOSSES = {"multinomial": 1, "dirichlet_multinomial": 3}  # and how many networks

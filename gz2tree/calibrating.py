@@ -25,7 +25,8 @@ from gz2tree.labels import Labels
 from gz2tree.likelihoods import dirichlet_multinomial_log_likelihood, multinomial_log_likelihood
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import DEFAULT_NAME, GalaxyNet
-from gz2tree.prediction import Output, predict_batches
+from gz2tree.prediction import predict_batches
+from gz2tree.predictor import Output
 from gz2tree.strength import STRONGEST, WEAKEST
 
 _PRIOR = 2.0  # standard deviation of the logarithms: tells where no votes do

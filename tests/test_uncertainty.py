@@ -17,14 +17,9 @@ from scipy import stats
 from strategies import trees
 
 from gz2tree import GZ2, DecisionGraph, DecisionTree, InputError, Question
+from gz2tree.betas import beta_interval, vote_probabilities, vote_variance
 from gz2tree.information import expected_information
-from gz2tree.uncertainty import (
-    Mixture,
-    TreeDirichlet,
-    beta_interval,
-    vote_probabilities,
-    vote_variance,
-)
+from gz2tree.uncertainty import Mixture, TreeDirichlet
 
 CHAIN = DecisionTree(
     "chain",

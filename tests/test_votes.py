@@ -103,6 +103,16 @@ def test_what_are_no_votes_is_refused(counts: np.ndarray | None, said: str) -> N
         check_votes(GZ2_KAGGLE, counts, "multinomial", "cross_entropy")
 
 
+def test_only_conditional_keeps_the_votes_of_the_questions_it_keeps(small_sky: SmallSky) -> None:
+    labels = counted(small_sky.labels)
+    assert labels.counts is not None
+    deep = labels.only_conditional({"Class3"}).counts
+    assert deep is not None
+    bar = GZ2_KAGGLE.slices[2]
+    np.testing.assert_array_equal(deep[:, bar], labels.counts[:, bar])
+    assert np.isnan(np.delete(deep, np.r_[bar], axis=1)).all()
+
+
 class TestTraining:
     def test_strengths_and_answers_learn(self, voted: LabelledCutouts, tmp_path: Path) -> None:
         model = tiny_net(dirichlet=True)
