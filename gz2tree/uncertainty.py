@@ -132,6 +132,17 @@ class TreeDirichlet:
             -1,
         )
 
+    @cached_property
+    def reach_variance(self) -> Floats:
+        """Variance of the reach of the questions; (n, n_questions)."""
+        return np.stack(
+            [
+                self.covariance[:, list(parents)][:, :, list(parents)].sum((1, 2))
+                for parents in self.tree.parents
+            ],
+            -1,
+        ).clip(min=0.0)
+
     def sample(self, draws: int, rng: np.random.Generator) -> Floats:
         """Draw conditional answers.
 

@@ -32,7 +32,9 @@ from gz2tree.labels import multiply_down
 from gz2tree.strength import STRONGEST, WEAKEST
 from gz2tree.votes import asked, check_votes, disagreement, recover_counts
 
-CONFIG = TrainConfig(epochs=2, batch_size=8, precision="32", loss="dirichlet_multinomial")
+CONFIG = TrainConfig(
+    epochs=2, batch_size=8, precision="32", deterministic=True, loss="dirichlet_multinomial"
+)
 
 
 def counted(labels: Labels, people: int = 40) -> Labels:
