@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,9 @@ from gz2tree.network import DEFAULT_NAME, GalaxyNet
 from gz2tree.prediction import predict_batches
 from gz2tree.predictor import Output
 from gz2tree.strength import STRONGEST, WEAKEST
+from gz2tree.votes import KINDS_OF_VOTES
 
+_log = logging.getLogger("gz2tree")
 _PRIOR = 2.0  # standard deviation of the logarithms: tells where no votes do
 TYPICAL_STRENGTH = (WEAKEST * STRONGEST) ** 0.5
 
@@ -159,6 +163,12 @@ def calibrate_model(
         )
     model.calibration = None
     (output,), labels = outputs_of([model], source, labels, options)
+    if labels.counts is not None and labels.kind not in KINDS_OF_VOTES:
+        _log.warning(
+            "labels of kind %r are another target than the votes: temperatures are fitted to "
+            "them, no strengths; --kind count calibrates on the votes", labels.kind,
+        )  # fmt: skip
+        labels = replace(labels, counts=None)
     graph = DecisionGraph(model.tree)
     cumulative, strength = output
     conditional = graph.condition(cumulative.double()).nan_to_num(0.0)
