@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +27,12 @@ from gz2tree.labels import Labels
 from gz2tree.likelihoods import dirichlet_multinomial_log_likelihood, multinomial_log_likelihood
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import DEFAULT_NAME, GalaxyNet
-from gz2tree.prediction import Output, predict_batches
+from gz2tree.prediction import predict_batches
+from gz2tree.predictor import Output
 from gz2tree.strength import STRONGEST, WEAKEST
+from gz2tree.votes import KINDS_OF_VOTES
 
+_log = logging.getLogger("gz2tree")
 _PRIOR = 2.0  # standard deviation of the logarithms: tells where no votes do
 TYPICAL_STRENGTH = (WEAKEST * STRONGEST) ** 0.5
 
@@ -83,6 +88,16 @@ def fit_calibration(
     if strength is None:
         factor = factor * TYPICAL_STRENGTH
     return Calibration(tuple(temperature.tolist()), tuple(factor.tolist()) if counted else None)
+
+
+def apply_calibration(graph: DecisionGraph, calibration: Calibration, output: Output) -> Output:
+    """Cumulative answers and strengths after a calibration, of those before; shapes as given."""
+    cumulative, strength = output
+    conditional = graph.condition(cumulative.double()).nan_to_num(0.0)
+    return (
+        graph.cumulative(calibration.temper(graph, conditional)),
+        calibration.strengthen(strength, conditional),
+    )
 
 
 def outputs_of(
@@ -148,14 +163,17 @@ def calibrate_model(
         )
     model.calibration = None
     (output,), labels = outputs_of([model], source, labels, options)
+    if labels.counts is not None and labels.kind not in KINDS_OF_VOTES:
+        _log.warning(
+            "labels of kind %r are another target than the votes: temperatures are fitted to "
+            "them, no strengths; --kind count calibrates on the votes", labels.kind,
+        )  # fmt: skip
+        labels = replace(labels, counts=None)
     graph = DecisionGraph(model.tree)
     cumulative, strength = output
     conditional = graph.condition(cumulative.double()).nan_to_num(0.0)
     model.calibration = fit_calibration(graph, conditional, strength, labels)
-    calibrated = (
-        graph.cumulative(model.calibration.temper(graph, conditional)),
-        model.calibration.strengthen(strength, conditional),
-    )
+    calibrated = apply_calibration(graph, model.calibration, output)
     print(pd.DataFrame(model.calibration.to_dict(model.tree)).to_string(float_format="%.3f"))
     if labels.counts is not None:
         for text, given in (("before", output), ("after", calibrated)):

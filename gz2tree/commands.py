@@ -48,6 +48,7 @@ from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables import write_table
 from gz2tree.trainable import check_loss
 from gz2tree.tree import DecisionTree
+from gz2tree.votes import KINDS_OF_VOTES
 
 _log = logging.getLogger("gz2tree")
 
@@ -114,6 +115,7 @@ def _split(
     run: RunDirectory, galaxies: LabelledCutouts, split: SplitOptions, seed: int
 ) -> NDArray[np.object_]:
     """Split the galaxies and write it down; a resumed run must come to the split it began with."""
+    seed = seed if split.split_seed is None else split.split_seed
     parts = split_parts(galaxies.hashes, split.valid_fraction, split.test_fraction, seed)
     ids = galaxies.labels.ids.tolist()
     if run.split.is_file() and read_split(run.split) != dict(zip(ids, parts, strict=True)):
@@ -164,8 +166,9 @@ def evaluate_model(
         "precision": options.precision,
         "versions": versions(),
     }
-    if isinstance(model, GalaxyTreeNet) and predicted.counts is not None:
-        votes = vote_coverage(mixture_of(DecisionGraph(model.tree), [output]), predicted.counts)
+    voted = predicted.counts if labels.kind in KINDS_OF_VOTES else None
+    if isinstance(model, GalaxyTreeNet) and voted is not None:
+        votes = vote_coverage(mixture_of(DecisionGraph(model.tree), [output]), voted)
         print("", "votes within predictive intervals", coverage_text(votes), sep="\n")
         described["votes"] = json.loads(votes.to_json(orient="index"))
     if by.by and quantity is not None:

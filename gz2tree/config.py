@@ -368,17 +368,23 @@ class SplitOptions:
         Share of the galaxies by which the best epoch is chosen.
     test_fraction : float, in [0, 1)
         Share that training never sees; `gz2tree evaluate --part test` measures on it.
+    split_seed : int, optional
+        Of the split; that of the training by default. Networks that shall predict together are
+        trained with several seeds and one split.
 
     Raises
     ------
     OptionError
-        A share outside [0, 1), or nothing left for training.
+        A share outside [0, 1), nothing left for training, or a negative seed.
     """
 
     valid_fraction: float = 0.1
     test_fraction: float = 0.0
+    split_seed: int | None = None
 
     def __post_init__(self) -> None:
+        seed = self.split_seed
+        _check("split_seed", seed, seed is None or seed >= 0, "at least 0, or none")
         for name in ("valid_fraction", "test_fraction"):
             _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "a share in [0, 1)")
         both = self.valid_fraction + self.test_fraction

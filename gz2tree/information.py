@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from gz2tree.betas import vote_probabilities
 from gz2tree.tree import DecisionTree
 from gz2tree.uncertainty import Mixture, TreeDirichlet
 
@@ -71,6 +72,48 @@ def expected_information(mixture: Mixture) -> Information:
     # Rounding may leave a difference of equal entropies just below 0.
     total, of_models = (np.clip(marginal - x, 0.0, None) for x in (if_known, if_network))
     return Information(total / np.log(2), of_models / np.log(2))
+
+
+def information_of_votes(beliefs: TreeDirichlet, volunteers: int) -> Floats:
+    """Count what many more volunteers would tell of the probabilities of a galaxy.
+
+    Parameters
+    ----------
+    beliefs : TreeDirichlet
+        What one network says of n galaxies.
+    volunteers : int
+        How many are asked the questions that everyone is asked.
+
+    Returns
+    -------
+    information : array, shape (n, n_questions), bits
+        That of one volunteer is `expected_information`; the next ones tell less and less.
+
+    Notes
+    -----
+    If j have answered, c of them with answer k, the next one's answers have the probabilities
+    (c + s m_k) / (j + s), and tell as much as the entropy of those exceeds E[H(p)]. The mean over
+    c, which is Beta-binomial, is exact. So is the sum over questions, of which each is asked of as
+    many as reach it; the distribution of their number is that of `vote_probabilities`.
+    """
+    tree, of_answer = beliefs.tree, list(beliefs.tree.question_of)
+    known = np.isinf(beliefs.strength)  # (n, n_questions)
+    strength = np.where(known, 1.0, beliefs.strength)[:, of_answer, None]  # (n, n_answers, 1)
+    alpha = beliefs.conditional[:, :, None] * strength
+    votes = np.arange(volunteers + 1)
+    probability = (votes == 0) * np.ones_like(alpha)  # of c votes for an answer; (n, n_answers, c)
+    learnt = [np.zeros(known.shape)]  # by how many answers to a question; (n, n_questions) each
+    if_known = _mean_entropy(beliefs)
+    for j in range(volunteers):
+        next_one = np.clip((votes + alpha) / (j + strength), 0.0, 1.0)
+        entropy = _by_question(tree, (probability * special.entr(next_one)).sum(-1))
+        learnt.append(learnt[-1] + np.clip(entropy - if_known, 0.0, None))
+        chosen = probability * next_one
+        probability = probability - chosen
+        probability[..., 1:] += chosen[..., :-1]
+    asked = vote_probabilities(beliefs.reach, beliefs.reach_variance, volunteers)
+    total = (asked * np.stack(learnt, -1)).sum(-1)
+    return np.where(known, 0.0, total) / np.log(2)
 
 
 def _entropy(tree: DecisionTree, conditional: Floats) -> Floats:

@@ -192,10 +192,11 @@ class Labels:
                 f"found {first_few(unknown)}"
             )
         kept = np.isin(self.tree.question_columns, list(questions))
+        of_answer = kept[list(self.tree.question_of)]
         return replace(
             self,
-            cumulative=np.where(kept[list(self.tree.question_of)], self.cumulative, np.nan),
-            counts=None,
+            cumulative=np.where(of_answer, self.cumulative, np.nan),
+            counts=None if self.counts is None else np.where(of_answer, self.counts, np.nan),
             given_reach=np.where(kept, self.reach, np.nan),
         )
 

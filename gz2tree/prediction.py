@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 from tqdm import tqdm
 
-from gz2tree.augment import orientations
 from gz2tree.beliefs import check_together, check_uncertain, mixture_of, uncertainty_columns
 from gz2tree.config import Columns, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
@@ -22,7 +20,7 @@ from gz2tree.flags import Flag
 from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
-from gz2tree.precision import autocast, choose_precision, memory_format
+from gz2tree.predictor import Output, Predictor, find_device
 from gz2tree.store import open_images
 from gz2tree.tables import TableWriter, table_format
 from gz2tree.tree import DecisionTree
@@ -32,8 +30,6 @@ _log = logging.getLogger("gz2tree")
 
 
 Models = GalaxyNet | Sequence[GalaxyNet]
-Output = tuple[Tensor, Tensor | None]
-"""Cumulative answers (N, n_answers) and strengths (N, n_questions), on the CPU."""
 
 
 def predict(
@@ -223,7 +219,7 @@ def predict_batches(
     cutouts = models[0].cutouts
     if images.options != cutouts:
         raise InputError(f"cutouts: expected the model's {cutouts}, found {images.options}")
-    device = _device(options.device)
+    device = find_device(options.device)
     total = len(images) if positions is None else len(np.asarray(positions))
     if total == 0:
         raise InputError("expected images to predict, found none")
@@ -235,7 +231,7 @@ def predict_batches(
                 len(model.untrained), len(model.tree), ", ".join(model.untrained),
             )  # fmt: skip
     problems: list[tuple[str, str]] = []
-    networks = [_Predictor(model, device, options) for model in models]
+    networks = [Predictor(model, device, options) for model in models]
     with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
         for batch in images.batches(positions, options.batch_size, options.workers):
             problems += [(images.ids[position], text) for position, text in batch.problems]
@@ -248,47 +244,6 @@ def predict_batches(
             f"{problems[0][1]}"
         )
     log_unreadable(problems, total)
-
-
-def _device(name: str | None) -> torch.device:
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"device: expected one of this machine, found {name!r}: {reason}"
-        ) from error
-    return device
-
-
-class _Predictor:
-    """A network ready to predict: on its device, in its precision, over its views."""
-
-    def __init__(self, model: GalaxyNet, device: torch.device, options: PredictOptions) -> None:
-        self.device, self.options = device, options
-        self.layout = memory_format(model, device)
-        self.precision = choose_precision(model, device, options.precision)
-        self.model = model.eval().to(device).to(memory_format=self.layout)
-
-    @torch.inference_mode()
-    def __call__(self, cutouts: Tensor) -> Output:
-        """uint8 (N, H, W, 3) -> cumulative (N, n_answers), strength (N, n_questions) or None."""
-        images = cutouts.to(self.device).permute(0, 3, 1, 2).float() / 255  # (N, 3, H, W)
-        total, strengths = torch.zeros((), device=self.device), []
-        with autocast(self.device, self.precision):
-            for view in orientations(images, self.options.views, self.model.view_angle):
-                logits, strength = self.model.outputs(view.contiguous(memory_format=self.layout))
-                total = total + self.model.cumulative(logits)
-                strength = self.model.calibrated_strength(logits, strength)
-                if strength is not None:
-                    strengths.append(strength.log())
-        # The tree's sums are linear, so the mean of consistent views is consistent.
-        mean = total / self.options.views
-        if self.options.gate > 0:
-            mean = self.model.gate(mean, self.options.gate)
-        typical = torch.stack(strengths).mean(0).exp().cpu() if strengths else None
-        return mean.cpu(), typical
 
 
 def most_probable_path(tree: DecisionTree, cumulative: ArrayLike) -> list[tuple[int, float]]:

@@ -135,6 +135,7 @@ _ADDED = {
     "train.own_sigmoids": False,
     "train.compile": False,
     "network.pooling": "average",
+    "split.split_seed": None,
 }
 
 

@@ -10,9 +10,7 @@ from gz2tree.errors import InputError
 from gz2tree.labels import Labels
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
-from gz2tree.votes import check_votes
-
-_KINDS_OF_VOTES = ("count", "fraction")
+from gz2tree.votes import KINDS_OF_VOTES, check_votes
 
 
 def check_training(
@@ -99,9 +97,9 @@ def check_loss(model: GalaxyNet, labels: Labels, config: TrainConfig) -> None:
             f"with dirichlet={dirichlet}"
         )
     check_votes(labels.tree, labels.counts, config.loss, otherwise="binary_cross_entropy")
-    if labels.kind in get_args(Kind) and labels.kind not in _KINDS_OF_VOTES:
+    if labels.kind in get_args(Kind) and labels.kind not in KINDS_OF_VOTES:
         raise InputError(
-            f"loss {config.loss!r}: expected labels of kind {' or '.join(_KINDS_OF_VOTES)}, the "
+            f"loss {config.loss!r}: expected labels of kind {' or '.join(KINDS_OF_VOTES)}, the "
             f"votes as they were given, found kind {labels.kind!r}: the network would learn one "
             "thing and be judged by another"
         )

@@ -4,8 +4,7 @@ The conditional answers of each question follow a Dirichlet distribution, questi
 of each other given the image, and the tree multiplies: the cumulative probability of an answer is
 the product of random numbers, and those of different answers are correlated, since they share the
 questions before them. Mean and variance have a closed form, by recursion down the tree; intervals
-are those of the Beta distribution with the same mean and variance (Fan 1991, Communications in
-Statistics - Theory and Methods 20, 4043), as exact as the tests of this module state.
+are those of Beta distributions with the same mean and variance (`gz2tree.betas`).
 
 Several networks are a mixture, each as likely as the other: the variance is the mean of their
 variances plus the variance of their means (the law of total variance; Lakshminarayanan, Pritzel &
@@ -20,14 +19,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
 
+from gz2tree.betas import beta_interval
 from gz2tree.errors import InputError
 from gz2tree.tree import DecisionTree
 
 Floats = NDArray[np.float64]
-_NARROWEST = 1e-12
-"""Relative to mean (1 - mean): variances below this are rounding, and intervals a point."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +131,17 @@ class TreeDirichlet:
             ],
             -1,
         )
+
+    @cached_property
+    def reach_variance(self) -> Floats:
+        """Variance of the reach of the questions; (n, n_questions)."""
+        return np.stack(
+            [
+                self.covariance[:, list(parents)][:, :, list(parents)].sum((1, 2))
+                for parents in self.tree.parents
+            ],
+            -1,
+        ).clip(min=0.0)
 
     def sample(self, draws: int, rng: np.random.Generator) -> Floats:
         """Draw conditional answers.
@@ -243,89 +251,3 @@ class Mixture:
     def interval(self, level: float) -> tuple[Floats, Floats]:
         """Central intervals of the cumulative answers; see `beta_interval`."""
         return beta_interval(self.mean, self.variance, level)
-
-
-def beta_interval(mean: Floats, variance: Floats, level: float) -> tuple[Floats, Floats]:
-    """Central intervals of the Beta distributions of a mean and a variance.
-
-    Exact for questions that everyone is asked and a single network; an approximation to products
-    of Betas and to mixtures.
-
-    Parameters
-    ----------
-    mean : array, any shape, in [0, 1]
-    variance : array of that shape, from 0 to mean (1 - mean)
-    level : float, in (0, 1)
-        Probability within the interval; what lies outside is equal on both sides.
-
-    Returns
-    -------
-    low, high : array of that shape, in [0, 1]
-        Both the mean where nothing scatters.
-
-    Raises
-    ------
-    InputError
-        A level outside (0, 1).
-    """
-    if not 0 < level < 1:
-        raise InputError(f"interval: expected a level between 0 and 1, found {level}")
-    a, b, scatters = _beta(mean, variance)
-    tail = (1 - level) / 2
-    low, high = (special.betaincinv(a, b, q) for q in (tail, 1 - tail))
-    return np.where(scatters, low, mean), np.where(scatters, high, mean)
-
-
-def vote_variance(mean: Floats, variance: Floats, volunteers: ArrayLike) -> Floats:
-    """Variance of how many of some volunteers give each answer; exact.
-
-    Parameters
-    ----------
-    mean, variance : array, shape (n, n_answers)
-        Of the cumulative answers.
-    volunteers : int or array of int, shape (n, 1)
-        How many are asked the questions that everyone is asked.
-
-    Returns
-    -------
-    variance : array, shape (n, n_answers)
-        Of the votes, whose mean is ``volunteers * mean``: n m (1 - m) + n (n - 1) v, that of a
-        binomial and what the scatter v of the probability adds.
-    """
-    people = np.asarray(volunteers)
-    return people * mean * (1 - mean) + people * (people - 1) * variance
-
-
-def vote_probabilities(mean: ArrayLike, variance: ArrayLike, volunteers: int) -> Floats:
-    """Probability of every number of votes for an answer: a Beta-binomial distribution.
-
-    Exact for questions that everyone is asked and a single network, else as close as
-    `beta_interval`.
-
-    Parameters
-    ----------
-    mean, variance : array, any shape
-        Of the cumulative answer.
-    volunteers : int
-        How many are asked the questions that everyone is asked.
-
-    Returns
-    -------
-    probability : array, shape (..., volunteers + 1), summing to 1
-    """
-    mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
-    a, b, scatters = _beta(mean, variance)
-    votes = np.arange(volunteers + 1)
-    spread = stats.betabinom.pmf(votes, volunteers, a[..., None], b[..., None])
-    plain = stats.binom.pmf(votes, volunteers, mean[..., None])
-    return np.where(scatters[..., None], spread, plain)
-
-
-def _beta(mean: Floats, variance: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Parameters of the Beta distributions of these moments, and where there is any scatter."""
-    largest = mean * (1 - mean)
-    scatters = variance > _NARROWEST * largest
-    share = np.clip(variance / np.where(scatters, largest, 1.0), _NARROWEST, 1 - _NARROWEST)
-    strength = (1 - share) / share
-    a, b = mean * strength, (1 - mean) * strength
-    return np.where(scatters, a, 1.0), np.where(scatters, b, 1.0), scatters

@@ -11,6 +11,9 @@ from gz2tree.errors import InputError
 from gz2tree.tree import DecisionTree
 
 Floats = NDArray[np.float64]
+KINDS_OF_VOTES = ("count", "fraction")
+"""Kinds of label that are the votes as they were given; the others are other targets."""
+
 _log = logging.getLogger("gz2tree")
 
 

@@ -130,6 +130,9 @@ def sky(small_sky: SmallSky, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     beliefs = beliefs_of(GZ2_KAGGLE, len(small_sky.labels), 9)
     counts = beliefs.sample_votes(40, 1, np.random.default_rng(1))[0]
     table = pd.DataFrame(counts, columns=[f"{c}_count" for c in GZ2_KAGGLE.catalogue_columns])
+    total = table.to_numpy().sum(-1, keepdims=True)
+    for position, stem in enumerate(GZ2_KAGGLE.catalogue_columns):
+        table[f"{stem}_debiased"] = (counts[:, position, None] / total)[:, 0]
     table.insert(0, "id", small_sky.labels.ids)
     table.to_csv(folder / "votes.csv", index=False)
     code = run(
@@ -167,6 +170,21 @@ def test_calibrate_stores_what_it_found(
     assert run("evaluate", "--model", trained, *data, "--part", "valid", "--json", figures) == 0
     votes = json.loads(figures.read_text())["votes"]
     assert votes["all"]["coverage_80"] == pytest.approx(0.8, abs=0.1)
+
+
+def test_debiased_labels_are_not_taken_for_votes(
+    sky: tuple[Path, Path], small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ("--labels", sky[0], "--images", small_sky.store, "--kind", "debiased")
+    more = ("--model", sky[1], *data, "--part", "valid")
+    assert run("calibrate", *more, "--out", tmp_path / "c") == 0
+    assert "--kind count calibrates on the votes" in capsys.readouterr().err
+    model = load_model(tmp_path / "c")
+    assert isinstance(model, GalaxyTreeNet)
+    assert model.calibration is not None
+    assert model.calibration.strength is None
+    assert run("evaluate", *more) == 0
+    assert "votes within" not in capsys.readouterr().out
 
 
 def test_model_in_the_box_is_not_overwritten(

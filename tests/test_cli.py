@@ -135,6 +135,19 @@ class TestTrain:
         assert predicted.colnames == ["id", *GZ2.columns]
         assert len(predicted) == 40
 
+    def test_split_seed_keeps_the_split_of_another_training(
+        self, trained: Path, small_sky: SmallSky, tmp_path: Path
+    ) -> None:
+        for number, more in enumerate((("--split-seed", 0), ())):
+            out = tmp_path / f"r{number}"
+            assert run(
+                "train", "--labels", small_sky.table, "--images", small_sky.store, "--out", out,
+                "--test-fraction", "0.25", "--seed", 5, *more, *QUICK,
+            ) == 0  # fmt: skip
+        splits = [path / "split.csv" for path in (trained, tmp_path / "r0", tmp_path / "r1")]
+        first, same, other = (path.read_bytes() for path in splits)
+        assert first == same != other
+
     @pytest.mark.parametrize(
         ("model", "renormalised"),
         [("flat", False), ("flat-renormalised", True), ("flat-to-parent", "to_parent")],

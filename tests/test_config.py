@@ -17,6 +17,7 @@ from gz2tree.config import (
     CutoutOptions,
     OptionError,
     PredictOptions,
+    SplitOptions,
     TrainConfig,
 )
 
@@ -30,6 +31,7 @@ REFUSED = [
     (PredictOptions, {"gate": math.nan}, "gate: expected a probability from 0 to 1, found nan"),
     (PredictOptions, {"batch_size": 0}, "batch_size: expected at least 1, found 0"),
     (PredictOptions, {"precision": "64"}, "precision: expected one of .*bf16.*, found '64'"),
+    (SplitOptions, {"split_seed": -1}, "split_seed: expected at least 0, or none, found -1"),
     (TrainConfig, {"epochs": 0}, "epochs: expected at least 1, found 0"),
     (TrainConfig, {"batch_size": 0}, "batch_size: expected at least 1, found 0"),
     (TrainConfig, {"devices": 0}, "devices: expected at least 1, found 0"),

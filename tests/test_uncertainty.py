@@ -17,14 +17,9 @@ from scipy import stats
 from strategies import trees
 
 from gz2tree import GZ2, DecisionGraph, DecisionTree, InputError, Question
-from gz2tree.information import expected_information
-from gz2tree.uncertainty import (
-    Mixture,
-    TreeDirichlet,
-    beta_interval,
-    vote_probabilities,
-    vote_variance,
-)
+from gz2tree.betas import beta_interval, vote_probabilities, vote_variance
+from gz2tree.information import expected_information, information_of_votes
+from gz2tree.uncertainty import Mixture, TreeDirichlet
 
 CHAIN = DecisionTree(
     "chain",
@@ -151,6 +146,28 @@ def test_intervals_hold_what_they_say(level: float) -> None:
     assert np.quantile(np.abs(covered[likely] - level), 0.95) < 0.08
 
 
+@pytest.mark.parametrize("size", [1.0, 5.0, 30.0, 1e4])
+def test_nothing_is_ever_nan(size: float) -> None:
+    """Of any logits and strengths, exact zeros among the answers included."""
+    generator = torch.Generator().manual_seed(0)
+    conditional = DecisionGraph(GZ2).conditional(size * torch.randn(200, 37, generator=generator))
+    rng = np.random.default_rng(0)
+    strength = np.exp(rng.uniform(*np.log([0.2, 2000.0]), (200, 11)))
+    strength[rng.random(strength.shape) < 0.1] = np.inf
+    beliefs = TreeDirichlet(GZ2, conditional.numpy(), strength)
+    mixture = Mixture([beliefs, beliefs_of(GZ2, 200, 1)])
+    for level in (1e-6, 0.5, 1 - 1e-6):
+        low, high = mixture.interval(level)
+        assert ((low >= 0) & (low <= high) & (high <= 1)).all()
+    probability = vote_probabilities(mixture.mean, mixture.variance, 20)
+    np.testing.assert_allclose(probability.sum(-1), 1, atol=1e-6)
+    information = expected_information(mixture)
+    for values in (information.total, information.of_models, beliefs.sample(3, rng)):
+        assert np.isfinite(values).all()
+    votes = beliefs.sample_votes(9, 3, rng)
+    assert (votes[..., :3].sum(-1) == 9).all()
+
+
 def test_interval_of_an_impossible_level_is_refused() -> None:
     with pytest.raises(InputError, match="expected a level between 0 and 1, found 1"):
         beta_interval(np.array([0.5]), np.array([0.01]), 1.0)
@@ -262,6 +279,48 @@ def test_questions_side_by_side_tell_no_more_than_their_sum() -> None:
     exact = entropy(mean) - np.mean([entropy(p) for p in each])
     bound = expected_information(Mixture(members)).of_models.sum()
     assert exact <= bound < 2 * exact
+
+
+def test_one_volunteer_of_many_tells_as_much_as_one_more() -> None:
+    beliefs = beliefs_of(GZ2, 20, 3)
+    expected = expected_information(Mixture([beliefs])).total
+    np.testing.assert_allclose(information_of_votes(beliefs, 1), expected, atol=1e-9)
+    several = [information_of_votes(beliefs, n) for n in range(5)]
+    gains = np.diff([several[0] * 0, *several[1:]], axis=0)
+    assert (several[0] == 0).all()
+    assert (gains > -1e-12).all()
+    assert (np.diff(gains, axis=0) < 1e-9).all()  # less and less
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_information_of_votes_is_that_of_their_counts(n: int) -> None:
+    """One question: entropy of all counts less their mean entropy given what was drawn."""
+    tree = DecisionTree("one", [Question("q", ["a", "b", "c"])])
+    beliefs = beliefs_of(tree, 1, 4, (1.0, 3.0))
+    alpha = beliefs.conditional[0] * beliefs.strength[0]
+    counts = [c for c in product(range(n + 1), repeat=3) if sum(c) == n]
+    before = stats.entropy([stats.dirichlet_multinomial.pmf(c, alpha, n) for c in counts], base=2)
+    drawn_p = beliefs.sample(4000, np.random.default_rng(0))[:, 0]
+    after = stats.entropy(stats.multinomial.pmf(np.array(counts)[:, None], n, drawn_p), base=2)
+    error = after.std() / np.sqrt(len(after))
+    found = information_of_votes(beliefs, n).item()
+    assert abs(before - after.mean() - found) < 5 * error
+
+
+def test_information_of_votes_down_the_tree_is_that_of_their_counts() -> None:
+    """Two volunteers and every way their votes can fall; the number asked is approximate."""
+    beliefs = beliefs_of(CHAIN, 1, 6, (1.0, 5.0))
+    draws = beliefs.sample(300, np.random.default_rng(0))[:, 0]
+    pairs = list(product(ways(CHAIN, draws[0]), repeat=2))
+
+    def both(conditional: np.ndarray) -> np.ndarray:
+        way = ways(CHAIN, conditional)
+        return np.array([way[one] * way[other] for one, other in pairs])
+
+    each = np.array([both(p) for p in draws])
+    exact = stats.entropy(each.mean(0), base=2) - stats.entropy(each, axis=1, base=2).mean()
+    # The entropy of a mean of 300 draws falls short by a few hundredths of a bit.
+    assert information_of_votes(beliefs, 2).sum() == pytest.approx(exact, abs=0.08)
 
 
 def test_known_disagreement_of_volunteers_tells_nothing() -> None:

@@ -32,7 +32,9 @@ from gz2tree.labels import multiply_down
 from gz2tree.strength import STRONGEST, WEAKEST
 from gz2tree.votes import asked, check_votes, disagreement, recover_counts
 
-CONFIG = TrainConfig(epochs=2, batch_size=8, precision="32", loss="dirichlet_multinomial")
+CONFIG = TrainConfig(
+    epochs=2, batch_size=8, precision="32", deterministic=True, loss="dirichlet_multinomial"
+)
 
 
 def counted(labels: Labels, people: int = 40) -> Labels:
@@ -101,6 +103,16 @@ def test_counts_are_recovered_where_fractions_give_whole_votes() -> None:
 def test_what_are_no_votes_is_refused(counts: np.ndarray | None, said: str) -> None:
     with pytest.raises(InputError, match=said):
         check_votes(GZ2_KAGGLE, counts, "multinomial", "cross_entropy")
+
+
+def test_only_conditional_keeps_the_votes_of_the_questions_it_keeps(small_sky: SmallSky) -> None:
+    labels = counted(small_sky.labels)
+    assert labels.counts is not None
+    deep = labels.only_conditional({"Class3"}).counts
+    assert deep is not None
+    bar = GZ2_KAGGLE.slices[2]
+    np.testing.assert_array_equal(deep[:, bar], labels.counts[:, bar])
+    assert np.isnan(np.delete(deep, np.r_[bar], axis=1)).all()
 
 
 class TestTraining:
