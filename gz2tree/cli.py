@@ -22,6 +22,7 @@ from gz2tree.config import (
     LabelOptions,
     NetworkOptions,
     PredictOptions,
+    ShardOptions,
     SplitOptions,
     TrainConfig,
     check_workers,
@@ -82,7 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = "; the same command with --resume goes on" if command == "train" else ""
+        again = {
+            "train": "; the same command with --resume goes on",
+            "predict": "; a folder of shards is gone on with by the same command",
+        }.get(command, "")
         print(f"interrupted{again}", file=sys.stderr)
         return 130
     return 0
@@ -148,8 +152,21 @@ def build_parser(arguments: Sequence[str]) -> Parser:
 
     predict = Parser(description="Predict a catalogue of images.")
     _add_model(predict)
-    predict.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
-    predict.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .fits file")
+    predict.add_argument(
+        "--images",
+        type=str,
+        nargs="+",
+        required=True,
+        help="folder, zip file or store; several, list files (.txt) and tar files if OUT is a "
+        "folder",
+    )
+    predict.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help=".parquet, .csv or .fits file; a name without suffix is a folder of Parquet shards, "
+        "which the same command goes on with if it is interrupted",
+    )
     predict.add_argument(
         "--columns", type=Columns, default="cumulative", help="probabilities to write"
     )
@@ -162,6 +179,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         "answer, as in merger=0.4; may be repeated",
     )
     _add_options(predict, PredictOptions)
+    _add_options(predict, ShardOptions)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
 
     plot = Parser(description="Draw a figure: of labels, images, trainings or predictions.")
@@ -311,7 +329,7 @@ def _evaluate(options: Namespace) -> None:
 
 
 def _predict(options: Namespace) -> None:
-    prediction = _take(PredictOptions, options)
+    prediction, shards = _take(PredictOptions, options), _take(ShardOptions, options)
 
     from gz2tree.commands import predict_catalogue
 
@@ -322,6 +340,7 @@ def _predict(options: Namespace) -> None:
         columns=options.columns,
         flags=options.flag,
         options=prediction,
+        shards=shards,
     )
 
 

@@ -23,6 +23,7 @@ from gz2tree.config import (
     LabelOptions,
     NetworkOptions,
     PredictOptions,
+    ShardOptions,
     SplitOptions,
     TrainConfig,
 )
@@ -34,9 +35,11 @@ from gz2tree.flags import read_flags
 from gz2tree.inputs import find_model, open_labelled, read_labels_as
 from gz2tree.model import FlatNet, GalaxyTreeNet
 from gz2tree.network import GalaxyNet
+from gz2tree.opening import is_streamed
 from gz2tree.prediction import predict, predict_to_file
 from gz2tree.quantities import read_quantity
 from gz2tree.run import RunDirectory, versions
+from gz2tree.shards import is_folder
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
 from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables import write_table
@@ -159,18 +162,32 @@ def evaluate_model(
 
 def predict_catalogue(
     model_path: str,
-    images: Path,
+    images: Sequence[str],
     out: Path,
     *,
     columns: Columns,
     flags: Sequence[str],
     options: PredictOptions,
+    shards: ShardOptions,
 ) -> None:
-    """Write a catalogue of predictions."""
+    """Write a catalogue of predictions: one table, or a folder of shards."""
+    if not is_folder(out) and (is_streamed(images) or shards.devices * shards.num_nodes > 1):
+        raise InputError(
+            f"{out}: expected a folder, a name without a suffix, to write shards into: one table "
+            "is written of one folder, zip file or store, by one process"
+        )
     model, _ = find_model(model_path)
     wanted = read_flags(flags, model.tree)
-    n = predict_to_file(model, images, out, options, columns=columns, flags=wanted)
-    print(f"{n:,} galaxies in {out}")
+    if not is_folder(out):
+        n = predict_to_file(model, images[0], out, options, columns=columns, flags=wanted)
+        print(f"{n:,} galaxies in {out}")
+        return
+
+    from gz2tree.scaling import predict_to_folder
+
+    totals = predict_to_folder(model, images, out, options, shards, columns=columns, flags=wanted)
+    if totals is not None:
+        print(f"{totals.galaxies:,} galaxies in {out}")
 
 
 def build_network(options: NetworkOptions, tree: DecisionTree, cutouts: CutoutOptions) -> GalaxyNet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -104,17 +104,8 @@ def predict_to_file(
     """
     table_format(out)
     images = _opened(images, model)
-    if columns != "cumulative" and not isinstance(model, GalaxyTreeNet):
-        raise InputError(
-            f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
-            "GalaxyTreeNet has"
-        )
-    provenance = {
-        "model": f"{type(model).__name__} {model.backbone_name}",
-        "tree": model.tree.name,
-        "kind": model.kind or "untrained",
-        "version": __version__,
-    }
+    CatalogueForm(model, columns)  # refuses what it has not, before the file is begun
+    provenance = provenance_of(model)
     written = 0
     flagged = dict.fromkeys((flag.column for flag in flags), 0)
     with TableWriter(out, provenance) as writer:
@@ -123,17 +114,34 @@ def predict_to_file(
             written += len(piece)
             for column in flagged:
                 flagged[column] += int(piece[column].sum())
+    log_flags(flags, flagged, written, model.tree)
+    return written
+
+
+def log_flags(
+    flags: Sequence[Flag], flagged: Mapping[str, int], n: int, tree: DecisionTree
+) -> None:
+    """Log how many of n galaxies have each flag."""
     for flag in flags:
         _log.info(
             "%s: %s of %s galaxies, %s at least %g",
-            flag.column, f"{flagged[flag.column]:,}", f"{written:,}",
-            model.tree.columns[flag.answer], flag.threshold,
+            flag.column, f"{flagged[flag.column]:,}", f"{n:,}",
+            tree.columns[flag.answer], flag.threshold,
         )  # fmt: skip
-    return written
 
 
 def _opened(images: CutoutSource | str | Path, model: GalaxyNet) -> CutoutSource:
     return open_images(images, model.cutouts) if isinstance(images, str | Path) else images
+
+
+def provenance_of(model: GalaxyNet) -> dict[str, str]:
+    """Say what a catalogue was predicted with: network, tree, kind of label, version."""
+    return {
+        "model": f"{type(model).__name__} {model.backbone_name}",
+        "tree": model.tree.name,
+        "kind": model.kind or "untrained",
+        "version": __version__,
+    }
 
 
 def column_names(tree: DecisionTree, columns: Columns) -> list[str]:
@@ -153,19 +161,57 @@ def _catalogue_pieces(
     progress: bool,
     flags: Sequence[Flag] = (),
 ) -> Iterator[pd.DataFrame]:
-    names = column_names(model.tree, columns)
-    graph = DecisionGraph(model.tree)  # on the CPU, as the predictions are
+    form = CatalogueForm(model, columns, flags)
     for ids, cumulative in predict_batches(model, images, options, positions, progress):
+        yield form.piece(ids, cumulative)
+
+
+class CatalogueForm:
+    """What a catalogue says of each galaxy.
+
+    Parameters
+    ----------
+    model : GalaxyTreeNet or FlatNet
+    columns, flags
+        As in `predict_to_file`.
+
+    Raises
+    ------
+    InputError
+        ``conditional`` or ``reach`` of a flat network.
+    """
+
+    def __init__(self, model: GalaxyNet, columns: Columns, flags: Sequence[Flag] = ()) -> None:
+        if columns != "cumulative" and not isinstance(model, GalaxyTreeNet):
+            raise InputError(
+                f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
+                "GalaxyTreeNet has"
+            )
+        self.tree, self.columns, self.flags = model.tree, columns, flags
+        self.graph = DecisionGraph(model.tree)  # on the CPU, as the predictions are
+
+    def piece(self, ids: NDArray[np.object_], cumulative: Tensor) -> pd.DataFrame:
+        """Rows of a catalogue.
+
+        Parameters
+        ----------
+        ids : array of str, shape (N,)
+        cumulative : Tensor, shape (N, n_answers), in [0, 1]
+
+        Returns
+        -------
+        rows : DataFrame, of N rows
+        """
         values = cumulative
-        if columns == "conditional":
-            values = graph.condition(cumulative)
-        elif columns == "reach":
-            values = graph.reach(cumulative)
-        piece = pd.DataFrame(values.numpy(), columns=names)
-        piece.insert(0, model.tree.id_column, ids)
-        for flag in flags:
+        if self.columns == "conditional":
+            values = self.graph.condition(cumulative)
+        elif self.columns == "reach":
+            values = self.graph.reach(cumulative)
+        piece = pd.DataFrame(values.numpy(), columns=column_names(self.tree, self.columns))
+        piece.insert(0, self.tree.id_column, ids)
+        for flag in self.flags:
             piece[flag.column] = flag.of(cumulative.numpy())
-        yield piece
+        return piece
 
 
 def predict_batches(
@@ -188,14 +234,9 @@ def predict_batches(
     total = len(images) if positions is None else len(np.asarray(positions))
     if total == 0:
         raise InputError("expected images to predict, found none")
-    if model.untrained:
-        _log.warning(
-            "this model was trained without %d of its %d answers; what it says of them means "
-            "nothing: %s",
-            len(model.untrained), len(model.tree), ", ".join(model.untrained),
-        )  # fmt: skip
+    warn_of_untrained(model)
     problems: list[tuple[str, str]] = []
-    network = _Predictor(model, device, options)
+    network = Predictor(model, device, options)
     with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
         for batch in images.batches(positions, options.batch_size, options.workers):
             problems += [(images.ids[position], text) for position, text in batch.problems]
@@ -210,6 +251,16 @@ def predict_batches(
     log_unreadable(problems, total)
 
 
+def warn_of_untrained(model: GalaxyNet) -> None:
+    """Warn of answers that the model was trained without."""
+    if model.untrained:
+        _log.warning(
+            "this model was trained without %d of its %d answers; what it says of them means "
+            "nothing: %s",
+            len(model.untrained), len(model.tree), ", ".join(model.untrained),
+        )  # fmt: skip
+
+
 def _device(name: str | None) -> torch.device:
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -222,8 +273,15 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-class _Predictor:
-    """A network ready to predict: on its device, in its precision, over its views."""
+class Predictor:
+    """A network ready to predict: on its device, in its precision, over its views.
+
+    Parameters
+    ----------
+    model : GalaxyTreeNet or FlatNet
+    device : torch.device
+    options : PredictOptions
+    """
 
     def __init__(self, model: GalaxyNet, device: torch.device, options: PredictOptions) -> None:
         self.device, self.options = device, options
