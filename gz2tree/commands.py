@@ -39,7 +39,7 @@ from gz2tree.opening import is_streamed
 from gz2tree.prediction import predict, predict_to_file
 from gz2tree.quantities import read_quantity
 from gz2tree.run import RunDirectory, versions
-from gz2tree.shards import is_folder
+from gz2tree.shardformat import is_folder
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
 from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables import write_table

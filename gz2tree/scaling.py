@@ -24,31 +24,26 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from gz2tree.catalogue import CatalogueForm, log_flags, provenance_of
 from gz2tree.config import Columns, CutoutOptions, PredictOptions, ShardOptions
 from gz2tree.cutouts import default_workers
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
 from gz2tree.network import GalaxyNet
 from gz2tree.opening import expand, open_stream
-from gz2tree.prediction import (
-    CatalogueForm,
-    Predictor,
-    log_flags,
-    provenance_of,
-    warn_of_untrained,
-)
+from gz2tree.prediction import Predictor, warn_of_untrained
 from gz2tree.processes import Processes
-from gz2tree.shards import (
+from gz2tree.shardformat import (
     PARTIAL,
     PROBLEMS,
     Shard,
-    ShardedCatalogue,
     Totals,
     claim,
     listing_path,
     read_manifest,
     read_totals,
 )
+from gz2tree.shards import ShardedCatalogue
 from gz2tree.streams import Entry, ImageStream, ListedImages, StoredCutouts
 
 _log = logging.getLogger("gz2tree")

@@ -1,76 +1,35 @@
-"""A catalogue in shards: a folder of Parquet files that reads as one data set.
-
-``part-00002-00005.parquet`` is the sixth shard of the third input. A shard is written aside, synced
-and renamed, so that there is all of it or nothing; it carries in its schema which images it is of
-and which of them could not be read. ``_manifest.json`` says what the catalogue is of and, once it
-is complete, what it holds; ``_problems.csv`` names the images left out. Readers of Parquet data
-sets pass over names that begin with ``_`` or ``.``.
-"""
+"""Writing a catalogue in shards, by any number of processes, whichever of them are killed."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
-import shutil
-import sys
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from gz2tree.errors import InputError, first_few
 from gz2tree.run import differences
+from gz2tree.shardformat import (
+    FORMAT,
+    MANIFEST,
+    PARTIAL,
+    PROBLEMS,
+    Shard,
+    Totals,
+    appearing,
+    read_manifest,
+    read_totals,
+    write_json,
+)
 from gz2tree.storeformat import PROBLEM_COLUMNS
-from gz2tree.tables import is_table_name
 from gz2tree.version import __version__
 
-FORMAT = 1
-MANIFEST, PROBLEMS = "_manifest.json", "_problems.csv"
-PARTIAL = ".partial-"  # what is not there yet, or never came to be
-_LISTING, _RECORD = "_images-", b"gz2tree"
-
-
-class Shard(NamedTuple):
-    """Which images a shard is of.
-
-    Parameters
-    ----------
-    input, number : int
-        Which input, and which shard of it, from 0.
-    first, images : int
-        Position in the input of the first image, and how many there are, readable or not.
-    last : bool
-        Whether it is the last shard of its input.
-    """
-
-    input: int
-    number: int
-    first: int
-    images: int
-    last: bool
-
-    @property
-    def file(self) -> str:
-        """Name of its file."""
-        return f"part-{self.input:05d}-{self.number:05d}.parquet"
-
-
-class Totals(NamedTuple):
-    """What a complete catalogue holds: galaxies, images left out, galaxies with each flag."""
-
-    galaxies: int
-    unreadable: int
-    flagged: dict[str, int]
-
-
-def is_folder(out: Path) -> bool:
-    """Whether ``--out`` names a folder of shards: it has no suffix, or is a folder already."""
-    return not is_table_name(out) and (not out.suffix or out.is_dir())
+_RECORD = "gz2tree"
 
 
 @dataclass(frozen=True)
@@ -119,7 +78,7 @@ class ShardedCatalogue:
                 )
         else:
             manifest = {"format": FORMAT, "complete": False, "version": __version__, **given}
-            _write_json(path / MANIFEST, manifest)
+            write_json(path / MANIFEST, manifest)
         images = tuple(described.get("images") for described in given["inputs"])
         return cls(path, given["options"]["galaxies_per_shard"], images)
 
@@ -173,7 +132,7 @@ class ShardedCatalogue:
         table = table.set_column(0, rows.columns[0], table.column(0).cast(pa.string()))
         flagged = {name: int(flag.sum()) for name, flag in rows.select_dtypes("bool").items()}
         record = {**shard._asdict(), "problems": problems, "flagged": flagged}
-        metadata: dict[str | bytes, str] = {**provenance, _RECORD: json.dumps(record)}
+        metadata: dict[str, str] = {**provenance, _RECORD: json.dumps(record)}
         with appearing(self.path / shard.file) as partial:
             pq.write_table(table.replace_schema_metadata(metadata), partial)
 
@@ -214,12 +173,10 @@ class ShardedCatalogue:
             "flagged": flagged,
             "shards": held,
         }
-        _write_json(self.path / MANIFEST, manifest)
-        for partial in self.path.glob(f"{PARTIAL}*"):  # of processes that were killed
-            if partial.is_dir():
-                shutil.rmtree(partial, ignore_errors=True)
-            else:
-                partial.unlink(missing_ok=True)
+        write_json(self.path / MANIFEST, manifest)
+        # Left by processes that were killed; those of other files another may be writing now.
+        for partial in self.path.glob(f"{PARTIAL}*.parquet"):
+            partial.unlink(missing_ok=True)
         return read_totals(self.path)
 
     def _record(self, name: str) -> dict[str, Any]:
@@ -229,7 +186,7 @@ class ShardedCatalogue:
         path = self.path / name
         try:
             footer = pq.read_metadata(path)
-            return {**json.loads(footer.metadata[_RECORD]), "rows": footer.num_rows}
+            return {**json.loads(footer.metadata[_RECORD.encode()]), "rows": footer.num_rows}
         except Exception as error:  # pyarrow has many for a damaged file
             reason = " ".join(str(error).split())
             raise InputError(
@@ -252,87 +209,6 @@ class ShardedCatalogue:
                     f"{reached[entry['input']]:,} on, found one from {entry['first']:,} on"
                 )
             reached[entry["input"]] += entry["images"]
-
-
-def claim(path: Path) -> None:
-    """Make the folder of a catalogue, or see that it is one or empty.
-
-    Raises
-    ------
-    InputError
-        A file, or a folder of something else.
-    """
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: expected a folder for the shards, found a file")
-    path.mkdir(parents=True, exist_ok=True)
-    if (path / MANIFEST).exists():
-        return
-    ours = (PARTIAL, _LISTING)
-    strangers = sorted(file.name for file in path.iterdir() if not file.name.startswith(ours))
-    if strangers:
-        raise InputError(
-            f"{path}: expected an empty or new folder, or a catalogue in shards, found "
-            f"{first_few(strangers)}"
-        )
-
-
-def listing_path(path: Path, number: int) -> Path:
-    """Where the images of a folder are listed."""
-    return path / f"{_LISTING}{number:05d}.txt"
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Read what a catalogue in shards is.
-
-    Raises
-    ------
-    InputError
-        None there, a damaged one, or one of another format.
-    """
-    file = path / MANIFEST
-    try:
-        manifest: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        found = manifest["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file}: expected the manifest of a catalogue: {error!r}") from error
-    if found != FORMAT:
-        raise InputError(f"{file}: expected format {FORMAT}, found {found!r}")
-    return manifest
-
-
-def read_totals(path: Path) -> Totals:
-    """Read what a complete catalogue holds."""
-    manifest = read_manifest(path)
-    return Totals(*(manifest[name] for name in Totals._fields))
-
-
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """Give a path to write to; the file appears under its name when it is on the disk."""
-    partial = path.with_name(f"{PARTIAL}{uuid.uuid4().hex}-{path.name}")
-    try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        _sync_folder(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with appearing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
 def _numbered(manifest: Mapping[str, Any]) -> dict[str, Any]:
