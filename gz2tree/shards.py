@@ -91,7 +91,7 @@ class ShardedCatalogue:
 
     def written(self) -> set[str]:
         """Names of the shards that are there."""
-        return {entry.name for entry in os.scandir(self.path) if entry.name.endswith(".parquet")}
+        return {name for name in os.listdir(self.path) if name.startswith("part-")}
 
     def is_written(self, number: int, written: set[str]) -> bool:
         """Whether all shards of an input are there, given the names of those that are."""
@@ -137,7 +137,7 @@ class ShardedCatalogue:
             pq.write_table(table.replace_schema_metadata(metadata), partial)
 
     def complete(self) -> Totals | None:
-        """Finish the manifest if all shards are there; None if some are not.
+        """Finish the manifest if all shards are there; None if some are not, or it is finished.
 
         Any process may, several at once as well: they would write the same.
 
@@ -146,8 +146,10 @@ class ShardedCatalogue:
         InputError
             A shard that cannot be read, or shards that do not hold each image once.
         """
-        written = self.written()
-        if not all(self.is_written(number, written) for number in range(len(self.images))):
+        written, manifest = self.written(), read_manifest(self.path)
+        if manifest["complete"] or not all(
+            self.is_written(number, written) for number in range(len(self.images))
+        ):
             return None
         held: list[dict[str, Any]] = []
         flagged: dict[str, int] = {}
@@ -165,7 +167,7 @@ class ShardedCatalogue:
                     flagged[flag] = flagged.get(flag, 0) + count
         self._check(held)
         rows, images = (sum(entry[key] for entry in held) for key in ("rows", "images"))
-        manifest = read_manifest(self.path) | {
+        manifest |= {
             "complete": True,
             "galaxies": rows,
             "images": images,

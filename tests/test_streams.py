@@ -171,8 +171,9 @@ def test_what_holds_no_images_is_refused(
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
+    given = path.parent if path.parent != tmp_path else path
     with pytest.raises(InputError, match=message):
-        open_stream(path.parent if path.parent != tmp_path else path, SMALL, tmp_path / "l")
+        open_stream(given, SMALL, tmp_path / "l")[0].description()
 
 
 def test_patterns_and_what_streams(tmp_path: Path, folder: Path) -> None:
