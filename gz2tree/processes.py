@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, TypeVar
@@ -58,7 +59,7 @@ class Processes:
     Raises
     ------
     InputError
-        What Lightning refuses.
+        What Lightning refuses, or another number of processes than were launched.
 
     Notes
     -----
@@ -78,6 +79,12 @@ class Processes:
             )
             self._fabric.launch()
         self.rank, self.n = self._fabric.global_rank, self._fabric.world_size
+        launched = int(os.environ.get("WORLD_SIZE", self.n))
+        if launched != self.n:  # each would do all of the work
+            raise InputError(
+                f"devices, num_nodes: expected {launched} processes, as were launched, found "
+                f"{self.n}"
+            )
         self.per_node = max(1, self.n // options.num_nodes)
         self.device = self._fabric.device
 

@@ -147,9 +147,8 @@ class ShardedCatalogue:
             A shard that cannot be read, or shards that do not hold each image once.
         """
         written, manifest = self.written(), read_manifest(self.path)
-        if manifest["complete"] or not all(
-            self.is_written(number, written) for number in range(len(self.images))
-        ):
+        inputs = range(len(self.images))
+        if manifest["complete"] or not all(self.is_written(n, written) for n in inputs):
             return None
         held: list[dict[str, Any]] = []
         flagged: dict[str, int] = {}
