@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64, help="of each device")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="for 64 galaxies a step")
     parser.add_argument("--devices", type=int, default=1)
-    parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--num-nodes", type=int, default=1)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only-prepare", action="store_true")
@@ -59,7 +59,7 @@ def main() -> None:
     model = gz2tree.GalaxyTreeNet(args.backbone, pretrained=weights, cutouts=cutouts)
     # Steps of more galaxies point more nearly the right way and may be longer: the square root is
     # the rule for Adam (Malladi et al. 2022, NeurIPS).
-    galaxies_per_step = args.batch_size * args.devices * args.nodes
+    galaxies_per_step = args.batch_size * args.devices * args.num_nodes
     config = gz2tree.TrainConfig(
         epochs=args.epochs,
         batch_size=args.batch_size,
@@ -67,7 +67,7 @@ def main() -> None:
         seed=args.seed,
         workers=args.workers,
         devices=args.devices,
-        nodes=args.nodes,
+        num_nodes=args.num_nodes,
     )
     run = args.out / "run"
     train, valid = galaxies.take(parts == "train"), galaxies.take(parts == "valid")

@@ -18,6 +18,7 @@ from gz2tree.config import (
     LabelOptions,
     NetworkOptions,
     PredictOptions,
+    ShardOptions,
     SplitOptions,
     TrainConfig,
     check_workers,
@@ -54,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = "; the same command with --resume goes on" if command == "train" else ""
+        again = {
+            "train": "; the same command with --resume goes on",
+            "predict": "; a folder of shards is gone on with by the same command",
+        }.get(command, "")
         print(f"interrupted{again}", file=sys.stderr)
         return 130
     return 0
@@ -143,8 +147,21 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         help="run directory, folder of a saved model, or 'default', which it is by default; "
         "repeated, the models predict together",
     )
-    predict.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
-    predict.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .fits file")
+    predict.add_argument(
+        "--images",
+        type=str,
+        nargs="+",
+        required=True,
+        help="folder, zip file or store; several, list files (.txt) and tar files if OUT is a "
+        "folder",
+    )
+    predict.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help=".parquet, .csv or .fits file; a name without suffix is a folder of Parquet shards, "
+        "which the same command goes on with if it is interrupted",
+    )
     predict.add_argument(
         "--columns", type=Columns, default="cumulative", help="probabilities to write"
     )
@@ -163,6 +180,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         "answer, as in merger=0.4; may be repeated",
     )
     add_options(predict, PredictOptions)
+    add_options(predict, ShardOptions)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
 
     commands.add_subcommand("plot", plot_parser(), help="draw a figure")
@@ -282,7 +300,7 @@ def _calibrate(options: Namespace) -> None:
 
 
 def _predict(options: Namespace) -> None:
-    prediction = take(PredictOptions, options)
+    prediction, shards = take(PredictOptions, options), take(ShardOptions, options)
 
     from gz2tree.commands import predict_catalogue
 
@@ -294,6 +312,7 @@ def _predict(options: Namespace) -> None:
         flags=options.flag,
         level=options.level,
         options=prediction,
+        shards=shards,
     )
 
 

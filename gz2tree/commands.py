@@ -27,6 +27,7 @@ from gz2tree.config import (
     NetworkOptions,
     PredictOptions,
     Renormalised,
+    ShardOptions,
     SplitOptions,
     TrainConfig,
 )
@@ -40,9 +41,11 @@ from gz2tree.graph import DecisionGraph
 from gz2tree.inputs import find_model, open_labelled, read_labels_as
 from gz2tree.model import FlatNet, GalaxyTreeNet
 from gz2tree.network import GalaxyNet
+from gz2tree.opening import is_streamed
 from gz2tree.prediction import predict_to_file
 from gz2tree.quantities import read_quantity
 from gz2tree.run import RunDirectory, versions
+from gz2tree.shardformat import is_folder
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
 from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables import write_table
@@ -182,19 +185,40 @@ def evaluate_model(
 
 def predict_catalogue(
     model_paths: Sequence[str],
-    images: Path,
+    images: Sequence[str],
     out: Path,
     *,
     columns: Columns,
     flags: Sequence[str],
     level: float,
     options: PredictOptions,
+    shards: ShardOptions,
 ) -> None:
-    """Write a catalogue of predictions, of one model or of several together."""
+    """Write a catalogue of predictions, of one model or of several together.
+
+    One table, or a folder of shards.
+    """
+    if not is_folder(out) and (is_streamed(images) or shards.devices * shards.num_nodes > 1):
+        raise InputError(
+            f"{out}: expected a folder, a name without a suffix, to write shards into: one table "
+            "is written of one folder, zip file or store, by one process"
+        )
     models = [find_model(path)[0] for path in model_paths]
     wanted = read_flags(flags, models[0].tree)
-    n = predict_to_file(models, images, out, options, columns=columns, flags=wanted, level=level)
-    print(f"{n:,} galaxies in {out}")
+    if not is_folder(out):
+        n = predict_to_file(
+            models, images[0], out, options, columns=columns, flags=wanted, level=level
+        )
+        print(f"{n:,} galaxies in {out}")
+        return
+
+    from gz2tree.scaling import predict_to_folder
+
+    totals = predict_to_folder(
+        models, images, out, options, shards, columns=columns, flags=wanted, level=level
+    )
+    if totals is not None:
+        print(f"{totals.galaxies:,} galaxies in {out}")
 
 
 def build_network(

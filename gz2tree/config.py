@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from gz2tree.errors import InputError
 
+Accelerator = Literal["auto", "cpu", "gpu"]
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
 CommandName = Literal[
     "tree", "simulate", "prepare", "train", "evaluate", "calibrate", "predict", "plot", "report",
@@ -164,8 +165,13 @@ class TrainConfig:
         Processes that read cutouts. 0 reads them in the training process, which is fast enough for
         a prepared store.
     devices : int
-        GPUs (or processes) on each node.
-    nodes : int
+        GPUs, or processes on CPUs, on each node.
+    num_nodes : int
+        Nodes, that is machines.
+    strategy : str
+        How the processes work together, as Lightning names it.
+    accelerator : {"auto", "cpu", "gpu"}
+        GPUs where there are any, by default.
 
     Raises
     ------
@@ -195,10 +201,12 @@ class TrainConfig:
     checkpoint_minutes: float = 2.0
     workers: int = 0
     devices: int = 1
-    nodes: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    accelerator: Accelerator = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "plateau_patience", "devices", "nodes"):
+        for name in ("epochs", "batch_size", "plateau_patience", "devices", "num_nodes"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("batches_per_epoch", "early_stopping"):
             value = getattr(self, name)
@@ -211,7 +219,7 @@ class TrainConfig:
             _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         for name, choices in (
             ("optimizer", Optimizer), ("schedule", Schedule), ("loss", LossName),
-            ("precision", Precision),
+            ("precision", Precision), ("accelerator", Accelerator),
         ):  # fmt: skip
             _check_choice(name, getattr(self, name), choices)
 
@@ -253,6 +261,41 @@ class PredictOptions:
         _check("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
         check_workers(self.workers)
         _check_choice("precision", self.precision, Precision)
+
+
+@dataclass(frozen=True)
+class ShardOptions:
+    """How a catalogue is written in shards into a folder, by one process or several.
+
+    Parameters
+    ----------
+    galaxies_per_shard : int
+        Images of a shard, which is what an interruption may cost.
+    devices : int
+        GPUs, or processes on CPUs, on each node.
+    num_nodes : int
+        Nodes, that is machines.
+    strategy : str
+        How the processes work together, as Lightning names it.
+    accelerator : {"auto", "cpu", "gpu"}
+        GPUs where there are any, by default.
+
+    Raises
+    ------
+    OptionError
+        An option outside its range.
+    """
+
+    galaxies_per_shard: int = 10_000
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    accelerator: Accelerator = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("galaxies_per_shard", "devices", "num_nodes"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        _check_choice("accelerator", self.accelerator, Accelerator)
 
 
 @dataclass(frozen=True)

@@ -174,22 +174,34 @@ class ImageFiles:
         loader: DataLoader[Any] = DataLoader(
             chunks,  # type: ignore[arg-type]  # any sequence will do
             batch_size=None,  # a chunk is a batch already
-            collate_fn=partial(_read_batch, self),
-            num_workers=_default_workers(len(chunks)) if workers is None else workers,
+            collate_fn=partial(read_batch, self),
+            num_workers=default_workers(len(chunks)) if workers is None else workers,
         )
         for readable, cutouts, hashes, problems in loader:
             yield CutoutBatch(readable, torch.from_numpy(cutouts), hashes, problems)
 
 
-def _default_workers(n_batches: int) -> int:
+def default_workers(n_batches: int | None = None) -> int:
+    """Choose how many processes read: one a core and batch; 0, none but this, if that were one."""
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    workers = min(cores, n_batches, _MOST_WORKERS)
+    workers = min(cores, n_batches or cores, _MOST_WORKERS)
     return workers if workers > 1 else 0
 
 
-def _read_batch(
-    images: ImageFiles, positions: npt.NDArray[np.int64]
+class ImageBytes(Protocol):
+    """Files of images, by their position."""
+
+    @property
+    def options(self) -> CutoutOptions:
+        """Crop and size of their cutouts."""
+
+    def read_bytes(self, position: int) -> bytes:
+        """Return the bytes of one file, or raise an `UnreadableImage`."""
+
+
+def read_batch(
+    images: ImageBytes, positions: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], list[str], list[tuple[int, str]]]:
     """Read the fields of a CutoutBatch, its cutouts still an array.
 
@@ -252,7 +264,7 @@ def _names_in_zip(path: Path) -> list[str]:
 
 def _images_by_id(names: Sequence[str], source: Path) -> dict[str, str]:
     by_id: dict[str, str] = {}
-    for name in filter(_is_image_name, sorted(names)):
+    for name in filter(is_image_name, sorted(names)):
         galaxy = PurePosixPath(name).stem
         if galaxy in by_id:
             raise InputError(
@@ -268,7 +280,8 @@ def _images_by_id(names: Sequence[str], source: Path) -> dict[str, str]:
     return by_id
 
 
-def _is_image_name(name: str) -> bool:
+def is_image_name(name: str) -> bool:
+    """Whether a path, with forward slashes, is that of an image and not hidden."""
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
     return not hidden and not name.endswith("/") and path.suffix.lower() in _SUFFIXES

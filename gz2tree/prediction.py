@@ -8,23 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from gz2tree.beliefs import check_together, check_uncertain, mixture_of, uncertainty_columns
+from gz2tree.beliefs import check_together
+from gz2tree.catalogue import CatalogueForm, log_flags
 from gz2tree.config import Columns, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
-from gz2tree.graph import DecisionGraph
-from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.predictor import Output, Predictor, find_device
 from gz2tree.store import open_images
 from gz2tree.tables import TableWriter, table_format
 from gz2tree.tree import DecisionTree
-from gz2tree.version import __version__
 
 _log = logging.getLogger("gz2tree")
 
@@ -64,9 +61,10 @@ def predict(
     InputError
         Cutouts of another crop or size, no images, or none that can be read.
     """
-    models = _models(model)
+    models = together(model)
     images = _opened(images, models)
-    pieces = list(_catalogue_pieces(models, images, options, "cumulative", positions, progress))
+    form = CatalogueForm(models, "cumulative")
+    pieces = list(_catalogue_pieces(models, images, options, form, positions, progress))
     return pd.concat(pieces, ignore_index=True)
 
 
@@ -112,37 +110,29 @@ def predict_to_file(
         ``uncertainty`` of one network that gives no strengths.
     """
     table_format(out)
-    models = _models(model)
-    _check_columns(models, columns)
+    models = together(model)
+    form = CatalogueForm(models, columns, flags, level)
     images = _opened(images, models)
-    tree = models[0].tree
-    provenance = {
-        "model": ", ".join(f"{type(m).__name__} {m.backbone_name}" for m in models),
-        "tree": tree.name,
-        "kind": ", ".join(dict.fromkeys(m.kind or "untrained" for m in models)),
-        "version": __version__,
-    }
-    if columns == "uncertainty":
-        provenance["level"] = f"{level:g}"
     written = 0
     flagged = dict.fromkeys((flag.column for flag in flags), 0)
-    with TableWriter(out, provenance) as writer:
-        pieces = _catalogue_pieces(models, images, options, columns, None, progress, flags, level)
-        for piece in pieces:
+    with TableWriter(out, form.provenance) as writer:
+        for piece in _catalogue_pieces(models, images, options, form, None, progress):
             writer.write(piece)
             written += len(piece)
             for column in flagged:
                 flagged[column] += int(piece[column].sum())
-    for flag in flags:
-        _log.info(
-            "%s: %s of %s galaxies, %s at least %g",
-            flag.column, f"{flagged[flag.column]:,}", f"{written:,}",
-            tree.columns[flag.answer], flag.threshold,
-        )  # fmt: skip
+    log_flags(flags, flagged, written, form.tree)
     return written
 
 
-def _models(model: Models) -> list[GalaxyNet]:
+def together(model: Models) -> list[GalaxyNet]:
+    """Return the networks that predict together, one or several.
+
+    Raises
+    ------
+    InputError
+        None, or networks of different trees or cutouts.
+    """
     models = [model] if isinstance(model, GalaxyNet) else list(model)
     check_together(models)
     return models
@@ -152,52 +142,16 @@ def _opened(images: CutoutSource | str | Path, models: Sequence[GalaxyNet]) -> C
     return open_images(images, models[0].cutouts) if isinstance(images, str | Path) else images
 
 
-def _check_columns(models: Sequence[GalaxyNet], columns: Columns) -> None:
-    if columns == "uncertainty":
-        check_uncertain(models)
-    for model in models:
-        if columns != "cumulative" and not isinstance(model, GalaxyTreeNet):
-            raise InputError(
-                f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
-                "GalaxyTreeNet has"
-            )
-
-
-def column_names(tree: DecisionTree, columns: Columns) -> list[str]:
-    """Names of the probability columns of a catalogue; without those of uncertainty."""
-    if columns == "cumulative":
-        return list(tree.columns)
-    stems = tree.columns if columns == "conditional" else tree.question_columns
-    return [f"{stem}_{columns}" for stem in stems]
-
-
 def _catalogue_pieces(
     models: Sequence[GalaxyNet],
     images: CutoutSource,
     options: PredictOptions,
-    columns: Columns,
+    form: CatalogueForm,
     positions: ArrayLike | None,
     progress: bool,
-    flags: Sequence[Flag] = (),
-    level: float = 0.8,
 ) -> Iterator[pd.DataFrame]:
-    tree = models[0].tree
-    graph = DecisionGraph(tree)  # on the CPU, as the predictions are
     for ids, outputs in predict_batches(models, images, options, positions, progress):
-        cumulative = torch.stack([answers for answers, _ in outputs]).mean(0)
-        values = cumulative
-        if columns == "conditional":
-            values = graph.condition(cumulative)
-        elif columns == "reach":
-            values = graph.reach(cumulative)
-        if columns == "uncertainty":
-            piece = uncertainty_columns(mixture_of(graph, outputs), level)
-        else:
-            piece = pd.DataFrame(values.numpy(), columns=column_names(tree, columns))
-        piece.insert(0, tree.id_column, ids)
-        for flag in flags:
-            piece[flag.column] = flag.of(cumulative.numpy())
-        yield piece
+        yield form.piece(ids, outputs)
 
 
 def predict_batches(
@@ -224,12 +178,7 @@ def predict_batches(
     if total == 0:
         raise InputError("expected images to predict, found none")
     for model in models:
-        if model.untrained:
-            _log.warning(
-                "this model was trained without %d of its %d answers; what it says of them means "
-                "nothing: %s",
-                len(model.untrained), len(model.tree), ", ".join(model.untrained),
-            )  # fmt: skip
+        warn_of_untrained(model)
     problems: list[tuple[str, str]] = []
     networks = [Predictor(model, device, options) for model in models]
     with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
@@ -244,6 +193,16 @@ def predict_batches(
             f"{problems[0][1]}"
         )
     log_unreadable(problems, total)
+
+
+def warn_of_untrained(model: GalaxyNet) -> None:
+    """Warn of answers that the model was trained without."""
+    if model.untrained:
+        _log.warning(
+            "this model was trained without %d of its %d answers; what it says of them means "
+            "nothing: %s",
+            len(model.untrained), len(model.tree), ", ".join(model.untrained),
+        )  # fmt: skip
 
 
 def most_probable_path(tree: DecisionTree, cumulative: ArrayLike) -> list[tuple[int, float]]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gz2tree.errors import InputError, first_few
@@ -110,7 +111,7 @@ class RunDirectory:
         begun = self.record()["options"]
         different = [
             f"{key}: begun with {before!r}, found {now!r}"
-            for key, before, now in _differences(begun, given)
+            for key, before, now in differences(begun, given, _ADDED)
             if key not in _HARMLESS
         ]
         if different:
@@ -134,6 +135,10 @@ _ADDED = {
     "train.start_at_mean": False,
     "train.own_sigmoids": False,
     "train.compile": False,
+    "train.nodes": 1,  # num_nodes, as it was called
+    "train.num_nodes": 1,
+    "train.strategy": "auto",
+    "train.accelerator": "auto",
     "network.pooling": "average",
     "split.split_seed": None,
 }
@@ -154,15 +159,31 @@ def versions() -> dict[str, str]:
     }
 
 
-def _differences(
-    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
+def differences(
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    added: Mapping[str, Any] = MappingProxyType({}),
+    prefix: str = "",
 ) -> list[tuple[str, Any, Any]]:
+    """Compare two records of options, those within them as well.
+
+    Parameters
+    ----------
+    before, now : mapping of JSON values
+    added : mapping of str to JSON value
+        What an option was, by its name with dots, before there was such an option.
+
+    Returns
+    -------
+    differences : list of (str, value, value)
+        Name with dots, value before and now.
+    """
     found = []
     for key in sorted({*before, *now}):
-        added = _ADDED.get(f"{prefix}{key}")
-        old, new = before.get(key, added), now.get(key, added)
+        absent = added.get(f"{prefix}{key}")
+        old, new = before.get(key, absent), now.get(key, absent)
         if isinstance(old, dict) and isinstance(new, dict):
-            found += _differences(old, new, f"{prefix}{key}.")
+            found += differences(old, new, added, f"{prefix}{key}.")
         elif old != new:
             found.append((f"{prefix}{key}", old, new))
     return found

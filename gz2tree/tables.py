@@ -37,6 +37,11 @@ def table_format(path: Path) -> str:
     raise InputError(f"{path}: expected a table ending in one of {known}")
 
 
+def is_table_name(path: Path) -> bool:
+    """Whether the suffix is one of a table's."""
+    return path.name.lower().endswith(_CSV + _PARQUET + _FITS)
+
+
 def table_columns(path: Path) -> list[str]:
     """Names of a table's columns.
 

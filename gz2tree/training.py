@@ -33,6 +33,7 @@ from gz2tree.losses import LOSSES
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.precision import choose_precision, memory_format
+from gz2tree.processes import choose_accelerator, launch_errors_named
 from gz2tree.run import RunDirectory
 from gz2tree.trainable import check_training, has_own_sigmoids
 
@@ -131,7 +132,7 @@ def _train(
         "n_train": len(train),
         "n_valid": len(valid or ()),
     }
-    accelerator = "gpu" if torch.cuda.is_available() else "cpu"
+    accelerator = choose_accelerator(config.accelerator)
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     # A saved model comes in evaluation mode, in which Lightning would leave it.
     model.train().to(memory_format=memory_format(model, device))
@@ -144,25 +145,27 @@ def _train(
         callbacks.append(EarlyStopping("valid_rmse", patience=config.early_stopping))
     data = GalaxyData(train, valid, config)
     with _quiet_lightning():
-        trainer = L.Trainer(
-            accelerator=accelerator,
-            devices=config.devices,
-            num_nodes=config.nodes,
-            precision=_LIGHTNING_PRECISION[choose_precision(model, device, config.precision)],
-            max_epochs=config.epochs,
-            deterministic=config.deterministic,
-            callbacks=callbacks,
-            logger=TensorBoardLogger(run.path, name="", version="tensorboard"),
-            log_every_n_steps=1,
-            num_sanity_val_steps=0,
-            limit_val_batches=None if valid is not None else 0,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=progress,
-            use_distributed_sampler=False,
-            sync_batchnorm=accelerator == "gpu" and config.devices * config.nodes > 1,
-            default_root_dir=run.path,
-        )
+        with launch_errors_named():
+            trainer = L.Trainer(
+                accelerator=accelerator,
+                devices=config.devices,
+                num_nodes=config.num_nodes,
+                strategy=config.strategy,
+                precision=_LIGHTNING_PRECISION[choose_precision(model, device, config.precision)],
+                max_epochs=config.epochs,
+                deterministic=config.deterministic,
+                callbacks=callbacks,
+                logger=TensorBoardLogger(run.path, name="", version="tensorboard"),
+                log_every_n_steps=1,
+                num_sanity_val_steps=0,
+                limit_val_batches=None if valid is not None else 0,
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                enable_progress_bar=progress,
+                use_distributed_sampler=False,
+                sync_batchnorm=accelerator == "gpu" and config.devices * config.num_nodes > 1,
+                default_root_dir=run.path,
+            )
         go_on = resume and run.checkpoint.is_file()
         try:
             trainer.fit(

@@ -16,6 +16,7 @@ import torch
 from astropy.table import Table
 from conftest import SMALL, SmallSky, write_images
 from PIL import Image
+from safetensors.torch import load_file
 
 from gz2tree import GZ2, GZ2_KAGGLE, GalaxyTreeNet
 from gz2tree.cli import main
@@ -166,19 +167,36 @@ class TestTrain:
         assert config["renormalised"] == renormalised
         assert config["cutouts"] == {"crop": 40, "size": 32}
 
-    def test_two_processes_train_one_model(self, small_sky: SmallSky, tmp_path: Path) -> None:
+    def test_two_processes_train_as_one_on_the_same_batches(
+        self, small_sky: SmallSky, tmp_path: Path
+    ) -> None:
+        """Without batch normalisation and random views, which each process has of its own."""
         if torch.cuda.is_available():
             pytest.skip("counts processes on the CPU; here --devices counts GPUs")
-        arguments = [
-            "train", "--labels", str(small_sky.table), "--images", str(small_sky.store),
-            "--out", str(tmp_path / "r"), *QUICK, "--batch-size", "4", "--devices", "2",
-        ]  # fmt: skip
-        command = [sys.executable, "-m", "gz2tree", *arguments]
+
+        def arguments(out: str, devices: int) -> list[str]:
+            return [
+                "train", "--labels", str(small_sky.table), "--images", str(small_sky.store),
+                "--out", str(tmp_path / out), "--backbone", "test_convnext",
+                "--pretrained", "false", "--epochs", "2", "--precision", "32",
+                "--augment.rotate", "false", "--augment.flip", "false", "--augment.zoom", "0",
+                "--augment.shift", "0", "--batch-size", str(8 // devices),
+                "--devices", str(devices), "--strategy", "ddp" if devices > 1 else "auto",
+            ]  # fmt: skip
+
+        assert run(*arguments("one", 1)) == 0
+        command = [sys.executable, "-m", "gz2tree", *arguments("two", 2)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
-        history = pd.read_csv(tmp_path / "r" / "history.csv")
-        assert list(history["steps"]) == [4]  # 36 galaxies, 2 x 4 at a time
-        assert (tmp_path / "r" / "model" / "model.safetensors").is_file()
+        one, two = (pd.read_csv(tmp_path / name / "history.csv") for name in ("one", "two"))
+        assert list(two["steps"]) == [4, 8]  # 36 galaxies, 2 x 4 at a time
+        numbers = ["train_loss", "valid_loss", "valid_rmse", "learning_rate"]
+        weights, of_two = (
+            load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two")
+        )
+        pd.testing.assert_frame_equal(one[numbers], two[numbers], rtol=1e-4)
+        for name, value in weights.items():
+            torch.testing.assert_close(of_two[name], value, rtol=1e-5, atol=1e-5)
 
     def test_resume_of_a_finished_run_changes_nothing(
         self, trained: Path, small_sky: SmallSky

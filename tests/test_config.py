@@ -35,7 +35,7 @@ REFUSED = [
     (TrainConfig, {"epochs": 0}, "epochs: expected at least 1, found 0"),
     (TrainConfig, {"batch_size": 0}, "batch_size: expected at least 1, found 0"),
     (TrainConfig, {"devices": 0}, "devices: expected at least 1, found 0"),
-    (TrainConfig, {"nodes": -1}, "nodes: expected at least 1, found -1"),
+    (TrainConfig, {"num_nodes": -1}, "num_nodes: expected at least 1, found -1"),
     (TrainConfig, {"batches_per_epoch": 0}, "batches_per_epoch: expected at least 1, or none"),
     (TrainConfig, {"early_stopping": 0}, "early_stopping: expected at least 1, or none, found 0"),
     (TrainConfig, {"learning_rate": 0.0}, "learning_rate: expected a number above 0, found 0.0"),

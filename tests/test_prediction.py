@@ -37,11 +37,12 @@ from gz2tree import (
     prepare,
 )
 from gz2tree.augment import orientations
+from gz2tree.catalogue import column_names
 from gz2tree.config import Columns
 from gz2tree.cutouts import ImageFiles, read_cutout
 from gz2tree.flags import read_flags
 from gz2tree.network import GalaxyNet
-from gz2tree.prediction import column_names, most_probable_path, predict_to_file
+from gz2tree.prediction import most_probable_path, predict_to_file
 
 TINY = "resnet10t"
 HERE = PredictOptions(workers=0, precision="32", device="cpu", batch_size=4)

@@ -1,0 +1,91 @@
+"""What ``--images`` names: paths and patterns to streams of images."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gz2tree.config import CutoutOptions
+from gz2tree.errors import InputError
+from gz2tree.store import open_images
+from gz2tree.storeformat import HEADER
+from gz2tree.streams import (
+    ImageStream,
+    ListedImages,
+    StoredCutouts,
+    ZippedImages,
+    images_below,
+)
+from gz2tree.tars import TarredImages
+
+LISTS = (".txt", ".lst", ".list")
+
+
+def expand(paths: Iterable[str | Path]) -> list[Path]:
+    """Replace patterns such as ``shards/*.tar`` by what they match, sorted.
+
+    Raises
+    ------
+    InputError
+        A pattern that matches nothing.
+    """
+    found: list[Path] = []
+    for path in map(str, paths):
+        if Path(path).exists() or not glob.has_magic(path):
+            found.append(Path(path))
+            continue
+        matches = sorted(glob.glob(path, recursive=True))
+        if not matches:
+            raise InputError(f"{path}: expected files that match this, found none")
+        found += map(Path, matches)
+    return found
+
+
+def is_streamed(paths: Sequence[str | Path]) -> bool:
+    """Whether these are more than one table is written of: several, or lists or tar files."""
+    several = expand(paths)
+    return len(several) != 1 or several[0].suffix.lower() in (".tar", *LISTS)
+
+
+def open_stream(path: Path, options: CutoutOptions, listing: Path) -> list[ImageStream]:
+    """Open what holds images: a store, a folder of them or of tar files, a zip, tar or list file.
+
+    Parameters
+    ----------
+    path : Path
+    options : CutoutOptions
+        Crop and size wanted.
+    listing : Path
+        Where a folder's images are listed.
+
+    Returns
+    -------
+    streams : list of ImageStream
+        One, or one for each tar file of a folder.
+
+    Raises
+    ------
+    InputError
+        None of these, a store of another crop or size, or a folder of both images and tar files.
+    """
+    if (path / HEADER).is_file():
+        open_images(path, options)
+        return [StoredCutouts(path)]
+    if path.is_dir():
+        tars = sorted(path.glob("*.tar"))
+        if tars and next(images_below(path), None) is not None:
+            raise InputError(f"{path}: expected images or tar files, found both")
+        return [TarredImages.of(tar) for tar in tars] or [ListedImages.of_folder(path, listing)]
+    if not path.exists():
+        raise InputError(f"expected images, found nothing at {path}")
+    if path.suffix.lower() == ".zip":
+        return [ZippedImages(path)]
+    if path.suffix.lower() == ".tar":
+        return [TarredImages.of(path)]
+    if path.suffix.lower() in LISTS:
+        return [ListedImages.of_list(path)]
+    raise InputError(
+        f"{path}: expected a folder, a store, a .zip or .tar file, or a list of images "
+        f"({', '.join(LISTS)})"
+    )

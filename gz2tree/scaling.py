@@ -1,0 +1,302 @@
+"""Predict more galaxies than one process should: a catalogue in shards, by many, in any number.
+
+What a shard holds depends on the images and options alone, not on how many processes share the
+work: an interrupted catalogue is gone on with by another number of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import count, islice
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from gz2tree.catalogue import CatalogueForm, log_flags
+from gz2tree.config import Columns, CutoutOptions, PredictOptions, ShardOptions
+from gz2tree.cutouts import default_workers
+from gz2tree.errors import InputError
+from gz2tree.flags import Flag
+from gz2tree.network import GalaxyNet
+from gz2tree.opening import expand, open_stream
+from gz2tree.prediction import Models, together, warn_of_untrained
+from gz2tree.predictor import Predictor
+from gz2tree.processes import Processes
+from gz2tree.shardformat import (
+    PARTIAL,
+    PROBLEMS,
+    Shard,
+    Totals,
+    claim,
+    listing_path,
+    read_manifest,
+    read_totals,
+)
+from gz2tree.shards import ShardedCatalogue
+from gz2tree.streams import Entry, ImageStream, ListedImages, StoredCutouts
+
+_log = logging.getLogger("gz2tree")
+
+
+def predict_to_folder(
+    model: Models,
+    images: Sequence[str | Path],
+    out: Path,
+    options: PredictOptions = PredictOptions(),
+    shards: ShardOptions = ShardOptions(),
+    *,
+    columns: Columns = "cumulative",
+    flags: Sequence[Flag] = (),
+    level: float = 0.8,
+    progress: bool = True,
+) -> Totals | None:
+    """Write a catalogue in shards; called again after an interruption, go on where it stopped.
+
+    Parameters
+    ----------
+    model : GalaxyTreeNet or FlatNet, or a sequence of them
+    images : sequence of str or Path
+        Folders of images or of tar files, zip files, tar files, list files; patterns of these;
+        or one store.
+    out : Path
+        A new or empty folder, or this catalogue's.
+    options : PredictOptions
+        Its ``device`` is None: the accelerator and devices of `shards` choose.
+    shards : ShardOptions
+    columns, flags, level
+        As in `gz2tree.prediction.predict_to_file`.
+    progress : bool
+
+    Returns
+    -------
+    totals : Totals, optional
+        Of the catalogue, if this process has completed it or found it complete.
+
+    Raises
+    ------
+    InputError
+        As in `predict`; a folder that holds something else, or a catalogue of another model, other
+        options or other images; devices that there are not.
+    """
+    if options.device is not None:
+        raise InputError(
+            "device: expected none for a catalogue in shards, of which --accelerator and "
+            f"--devices choose the devices; found {options.device!r}"
+        )
+    models = together(model)
+    form = CatalogueForm(models, columns, flags, level)
+    processes = Processes(shards)
+    job = processes.first(
+        lambda: _begin(images, out, models, options, shards.galaxies_per_shard, form)
+    )
+    first = processes.rank == 0
+    if job.complete:
+        totals = read_totals(out) if first else None
+    else:
+        if first:
+            for each in models:
+                warn_of_untrained(each)
+        networks = [Predictor(each, processes.device, options) for each in models]
+        _work(job, networks, form, options, processes, progress and first)
+        processes.wait_for_launched()
+        totals = job.catalogue.complete()
+    if totals is not None:
+        _report(totals, form, out)
+    return totals
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is to be done, the same for all processes."""
+
+    catalogue: ShardedCatalogue
+    streams: list[ImageStream]
+    complete: bool
+
+
+class _Task(NamedTuple):
+    """Some images of a shard; `final` of the last of them."""
+
+    shard: Shard
+    entries: list[Entry]
+    final: bool
+
+
+class _Batch(NamedTuple):
+    """A task whose images have been read."""
+
+    shard: Shard
+    ids: NDArray[np.object_]
+    cutouts: NDArray[np.uint8]
+    problems: list[tuple[str, str, str]]
+    final: bool
+
+
+class _Reader(Dataset[_Batch]):
+    """Reads what tasks name; workers have a copy each."""
+
+    def __init__(self, streams: Sequence[ImageStream], options: CutoutOptions) -> None:
+        self.streams, self.options = streams, options
+
+    def __getitem__(self, task: _Task) -> _Batch:
+        found = self.streams[task.shard.input].cutouts(task.entries, self.options)
+        ids = [PurePosixPath(entry.name).stem for entry in task.entries]
+        problems = [(ids[at], task.entries[at].name, text) for at, text in found.problems]
+        readable = np.array(ids, dtype=object)[found.readable]
+        return _Batch(task.shard, readable, found.cutouts, problems, task.final)
+
+
+def _begin(
+    images: Sequence[str | Path],
+    out: Path,
+    models: Sequence[GalaxyNet],
+    options: PredictOptions,
+    galaxies_per_shard: int,
+    form: CatalogueForm,
+) -> _Job:
+    """Open the images and the catalogue; one process does it for all."""
+    claim(out)
+    try:
+        # Folders are listed aside: the list of a catalogue that was begun counts until it is known
+        # to be the same.
+        with TemporaryDirectory(prefix=PARTIAL, dir=out) as aside:
+            streams: list[ImageStream] = []
+            for number, path in enumerate(expand(images)):
+                streams += open_stream(path, models[0].cutouts, Path(aside) / f"{number}.txt")
+            if len(streams) > 1 and any(isinstance(stream, StoredCutouts) for stream in streams):
+                raise InputError(f"images: expected a store alone, found {len(streams)} inputs")
+            identity = {
+                "models": [
+                    {
+                        "class": type(model).__name__,
+                        "backbone": model.backbone_name,
+                        "kind": model.kind,
+                        "sha256": _fingerprint(model),
+                    }
+                    for model in models
+                ],
+                "tree": form.tree.name,
+                "options": {
+                    **{name: getattr(options, name) for name in ("views", "gate", "precision")},
+                    **asdict(models[0].cutouts),
+                    "columns": form.columns,
+                    **({"level": form.level} if form.columns == "uncertainty" else {}),
+                    "flags": {flag.column: flag.threshold for flag in form.flags},
+                    "galaxies_per_shard": galaxies_per_shard,
+                },
+                "inputs": [stream.description() for stream in streams],
+            }
+            catalogue = ShardedCatalogue.begin(out, identity)
+            for number, stream in enumerate(streams):
+                if isinstance(stream, ListedImages) and stream.kind == "folder":
+                    streams[number] = stream.moved(listing_path(out, number))
+    except InputError:
+        with suppress(OSError):  # not empty
+            out.rmdir()
+        raise
+    return _Job(catalogue, streams, read_manifest(out)["complete"])
+
+
+def _fingerprint(model: GalaxyNet) -> str:
+    """SHA-256 of all that a saved model holds."""
+    sha256 = hashlib.sha256(json.dumps(model.config(), sort_keys=True).encode())
+    for name, value in sorted(model.state_dict().items()):
+        sha256.update(name.encode())
+        sha256.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return sha256.hexdigest()
+
+
+def _tasks(job: _Job, processes: Processes, batch_size: int) -> Iterator[_Task]:
+    """Yield what this process has to do and nobody has done: its share of the shards.
+
+    Shards are dealt in turn; of a tar file, all to one process, or each would have to pass it all.
+    """
+    written = job.catalogue.written()
+    for number, stream in enumerate(job.streams):
+        of_another = stream.sequential and number % processes.n != processes.rank
+        if of_another or job.catalogue.is_written(number, written):
+            continue
+        for shard, entries in _cut(stream.entries(), number, job.catalogue.galaxies_per_shard):
+            mine = stream.sequential or (number + shard.number) % processes.n == processes.rank
+            if mine and shard.file not in written:
+                starts = range(0, max(1, len(entries)), batch_size)
+                for start in starts:
+                    batch = entries[start : start + batch_size]
+                    yield _Task(shard, batch, start == starts[-1])
+
+
+def _cut(entries: Iterator[Entry], number: int, size: int) -> Iterator[tuple[Shard, list[Entry]]]:
+    """Cut an input into shards, of which there is one at least."""
+    chunk = list(islice(entries, size))
+    for place in count():
+        following = list(islice(entries, size))
+        yield Shard(number, place, place * size, len(chunk), not following), chunk
+        if not following:
+            return
+        chunk = following
+
+
+def _work(
+    job: _Job,
+    networks: Sequence[Predictor],
+    form: CatalogueForm,
+    options: PredictOptions,
+    processes: Processes,
+    progress: bool,
+) -> None:
+    """Predict this process's share of the shards."""
+    cutouts = networks[0].model.cutouts
+    workers = options.workers
+    if workers is None:
+        stored = isinstance(job.streams[0], StoredCutouts)
+        workers = 0 if stored else default_workers() // processes.per_node
+    loader: DataLoader[_Batch] = DataLoader(
+        _Reader(job.streams, cutouts),
+        sampler=_tasks(job, processes, options.batch_size),
+        batch_size=None,  # a task is a batch already
+        collate_fn=_as_it_is,
+        num_workers=workers,
+    )
+    pieces, problems = [form.empty()], []
+    with tqdm(unit="galaxy", disable=not progress) as bar:
+        for batch in loader:
+            if len(batch.ids):
+                of_batch = torch.from_numpy(batch.cutouts)
+                pieces.append(form.piece(batch.ids, [network(of_batch) for network in networks]))
+            problems += batch.problems
+            bar.update(len(batch.ids) + len(batch.problems))
+            if batch.final:
+                rows = pd.concat(pieces[1:] or pieces, ignore_index=True)
+                job.catalogue.write(batch.shard, rows, problems, form.provenance)
+                pieces, problems = [form.empty()], []
+
+
+def _as_it_is(batch: Any) -> Any:
+    """Stand in for the loader's collation, which would make tensors of arrays."""
+    return batch
+
+
+def _report(totals: Totals, form: CatalogueForm, out: Path) -> None:
+    n_images = totals.galaxies + totals.unreadable
+    if totals.galaxies == 0:
+        raise InputError(
+            f"expected images that can be read, found none among {n_images:,}: {out / PROBLEMS}"
+        )
+    if totals.unreadable:
+        _log.warning(
+            "%s of %s images cannot be read and are left out: %s",
+            f"{totals.unreadable:,}", f"{n_images:,}", out / PROBLEMS,
+        )  # fmt: skip
+    log_flags(form.flags, totals.flagged, totals.galaxies, form.tree)

@@ -1,0 +1,147 @@
+"""A catalogue in shards: a folder of Parquet files that reads as one data set.
+
+``part-00002-00005.parquet`` is the sixth shard of the third input. A shard is written aside, synced
+and renamed, so that there is all of it or nothing; it carries in its schema which images it is of
+and which of them could not be read. ``_manifest.json`` says what the catalogue is of and, once it
+is complete, what it holds; ``_problems.csv`` names the images left out. Readers of Parquet data
+sets pass over names that begin with ``_`` or ``.``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gz2tree.errors import InputError, first_few
+from gz2tree.tables import is_table_name
+
+FORMAT = 1
+MANIFEST, PROBLEMS = "_manifest.json", "_problems.csv"
+PARTIAL = ".partial-"  # what is not there yet, or never came to be
+_LISTING = "_images-"
+
+
+class Shard(NamedTuple):
+    """Which images a shard is of.
+
+    Parameters
+    ----------
+    input, number : int
+        Which input, and which shard of it, from 0.
+    first, images : int
+        Position in the input of the first image, and how many there are, readable or not.
+    last : bool
+        Whether it is the last shard of its input.
+    """
+
+    input: int
+    number: int
+    first: int
+    images: int
+    last: bool
+
+    @property
+    def file(self) -> str:
+        """Name of its file."""
+        return f"part-{self.input:05d}-{self.number:05d}.parquet"
+
+
+class Totals(NamedTuple):
+    """What a complete catalogue holds: galaxies, images left out, galaxies with each flag."""
+
+    galaxies: int
+    unreadable: int
+    flagged: dict[str, int]
+
+
+def is_folder(out: Path) -> bool:
+    """Whether ``--out`` names a folder of shards: it has no suffix, or is a folder already."""
+    return not is_table_name(out) and (not out.suffix or out.is_dir())
+
+
+def claim(path: Path) -> None:
+    """Make the folder of a catalogue, or see that it is one or empty.
+
+    Raises
+    ------
+    InputError
+        A file, or a folder of something else.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: expected a folder for the shards, found a file")
+    path.mkdir(parents=True, exist_ok=True)
+    if (path / MANIFEST).exists():
+        return
+    ours = (PARTIAL, _LISTING)
+    strangers = sorted(file.name for file in path.iterdir() if not file.name.startswith(ours))
+    if strangers:
+        raise InputError(
+            f"{path}: expected an empty or new folder, or a catalogue in shards, found "
+            f"{first_few(strangers)}"
+        )
+
+
+def listing_path(path: Path, number: int) -> Path:
+    """Where the images of a folder are listed."""
+    return path / f"{_LISTING}{number:05d}.txt"
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read what a catalogue in shards is.
+
+    Raises
+    ------
+    InputError
+        None there, a damaged one, or one of another format.
+    """
+    file = path / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        found = manifest["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: expected the manifest of a catalogue: {error!r}") from error
+    if found != FORMAT:
+        raise InputError(f"{file}: expected format {FORMAT}, found {found!r}")
+    return manifest
+
+
+def read_totals(path: Path) -> Totals:
+    """Read what a complete catalogue holds."""
+    manifest = read_manifest(path)
+    return Totals(*(manifest[name] for name in Totals._fields))
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Give a path to write to; the file appears under its name when it is on the disk."""
+    partial = path.with_name(f"{PARTIAL}{uuid.uuid4().hex}-{path.name}")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        _sync_folder(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, all of it or nothing."""
+    with appearing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
