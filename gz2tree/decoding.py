@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,10 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image, UnidentifiedImageError
+from simplejpeg import decode_jpeg
+from torch.nn import functional as F
 
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError
@@ -19,9 +23,8 @@ from gz2tree.errors import InputError
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF")
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 
-# Antialiased and smooth, and the fastest such filter: of the time a cutout takes, decoding is 71 %
-# with it, 65 % with bicubic and 56 % with Lanczos. On Galaxy Zoo 2's images, which oversample the
-# seeing, the mean pixel differs by 0.6 of 255 from the bicubic filter's.
+# Antialiased and smooth, and the fastest such filter. On Galaxy Zoo 2's images, which oversample
+# the seeing, the mean pixel differs by 0.6 of 255 from the bicubic filter's.
 _RESAMPLE = Image.Resampling.BILINEAR
 
 
@@ -62,6 +65,10 @@ def read_cutout(
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         _check_size_and_mode(image, options.crop)
         box = _draft(image, options)
+        if image.format == "JPEG" and image.mode == "RGB":
+            cutout = _of_common_jpeg(data, image.size, box, options.size)
+            if cutout is not None:
+                return cutout
         # Palettes and bitmaps cannot be interpolated, and alpha would weight the colours.
         rgb = image.convert("RGB") if image.mode != "RGB" else image
         return np.array(rgb.resize((options.size, options.size), _RESAMPLE, box=box))
@@ -129,3 +136,41 @@ def _draft(image: Image.Image, options: CutoutOptions) -> tuple[float, float, fl
     right, bottom = draft[1][2:] if draft else (width, height)
     half = options.crop * right / width / 2
     return right / 2 - half, bottom / 2 - half, right / 2 + half, bottom / 2 + half
+
+
+def _of_common_jpeg(
+    data: bytes, image_size: tuple[int, int], box: tuple[float, float, float, float], size: int
+) -> npt.NDArray[np.uint8] | None:
+    """Make the cutout that Pillow makes, faster; None where only Pillow can.
+
+    simplejpeg decodes with the same libjpeg-turbo and spares Pillow's copy. torch interpolates
+    8-bit images as Pillow does, within rounding (exactly at the default crop and size), but knows
+    no box: so what is interpolated is larger than the crop by as many pixels as the filter reaches
+    beyond it, and as become whole pixels of the cutout.
+    """
+    width, height = image_size
+    left, top, right, bottom = map(int, box)
+    side = right - left
+    if box != (left, top, right, bottom):
+        return None
+    whole = math.gcd(side, size)
+    margin = math.ceil((side / size + 1) / (side // whole)) * (side // whole)
+    if width == height == side:
+        margin = 0  # Pillow's filter, too, ends at the edge of the image
+    if min(left, top, width - right, height - bottom) < margin:
+        return None
+    try:
+        pixels = decode_jpeg(data, min_height=height, min_width=width, min_factor=1)
+    except ValueError:
+        return None  # Pillow knows better what is wrong with it
+    if pixels.shape != (height, width, 3):
+        return None
+    crop = pixels[top - margin : bottom + margin, left - margin : right + margin]
+    edge = margin * size // side
+    scaled = F.interpolate(
+        torch.from_numpy(crop.copy()).permute(2, 0, 1)[None],
+        2 * [size + 2 * edge],
+        mode="bilinear",
+        antialias=True,
+    )[0].permute(1, 2, 0)
+    return scaled[edge : edge + size, edge : edge + size].numpy()
