@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -27,6 +26,7 @@ BATCHES = (1, 32, 512, 4096)
 ACTIVATION: Activation = "normalised_sigmoid"
 SIGMOID, LOOP, PASS = "flat sigmoid", "loop over questions", "one memory pass"
 COMMANDS = ("tree", "simulate", "prepare", "train", "evaluate", "predict", "plot", "report", "demo")
+ALONE = "Python alone"
 PLAIN, DECODE = "Pillow: open, crop, resize", "decoding alone, scale 1/2"
 
 
@@ -88,44 +88,41 @@ def graph(args: argparse.Namespace) -> list[Row]:
 
 def imports(args: argparse.Namespace) -> list[Row]:
     """Start Python with us, with nothing, and with torch."""
-    peak: dict[str, float] = {}
 
-    def start(name: str, *arguments: str) -> float:
-        def run() -> None:
-            process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                raise SystemExit(f"{name} ended with {process.returncode}")
-            peak[name] = used.ru_maxrss / 1024  # MiB: Linux counts in KiB
+    def start(*arguments: str) -> float:
+        return timed(lambda: _output_of(*arguments))
 
-        return timed(run)
+    def compared(name: str, arguments: list[str], target: float) -> Row:
+        contenders = {name: partial(start, *arguments), ALONE: partial(start, "-c", "pass")}
+        ours, alone = alternate(contenders, args.rounds + 2).values()
+        return Row(name, ours, ALONE, alone, target=target)
 
-    def compared(name: str, arguments: list[str], target: float) -> list[Row]:
-        contenders = {
-            name: partial(start, name, *arguments),
-            "Python alone": partial(start, "Python alone", "-c", "pass"),
-        }
-        seconds = alternate(contenders, args.rounds + 2)
-        extra = [a - b for a, b in zip(*seconds.values(), strict=True)]
-        return [
-            Row(name, seconds[name], "Python alone", seconds["Python alone"], target=target),
-            Row(f"{name}: beyond Python alone", extra),
-            Row(
-                f"{name}: peak memory",
-                [peak[name]],
-                "Python alone",
-                [peak["Python alone"]],
-                unit="MiB",
-            ),
-        ]
+    rows = [compared("import gz2tree", ["-c", "import gz2tree"], 0.15)]
+    for command in ([], *([command] for command in COMMANDS)):
+        arguments = ["gz2tree", *command, "--help"]
+        rows.append(compared(" ".join(arguments), ["-m", *arguments], 0.5))
+    alone = peak_mib("pass")
+    for name, code in (
+        ("import gz2tree", "import gz2tree"),
+        ("gz2tree --help", "import sys, gz2tree.cli as cli; cli.build_parser([]).format_help()"),
+        ("for scale: import torch", "import torch"),
+    ):
+        rows.append(Row(f"{name}: peak memory", [peak_mib(code)], ALONE, [alone], unit="MiB"))
+    heavy = alternate({"torch": partial(start, "-c", "import torch")}, args.rounds)
+    return [*rows, Row("for scale: import torch", heavy["torch"])]
 
-    rows = compared("import gz2tree", ["-c", "import gz2tree"], 0.15)
-    rows += compared("gz2tree --help", ["-m", "gz2tree", "--help"], 0.5)
-    for command in COMMANDS:
-        rows += compared(f"gz2tree {command} --help", ["-m", "gz2tree", command, "--help"], 0.5)[:1]
-    heavy = alternate({"import torch": partial(start, "torch", "-c", "import torch")}, args.rounds)
-    return [*rows, Row("for scale: import torch", heavy["import torch"])]
+
+def peak_mib(code: str) -> float:
+    """Peak resident memory of a process that runs some code, MiB; Linux only."""
+    # What the parent measures of a child, or the child in ru_maxrss, includes the parent's own.
+    tell = "print(*(l for l in open('/proc/self/status') if l.startswith('VmHWM')))"
+    return float(_output_of("-c", f"{code}\n{tell}").split()[-2]) / 1024
+
+
+def _output_of(*arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, check=True
+    ).stdout.decode()
 
 
 def plain_pillow(path: Path, options: CutoutOptions) -> np.ndarray:
@@ -146,7 +143,7 @@ def decode(path: Path, options: CutoutOptions) -> None:
 
 def cutouts(args: argparse.Namespace) -> list[Row]:
     """Make cutouts of 96 pixels of JPEGs of 424, on one core."""
-    options, n = CutoutOptions(), 400
+    options, n = CutoutOptions(), 2000
     paths = files(args, n)
     folder, out = jpegs(args, n), args.work / "cutouts"
 
@@ -163,7 +160,7 @@ def cutouts(args: argparse.Namespace) -> list[Row]:
         PLAIN: partial(each, plain_pillow),
         DECODE: partial(each, decode),
     }
-    seconds = alternate(contenders, args.rounds + 2)
+    seconds = alternate(contenders, args.rounds)
     targets = {PLAIN: 3.0, DECODE: 0.8}
     of_store = {name: taken for name, taken in seconds.items() if name != "read_cutout"}
     in_memory = {name: taken for name, taken in seconds.items() if name != "prepare"}

@@ -74,7 +74,7 @@ def read_cutout(
         return np.array(rgb.resize((options.size, options.size), _RESAMPLE, box=box))
 
 
-def file_bytes(path: Path) -> bytes:
+def file_bytes(path: Path | str) -> bytes:
     """Return the bytes of a file.
 
     Raises
@@ -83,7 +83,8 @@ def file_bytes(path: Path) -> bytes:
         There is no such file, or it may not be read.
     """
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except OSError as error:
         raise UnreadableImage(f"cannot be read: {error.strerror}") from error
 
