@@ -123,7 +123,7 @@ def predict_in_memory(args: argparse.Namespace) -> Callable[[], object]:
     model = load_model(args.model)
     layout, precision = memory_format(model, CPU), choose_precision(model, CPU, "auto")
     backbone = model.backbone.eval().to(memory_format=layout)
-    cutouts = torch.from_numpy(CutoutStore(args.images).array[:]).permute(0, 3, 1, 2)
+    cutouts = torch.from_numpy(CutoutStore(args.images).array.copy()).permute(0, 3, 1, 2)
     batches: list[Tensor] = [
         ((batch.float() / 255 - model.mean) / model.std).contiguous(memory_format=layout)
         for batch in cutouts.split(PredictOptions.batch_size)

@@ -123,10 +123,10 @@ class Child:
     arguments : sequence of str
     threads : int
 
-    Raises
-    ------
-    Skipped
-        The process ends before it is ready.
+    Attributes
+    ----------
+    last : dict
+        What it answered last.
     """
 
     def __init__(
@@ -140,7 +140,17 @@ class Child:
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"},
         )
-        self.about = self.last = self._answer()
+        self.last: dict[str, Any] = {}
+
+    def wait(self) -> None:
+        """Return when it is ready for its first turn.
+
+        Raises
+        ------
+        Skipped
+            It ends before that.
+        """
+        self.last = self._answer()
 
     def __call__(self) -> float:
         """Let it run one round; return its seconds."""
@@ -169,13 +179,20 @@ class Child:
 def children(wanted: Mapping[str, Callable[[], Child]]) -> Iterator[dict[str, Child]]:
     """Start contenders; those that cannot be had are named and left out."""
     started: dict[str, Child] = {}
+    ready: dict[str, Child] = {}
     try:
         for name, start in wanted.items():
             try:
                 started[name] = start()
-            except (Skipped, OSError) as reason:
+            except OSError as reason:
                 SKIPPED.append(f"{name} ({reason})")
-        yield started
+        for name, child in started.items():
+            try:
+                child.wait()
+                ready[name] = child
+            except Skipped as reason:
+                SKIPPED.append(f"{name} ({reason})")
+        yield ready
     finally:
         for child in started.values():
             child.close()

@@ -14,9 +14,9 @@ from importlib.metadata import version
 
 import lightning as L
 import torch
+from galaxy_datasets.shared import label_metadata
 from speed_protocol import Turns, serve
 from zoobot.pytorch.estimators.define_model import ZoobotTree
-from zoobot.shared import label_metadata
 from zoobot.shared.schemas import Schema
 
 

@@ -21,7 +21,7 @@ from gz2tree.flags import Flag
 from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
-from gz2tree.precision import autocast, choose_precision, memory_format
+from gz2tree.precision import autocast, choose_precision, for_inference, memory_format
 from gz2tree.store import open_images
 from gz2tree.tables import TableWriter, table_format
 from gz2tree.tree import DecisionTree
@@ -229,7 +229,12 @@ class _Predictor:
         self.device, self.options = device, options
         self.layout = memory_format(model, device)
         self.precision = choose_precision(model, device, options.precision)
-        self.model = model.eval().to(device).to(memory_format=self.layout)
+        model = model.eval().to(device)
+        if self.precision != "32":
+            shape = (1, 3, model.cutouts.size, model.cutouts.size)
+            noise = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device)
+            model = for_inference(model, noise, self.precision)
+        self.model = model.to(memory_format=self.layout)
 
     @torch.inference_mode()
     def __call__(self, cutouts: Tensor) -> Tensor:
