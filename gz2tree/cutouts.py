@@ -132,7 +132,7 @@ class ImageFiles:
             The file has gone, may not be read, or is damaged or encrypted within the zip file.
         """
         if self._is_folder:
-            return file_bytes(self.path / self.names[position])
+            return file_bytes(os.path.join(self.path, self.names[position]))
         try:
             archive = self._open_archive()
             check_bytes(archive.getinfo(self.names[position]).file_size)
@@ -246,11 +246,11 @@ def log_unreadable(problems: Sequence[tuple[str, str]], n_images: int) -> None:
 
 
 def _names_in_folder(folder: Path) -> list[str]:
-    return [
-        (Path(parent) / name).relative_to(folder).as_posix()
-        for parent, _, names in os.walk(folder)
-        for name in names
-    ]
+    found = []
+    for parent, _, names in os.walk(folder):
+        within = Path(parent).relative_to(folder)
+        found += names if within == Path() else [f"{within.as_posix()}/{name}" for name in names]
+    return found
 
 
 def _names_in_zip(path: Path) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,10 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image, UnidentifiedImageError
+from simplejpeg import decode_jpeg
+from torch.nn import functional as F
 
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError
@@ -22,9 +27,8 @@ _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", 
 # Uncompressed, about as many pixels as Pillow decodes before it takes them for a bomb.
 _MOST_BYTES = 2**28
 
-# Antialiased and smooth, and the fastest such filter: of the time a cutout takes, decoding is 71 %
-# with it, 65 % with bicubic and 56 % with Lanczos. On Galaxy Zoo 2's images, which oversample the
-# seeing, the mean pixel differs by 0.6 of 255 from the bicubic filter's.
+# Antialiased and smooth, and the fastest such filter. On Galaxy Zoo 2's images, which oversample
+# the seeing, the mean pixel differs by 0.6 of 255 from the bicubic filter's.
 _RESAMPLE = Image.Resampling.BILINEAR
 
 
@@ -65,12 +69,16 @@ def read_cutout(
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         _check_size_and_mode(image, options.crop)
         box = _draft(image, options)
+        if image.format == "JPEG" and image.mode == "RGB":
+            cutout = _of_common_jpeg(data, image.size, box, options.size)
+            if cutout is not None:
+                return cutout
         # Palettes and bitmaps cannot be interpolated, and alpha would weight the colours.
         rgb = image.convert("RGB") if image.mode != "RGB" else image
         return np.array(rgb.resize((options.size, options.size), _RESAMPLE, box=box))
 
 
-def file_bytes(path: Path) -> bytes:
+def file_bytes(path: Path | str) -> bytes:
     """Return the bytes of a file.
 
     Raises
@@ -79,8 +87,9 @@ def file_bytes(path: Path) -> bytes:
         There is no such file, it may not be read, or it is far too large.
     """
     try:
-        check_bytes(path.stat().st_size)
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            check_bytes(os.fstat(file.fileno()).st_size)
+            return file.read()
     except OSError as error:
         raise UnreadableImage(f"cannot be read: {error.strerror}") from error
 
@@ -142,3 +151,41 @@ def _draft(image: Image.Image, options: CutoutOptions) -> tuple[float, float, fl
     right, bottom = draft[1][2:] if draft else (width, height)
     half = options.crop * right / width / 2
     return right / 2 - half, bottom / 2 - half, right / 2 + half, bottom / 2 + half
+
+
+def _of_common_jpeg(
+    data: bytes, image_size: tuple[int, int], box: tuple[float, float, float, float], size: int
+) -> npt.NDArray[np.uint8] | None:
+    """Make the cutout that Pillow makes, faster; None where only Pillow can.
+
+    simplejpeg decodes with the same libjpeg-turbo and spares Pillow's copy. torch interpolates
+    8-bit images as Pillow does, within rounding (exactly at the default crop and size), but knows
+    no box: so what is interpolated is larger than the crop by as many pixels as the filter reaches
+    beyond it, and as become whole pixels of the cutout.
+    """
+    width, height = image_size
+    left, top, right, bottom = map(int, box)
+    side = right - left
+    if box != (left, top, right, bottom):
+        return None
+    whole = math.gcd(side, size)
+    margin = math.ceil((side / size + 1) / (side // whole)) * (side // whole)
+    if width == height == side:
+        margin = 0  # Pillow's filter, too, ends at the edge of the image
+    if min(left, top, width - right, height - bottom) < margin:
+        return None
+    try:
+        pixels = decode_jpeg(data, min_height=height, min_width=width, min_factor=1)
+    except ValueError:
+        return None  # Pillow knows better what is wrong with it
+    if pixels.shape != (height, width, 3):
+        return None
+    crop = pixels[top - margin : bottom + margin, left - margin : right + margin]
+    edge = margin * size // side
+    scaled = F.interpolate(
+        torch.from_numpy(crop.copy()).permute(2, 0, 1)[None],
+        2 * [size + 2 * edge],
+        mode="bilinear",
+        antialias=True,
+    )[0].permute(1, 2, 0)
+    return scaled[edge : edge + size, edge : edge + size].numpy()

