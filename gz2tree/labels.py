@@ -267,13 +267,15 @@ def read_labels(
         raise InputError(f"kind: expected one of {', '.join(get_args(Kind))}, found {kind!r}")
     header = table_columns(path)
     id_columns = id_candidates(path, header, id_column)
-    written_in = _tree_of_table(header, tree)
+    written_in = _tree_of_table(header, tree, kind)
     if written_in is not None:
         _refuse_unknown_answers(path, header, written_in)
         columns = [column for column in written_in.columns if column in header]
     else:
         columns = _catalogue_columns(path, header, tree, kind)
-    counted = [f"{stem}_count" for stem in tree.catalogue_columns]
+    counted = list(tree.kind_columns("count"))
+    if written_in is not None and set(counted) & set(columns):
+        counted = []  # the same names, of cumulative probabilities
     if not set(counted) <= set(header):
         counted = []
     wanted = list(dict.fromkeys([*id_columns, *columns, *counted]))
@@ -296,8 +298,11 @@ def read_labels(
     return labels
 
 
-def _tree_of_table(header: Sequence[str], tree: DecisionTree) -> DecisionTree | None:
+def _tree_of_table(header: Sequence[str], tree: DecisionTree, kind: Kind) -> DecisionTree | None:
     """Which tree a table of cumulative probabilities was made with; None if it holds none."""
+    # Some catalogues name one kind, their counts, as our tables name cumulative probabilities.
+    if "" in tree.kinds.values() and set(tree.kind_columns(kind)) <= set(header):
+        return None
     if any(column in header for column in tree.columns):
         return tree
     if tree.catalogue_columns != GZ2.catalogue_columns:
@@ -328,10 +333,10 @@ def _refuse_unknown_answers(path: Path, header: Sequence[str], tree: DecisionTre
 def _catalogue_columns(
     path: Path, header: Sequence[str], tree: DecisionTree, kind: Kind
 ) -> list[str]:
-    columns = [f"{stem}_{kind}" for stem in tree.catalogue_columns]
+    columns = list(tree.kind_columns(kind))
     missing = [column for column in columns if column not in header]
     if len(missing) == len(columns):
-        kinds = [k for k in get_args(Kind) if f"{tree.catalogue_columns[0]}_{k}" in header]
+        kinds = [k for k in get_args(Kind) if tree.kind_columns(k)[0] in header]
         hint = f"; it has the kinds {', '.join(kinds)}" if kinds else ""
         raise InputError(
             f"{path}: expected columns {tree.columns[0]}, … or {columns[0]}, …, found neither{hint}"
