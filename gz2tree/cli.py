@@ -27,7 +27,8 @@ from gz2tree.config import (
     check_workers,
 )
 from gz2tree.errors import InputError
-from gz2tree.trees import TREES
+from gz2tree.tree import DecisionTree
+from gz2tree.treefile import find_tree, tree_names
 
 Options = TypeVar("Options")
 
@@ -96,9 +97,10 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     )
     commands = parser.add_subcommands(required=True)
 
-    tree = Parser(description="Draw a decision tree.")
-    tree.add_argument("tree", choices=list(TREES), nargs="?", default="GZ2_KAGGLE")
-    commands.add_subcommand("tree", tree, help="draw a decision tree")
+    tree = Parser(description="Check a decision tree, and draw it.")
+    tree.add_argument("tree", type=str, nargs="?", default="GZ2_KAGGLE", help=_a_tree())
+    tree.add_argument("--out", type=Path | None, default=None, help=".png, .pdf or .svg file")
+    commands.add_subcommand("tree", tree, help="check and draw a decision tree")
 
     simulate = Parser(description="Simulate galaxies and the volunteers who classify them.")
     simulate.add_argument("sky", type=Path, metavar="SKY", help="folder to be written")
@@ -122,7 +124,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     train.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
     _add_data(train)
     train.add_argument("--out", type=Path, required=True, help="run directory to be written")
-    train.add_argument("--tree", choices=list(TREES), default="GZ2_KAGGLE")
+    train.add_argument("--tree", type=str, default="GZ2_KAGGLE", help=_a_tree())
     train.add_argument("--preset", choices=list(PRESETS), help="a named set of options")
     train.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     for name, default in (("crop", CutoutOptions.crop), ("size", CutoutOptions.size)):
@@ -138,9 +140,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     _add_data(evaluate)
     evaluate.add_argument("--json", type=Path | None, default=None, help="file to be written")
     evaluate.add_argument("--part", choices=_PARTS, help="which galaxies of the run's split")
-    evaluate.add_argument(
-        "--tree", choices=list(TREES), help="that of the model; another one is refused"
-    )
+    _add_tree(evaluate, "that of the model; another one is refused")
     _add_options(evaluate, ByOptions)
     _add_options(evaluate, LabelOptions)
     _add_options(evaluate, PredictOptions)
@@ -185,7 +185,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         choices=["train", "valid", "test", "all"],
         help="which galaxies of a model's split",
     )
-    plot.add_argument("--tree", choices=list(TREES), help="that of the model, or Kaggle's")
+    _add_tree(plot, f"{_a_tree()}; that of the model, or Kaggle's, by default")
     for kind in (FigureOptions, LabelOptions, PredictOptions):
         _add_options(plot, kind)
     commands.add_subcommand("plot", plot, help="draw a figure")
@@ -200,6 +200,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     report.add_argument("--labels", type=Path | None, default=None, help="table of labels")
     report.add_argument("--out", type=Path, required=True, help="folder to be written")
     report.add_argument("--part", choices=_PARTS, help="which galaxies of the run's split")
+    _add_tree(report, f"that of the predictions: {_a_tree()}; by their columns by default")
     report.add_argument("--pixels", type=int, default=128, help="side of the pictures")
     _add_options(report, LabelOptions)
     _add_options(report, PredictOptions)
@@ -235,13 +236,32 @@ def _add_model(parser: Parser) -> None:
     )
 
 
+def _a_tree() -> str:
+    return f"YAML or JSON file, or one of {', '.join(tree_names())}"
+
+
+def _add_tree(parser: Parser, text: str) -> None:
+    parser.add_argument("--tree", type=str | None, default=None, help=text)
+
+
+def _given_tree(options: Namespace) -> DecisionTree | None:
+    return find_tree(options.tree) if options.tree else None
+
+
 def _add_data(parser: Parser) -> None:
     parser.add_argument("--labels", type=Path, required=True, help="table of labels")
     parser.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
 
 
 def _tree(options: Namespace) -> None:
-    print(TREES[options.tree])
+    tree = find_tree(options.tree)
+    if options.out is None:
+        print(tree)
+        return
+
+    from gz2tree.figures import save_tree
+
+    save_tree(tree, options.out)
 
 
 def _simulate(options: Namespace) -> None:
@@ -280,7 +300,7 @@ def _train(options: Namespace) -> None:
         options.labels,
         options.images,
         options.out,
-        tree=TREES[options.tree],
+        tree=find_tree(options.tree),
         network=network,
         label_options=labels,
         split=split,
@@ -302,7 +322,7 @@ def _evaluate(options: Namespace) -> None:
         options.labels,
         options.images,
         options.json,
-        tree=TREES[options.tree] if options.tree else None,
+        tree=_given_tree(options),
         part=options.part,
         by=by,
         label_options=labels,
@@ -338,7 +358,7 @@ def _plot(options: Namespace) -> None:
         predictions=tuple(options.predictions),
         models=tuple(options.model),
         runs=tuple(options.runs),
-        tree=TREES[options.tree] if options.tree else None,
+        tree=_given_tree(options),
         part=options.part,
         label_options=labels,
         options=prediction,
@@ -357,6 +377,7 @@ def _report(options: Namespace) -> None:
         model_path=options.model,
         predictions_table=options.predictions,
         labels_table=options.labels,
+        tree=_given_tree(options),
         part=options.part,
         pixels=options.pixels,
         label_options=labels,

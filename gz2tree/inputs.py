@@ -67,11 +67,7 @@ def open_labelled(
         says so; nothing that has both labels and an image.
     """
     model, run = find_model(model_path)
-    if tree is not None and tree != model.tree:
-        raise InputError(
-            f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
-            "read under the model's tree"
-        )
+    check_tree(model, tree)
     source = open_images(images, model.cutouts)
     labels = with_images(
         read_labels_as(table, model.tree, label_options, source.ids), source, images
@@ -79,6 +75,15 @@ def open_labelled(
     labels = labels.take(rows_of_part(labels, run, part))
     warn_of_kind(model, labels)
     return model, source, labels
+
+
+def check_tree(model: GalaxyNet, tree: DecisionTree | None) -> None:
+    """Refuse a tree, if one is given, that is not the model's."""
+    if tree is not None and tree != model.tree:
+        raise InputError(
+            f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
+            "read under the model's tree"
+        )
 
 
 def read_labels_as(
@@ -151,7 +156,7 @@ def read_predictions(
             return read_table(path, wanted, ids=[tree.id_column]), tree
         expected.append(f"{tree.name} (no column {first_few(missing)})")
     raise InputError(
-        f"{path}: expected a catalogue of cumulative predictions of tree {' or '.join(expected)}; "
+        f"{path}: expected a catalogue of cumulative predictions of tree {first_few(expected)}; "
         f"found {first_few(header)}"
     )
 

@@ -12,7 +12,14 @@ from gz2tree.config import CutoutOptions, LabelOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
 from gz2tree.evaluation import evaluate
-from gz2tree.inputs import find_model, open_labelled, read_labels_as, read_predictions, with_images
+from gz2tree.inputs import (
+    check_tree,
+    find_model,
+    open_labelled,
+    read_labels_as,
+    read_predictions,
+    with_images,
+)
 from gz2tree.labels import Labels
 from gz2tree.network import DEFAULT_NAME
 from gz2tree.prediction import predict
@@ -20,7 +27,7 @@ from gz2tree.report.galaxies import Galaxies
 from gz2tree.report.writing import check_free, write_report
 from gz2tree.store import CutoutStore, open_images
 from gz2tree.tree import DecisionTree
-from gz2tree.trees import TREES
+from gz2tree.treefile import find_tree, tree_names
 from gz2tree.version import __version__
 
 _log = logging.getLogger("gz2tree")
@@ -33,6 +40,7 @@ def make_report(
     model_path: str | None,
     predictions_table: Path | None,
     labels_table: Path | None,
+    tree: DecisionTree | None,
     part: str | None,
     pixels: int,
     label_options: LabelOptions,
@@ -48,13 +56,13 @@ def make_report(
     if predictions_table is None:
         name = model_path or DEFAULT_NAME
         predictions, labels, tree, crop = _predict(
-            name, images, labels_table, part, label_options, options
+            name, images, labels_table, tree, part, label_options, options
         )
         made_from |= {"model": Path(name).name, "views": f"{options.views}"}
         made_from |= {"gate": f"{options.gate:g}"} if options.gate else {}
     else:
         predictions, labels, tree, crop = _read(
-            predictions_table, images, labels_table, part, label_options
+            predictions_table, images, labels_table, tree, part, label_options
         )
         made_from |= {"predictions": predictions_table.name}
     if labels is not None and labels_table is not None:
@@ -73,6 +81,7 @@ def _predict(
     name: str,
     images: Path,
     labels_table: Path | None,
+    tree: DecisionTree | None,
     part: str | None,
     label_options: LabelOptions,
     options: PredictOptions,
@@ -81,13 +90,14 @@ def _predict(
     labels = positions = None
     if labels_table is not None:
         model, source, labels = open_labelled(
-            name, labels_table, images, tree=None, part=part, label_options=label_options
+            name, labels_table, images, tree=tree, part=part, label_options=label_options
         )
         positions = pd.Index(source.ids).get_indexer(pd.Index(labels.ids))
     elif part is not None:
         raise InputError(f"part {part!r}: expected --labels, of whose galaxies it is a part")
     else:
         model, _ = find_model(name)
+        check_tree(model, tree)
         source = open_images(images, model.cutouts)
     predictions = predict(model, source, options, positions=positions)
     return predictions, labels, model.tree, model.cutouts.crop
@@ -97,13 +107,15 @@ def _read(
     table: Path,
     images: Path,
     labels_table: Path | None,
+    tree: DecisionTree | None,
     part: str | None,
     label_options: LabelOptions,
 ) -> _Predicted:
     """Read predictions of galaxies that have an image, and their labels if there are any."""
     if part is not None:
         raise InputError(f"part {part!r}: expected a model within its run directory, with a split")
-    predictions, tree = read_predictions(table, TREES.values())
+    trees = map(find_tree, tree_names()) if tree is None else [tree]
+    predictions, tree = read_predictions(table, trees)
     source = open_images(images)
     predictions = _with_images(predictions, tree, source, images)
     labels = None
