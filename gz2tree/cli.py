@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_args
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
 from gz2tree.config import (
+    FINETUNE,
     PRESETS,
     ByOptions,
     Columns,
@@ -83,7 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = "; the same command with --resume goes on" if command == "train" else ""
+        again = (
+            "; the same command with --resume goes on" if command in ("train", "finetune") else ""
+        )
         print(f"interrupted{again}", file=sys.stderr)
         return 130
     return 0
@@ -134,6 +137,19 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         _add_options(train, options)
     train.set_defaults(PRESETS.get(_value_of("--preset", arguments), {}))
     commands.add_subcommand("train", train, help="train a network")
+
+    finetune = Parser(description="Train a trained network further, on labels of your own.")
+    _add_model(finetune)
+    _add_data(finetune)
+    finetune.add_argument("--out", type=Path, required=True, help="run directory to be written")
+    _add_tree(finetune, f"{_a_tree()}; that of the model by default")
+    finetune.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    text = "pixels; those of a prepared store, else of the model"
+    finetune.add_argument("--crop", type=int | None, default=None, help=text)
+    for options in (LabelOptions, SplitOptions, TrainConfig):
+        _add_options(finetune, options)
+    finetune.set_defaults(FINETUNE)
+    commands.add_subcommand("finetune", finetune, help="train a trained network further")
 
     evaluate = Parser(description="Compare a network's predictions with labels.")
     _add_model(evaluate)
@@ -311,6 +327,27 @@ def _train(options: Namespace) -> None:
     )
 
 
+def _finetune(options: Namespace) -> None:
+    labels, split = _take(LabelOptions, options), _take(SplitOptions, options)
+    config = _take(TrainConfig, options)
+
+    from gz2tree.commands import train_run
+
+    train_run(
+        options.labels,
+        options.images,
+        options.out,
+        tree=_given_tree(options),
+        network=options.model,
+        label_options=labels,
+        split=split,
+        config=config,
+        crop=options.crop,
+        size=None,
+        resume=options.resume,
+    )
+
+
 def _evaluate(options: Namespace) -> None:
     labels, prediction = _take(LabelOptions, options), _take(PredictOptions, options)
     by = _take(ByOptions, options)
@@ -396,6 +433,7 @@ _COMMANDS = {
     "simulate": _simulate,
     "prepare": _prepare,
     "train": _train,
+    "finetune": _finetune,
     "evaluate": _evaluate,
     "predict": _predict,
     "plot": _plot,

@@ -134,6 +134,8 @@ _ADDED = {
     "train.start_at_mean": False,
     "train.own_sigmoids": False,
     "train.compile": False,
+    "train.blocks": None,
+    "train.layer_decay": 1.0,
     "network.pooling": "average",
 }
 

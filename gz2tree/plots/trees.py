@@ -155,12 +155,15 @@ def _stacked(answers: list[int], thick: Array, middle: float) -> list[tuple[int,
 def _write_words(
     axes: Axes, tree: DecisionTree, layout: TreeLayout, filled: Array | None, outline: Array | None
 ) -> None:
+    leads_on = {parent for parents in tree.parents for parent in parents}
     for number, question in enumerate(tree.questions):
         x = layout.level[number]
-        axes.text(
+        heading = axes.text(
             x, layout.header[number], f"{number + 1}. {question.label}", fontsize=8.5,
             fontweight="bold", va="center",
         )  # fmt: skip
+        if filled is None:
+            heading.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
         for answer in range(tree.slices[number].start, tree.slices[number].stop):
             words = tree.answers[answer].label
             if filled is not None:
@@ -169,9 +172,12 @@ def _write_words(
                 words += f" / {_figure(outline[answer])}"
             # Grey enough to step back, dark enough to be read.
             colour = "black" if filled is None or filled[answer] >= 0.05 else "0.35"
-            axes.text(
-                x + _WORDS, layout.answer[answer], words, fontsize=8, va="center", color=colour
-            )
+            y = layout.answer[answer]
+            text = axes.text(x + _WORDS, y, words, fontsize=8, va="center", color=colour)
+            if filled is None:  # lines instead of branches: under the words, from which they go on
+                text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
+                if answer in leads_on:
+                    axes.plot([x + _WORDS, x + _ONWARD], [y, y], color="0.7", lw=0.7, zorder=0)
 
 
 def _figure(probability: float) -> str:
