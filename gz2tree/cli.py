@@ -180,6 +180,18 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     _add_options(predict, PredictOptions)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
 
+    embed = Parser(description="Write the features by which a network tells galaxies apart.")
+    _add_model(embed)
+    embed.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
+    embed.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .fits file")
+    _add_options(embed, PredictOptions)
+    commands.add_subcommand("embed", embed, help="write a network's features of images")
+
+    export = Parser(description="Write a network as ONNX, its tree included.")
+    _add_model(export)
+    export.add_argument("--out", type=Path, required=True, help=".onnx file")
+    commands.add_subcommand("export", export, help="write a network as ONNX")
+
     plot = Parser(description="Draw a figure: of labels, images, trainings or predictions.")
     plot.add_argument("figure", choices=list(get_args(FigureName)))
     plot.add_argument("--out", type=Path, required=True, help=".png, .pdf or .svg file")
@@ -382,6 +394,26 @@ def _predict(options: Namespace) -> None:
     )
 
 
+def _embed(options: Namespace) -> None:
+    prediction = _take(PredictOptions, options)
+
+    from gz2tree.embedding import embed_to_file
+    from gz2tree.inputs import find_model
+
+    model, _ = find_model(options.model)
+    n = embed_to_file(model, options.images, options.out, prediction)
+    print(f"{model.n_pooled_features:,} features of {n:,} galaxies in {options.out}")
+
+
+def _export(options: Namespace) -> None:
+    from gz2tree.export import export_onnx
+    from gz2tree.inputs import find_model
+
+    model, _ = find_model(options.model)
+    export_onnx(model, options.out)
+    print(f"tree {model.tree.name} in {options.out}")
+
+
 def _plot(options: Namespace) -> None:
     shown, labels = _take(FigureOptions, options), _take(LabelOptions, options)
     prediction = _take(PredictOptions, options)
@@ -436,6 +468,8 @@ _COMMANDS = {
     "finetune": _finetune,
     "evaluate": _evaluate,
     "predict": _predict,
+    "embed": _embed,
+    "export": _export,
     "plot": _plot,
     "report": _report,
     "demo": _demo,

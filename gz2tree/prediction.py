@@ -174,6 +174,7 @@ def predict_batches(
     options: PredictOptions,
     positions: ArrayLike | None = None,
     progress: bool = True,
+    features: bool = False,
 ) -> Iterator[tuple[NDArray[np.object_], Tensor]]:
     """Predict batch by batch; the parameters are those of `predict`.
 
@@ -181,6 +182,7 @@ def predict_batches(
     ------
     ids : array of str, shape (N,)
     cumulative : Tensor, float32, shape (N, n_answers), in [0, 1], on the CPU
+        With `features`, the pooled features instead, shape (N, n_pooled_features).
     """
     if images.options != model.cutouts:
         raise InputError(f"cutouts: expected the model's {model.cutouts}, found {images.options}")
@@ -188,14 +190,14 @@ def predict_batches(
     total = len(images) if positions is None else len(np.asarray(positions))
     if total == 0:
         raise InputError("expected images to predict, found none")
-    if model.untrained:
+    if model.untrained and not features:
         _log.warning(
             "this model was trained without %d of its %d answers; what it says of them means "
             "nothing: %s",
             len(model.untrained), len(model.tree), ", ".join(model.untrained),
         )  # fmt: skip
     problems: list[tuple[str, str]] = []
-    network = _Predictor(model, device, options)
+    network = _Predictor(model, device, options, features)
     with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
         for batch in images.batches(positions, options.batch_size, options.workers):
             problems += [(images.ids[position], text) for position, text in batch.problems]
@@ -225,23 +227,26 @@ def _device(name: str | None) -> torch.device:
 class _Predictor:
     """A network ready to predict: on its device, in its precision, over its views."""
 
-    def __init__(self, model: GalaxyNet, device: torch.device, options: PredictOptions) -> None:
-        self.device, self.options = device, options
+    def __init__(
+        self, model: GalaxyNet, device: torch.device, options: PredictOptions, features: bool
+    ) -> None:
+        self.device, self.options, self.features = device, options, features
         self.layout = memory_format(model, device)
         self.precision = choose_precision(model, device, options.precision)
         self.model = model.eval().to(device).to(memory_format=self.layout)
 
     @torch.inference_mode()
     def __call__(self, cutouts: Tensor) -> Tensor:
-        """uint8 (N, H, W, 3) -> cumulative (N, n_answers)."""
+        """uint8 (N, H, W, 3) -> cumulative (N, n_answers), or features (N, n_pooled_features)."""
+        forward = self.model.features if self.features else self.model
         images = cutouts.to(self.device).permute(0, 3, 1, 2).float() / 255  # (N, 3, H, W)
         total = torch.zeros((), device=self.device)
         with autocast(self.device, self.precision):
             for view in orientations(images, self.options.views, self.model.view_angle):
-                total = total + self.model(view.contiguous(memory_format=self.layout))
+                total = total + forward(view.contiguous(memory_format=self.layout)).float()
         # The tree's sums are linear, so the mean of consistent views is consistent.
         mean = total / self.options.views
-        if self.options.gate > 0:
+        if self.options.gate > 0 and not self.features:
             mean = self.model.gate(mean, self.options.gate)
         return mean.cpu()
 

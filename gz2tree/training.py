@@ -370,6 +370,7 @@ def _quiet_lightning() -> Iterator[None]:
                 ".*does not have many workers.*",
                 ".*`isinstance.treespec.*",
                 ".*exists and is not empty.*",
+                ".*in eval mode at the start of training.*",  # frozen blocks are
                 ".*sync_dist=True.*",  # torchmetrics has gathered the metrics already
             ):
                 warnings.filterwarnings("ignore", message)
