@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -60,9 +62,10 @@ def export_onnx(model: GalaxyNet, out: Path) -> None:
     example = torch.zeros(2, 3, size, size)
     partial = out.with_name(f".partial-{os.getpid()}-{out.name}")
     with _quiet_exporter():
-        program = torch.onnx.export(
+        torch.onnx.export(
             _FromImages(model.eval().cpu()),
             (example,),
+            partial,
             dynamo=True,
             input_names=[_IMAGES],
             output_names=[_CUMULATIVE],
@@ -70,7 +73,6 @@ def export_onnx(model: GalaxyNet, out: Path) -> None:
             external_data=False,
             verbose=False,
         )
-        program.save(partial)
     exported = onnx.load(partial)
     config = model.config()
     described = {name: config[name] for name in ("tree", "columns", "cutouts", "kind")}
@@ -80,16 +82,15 @@ def export_onnx(model: GalaxyNet, out: Path) -> None:
     os.replace(partial, out)
 
 
-class _quiet_exporter(warnings.catch_warnings):  # noqa: N801  (a context, named as such)
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
     """Without the exporter's advice on its own insides."""
-
-    def __enter__(self) -> None:  # type: ignore[override]
-        super().__enter__()
-        warnings.simplefilter("ignore")
-        self._logger = logging.getLogger("torch.onnx")
-        self._level = self._logger.level
-        self._logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *exception: object) -> None:
-        self._logger.setLevel(self._level)
-        super().__exit__(*exception)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

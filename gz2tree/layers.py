@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from timm.models import group_parameters
-from timm.optim import param_groups_layer_decay
+from timm.optim import param_groups_layer_decay  # type: ignore[attr-defined]
 from torch import nn
 
 from gz2tree.config import TrainConfig
