@@ -44,9 +44,10 @@ def main() -> None:
         sizes, config = [16, 40], config | {"epochs": 1}
 
     models = {Path(name).stem: gz2tree.load_model(name) for name in args.start}
-    backbone, cutouts = next((m.backbone_name, m.cutouts) for m in models.values())
+    like = {name: next(iter(models.values())).config()[name] for name in ("backbone", "pooling")}
+    cutouts = next(iter(models.values())).cutouts
     torch.manual_seed(0)
-    blank = gz2tree.GalaxyTreeNet(backbone, FEATURES, args.pretrained, cutouts=cutouts)
+    blank = gz2tree.GalaxyTreeNet(pretrained=args.pretrained, cutouts=cutouts, **like)
     store = gz2tree.prepare(args.images, args.out / "cutouts", cutouts)
     votes = gz2tree.read_labels(args.labels, image_ids=store.ids)
     asked = votes.cumulative[:, [votes.tree.find_answer(a) for a in ("features or disk", "smooth")]]
@@ -72,16 +73,20 @@ def main() -> None:
     table = pd.DataFrame(rows, columns=["start", "labels", "accuracy", "error", "rmse"])
     table.to_csv(args.out / "accuracy.csv", index=False)
     print(table.round(3).to_string(index=False))
-    figure = Figure(figsize=(6, 4.2), layout="constrained")
-    title = f'"Features?" of {len(test)} test galaxies; bars: their standard error'
+    draw(table, len(test)).savefig(args.out / "accuracy.png", dpi=150)
+
+
+def draw(table: pd.DataFrame, n: int) -> Figure:
+    figure, sizes = Figure(figsize=(6, 4.2), layout="constrained"), table["labels"].unique()
     axes = figure.subplots(subplot_kw={"xlabel": "labelled galaxies", "ylabel": "accuracy"})
     for number, (name, t) in enumerate(table.groupby("start", sort=False)):
         look = {"label": f"from {name}", "capsize": 3, **style(number)}
         axes.errorbar(t["labels"] * 1.04**number, t["accuracy"], t["error"], **look)
-    axes.set(xscale="log", xticks=sizes, xticklabels=sizes, title=title)
+    axes.set(xscale="log", xticks=sizes, xticklabels=sizes)
+    axes.set_title(f'"Features?" of {n} test galaxies; bars: their standard error')
     axes.minorticks_off()
     axes.legend(frameon=False)
-    figure.savefig(args.out / "accuracy.png", dpi=150)
+    return figure
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main() -> None:
     title = f"Each row: a galaxy, and those most alike of {len(ids):,}"
     images = np.stack([cutouts[galaxy] for galaxy in shown])
     plot_cutouts(figure.subplots(), images, title, shown, columns)
-    figure.savefig(args.out, dpi=150)
+    figure.savefig(args.out, dpi=150, bbox_inches="tight")
     for one, others in found.items():
         print(one, *others)
 
