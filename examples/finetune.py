@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 import gz2tree
 from gz2tree.config import FINETUNE
 from gz2tree.finetuning import adapt
-from gz2tree.plots.style import style
+from gz2tree.plots.style import COLOURS, MARKERS
 from gz2tree.run import RunDirectory
 from gz2tree.simulate import simulate
 
@@ -44,15 +43,15 @@ def main() -> None:
         sizes, config = [16, 40], config | {"epochs": 1}
 
     models = {Path(name).stem: gz2tree.load_model(name) for name in args.start}
-    like = {name: next(iter(models.values())).config()[name] for name in ("backbone", "pooling")}
-    cutouts = next(iter(models.values())).cutouts
+    first = next(iter(models.values()))
+    like = {name: first.config()[name] for name in ("backbone", "pooling")}
     torch.manual_seed(0)
-    blank = gz2tree.GalaxyTreeNet(pretrained=args.pretrained, cutouts=cutouts, **like)
-    store = gz2tree.prepare(args.images, args.out / "cutouts", cutouts)
+    blank = gz2tree.GalaxyTreeNet(pretrained=args.pretrained, cutouts=first.cutouts, **like)
+    store = gz2tree.prepare(args.images, args.out / "cutouts", first.cutouts)
     votes = gz2tree.read_labels(args.labels, image_ids=store.ids)
     asked = votes.cumulative[:, [votes.tree.find_answer(a) for a in ("features or disk", "smooth")]]
-    share = asked / asked.sum(axis=1, keepdims=True)
-    labels = gz2tree.Labels(votes.ids, share, FEATURES, votes.kind)
+    asked = asked / asked.sum(axis=1, keepdims=True)
+    labels = gz2tree.Labels(votes.ids, asked, FEATURES, votes.kind)
     galaxies = gz2tree.LabelledCutouts(store, labels)
     held_out = gz2tree.split_parts(galaxies.hashes, 0.0, 0.2, seed=0) == "test"
     stores = [Path(name) / "cutouts" for name in args.start if (Path(name) / "cutouts").is_dir()]
@@ -68,25 +67,20 @@ def main() -> None:
             gz2tree.fit(model, galaxies.take(order[:n]), out=run.path, **options)
             predictions = gz2tree.predict(model, store, positions=store.rows(test.ids))
             right = (predictions[FEATURES.columns[0]] > 0.5) == (test.cumulative[:, 0] > 0.5)
-            rmse = gz2tree.evaluate(predictions, test).rmse
-            rows.append((name, n, right.mean(), right.std() / len(right) ** 0.5, rmse))
-    table = pd.DataFrame(rows, columns=["start", "labels", "accuracy", "error", "rmse"])
+            rows.append((name, n, right.mean(), right.std() / len(right) ** 0.5))
+    table = pd.DataFrame(rows, columns=["start", "labels", "accuracy", "error"])
     table.to_csv(args.out / "accuracy.csv", index=False)
     print(table.round(3).to_string(index=False))
-    draw(table, len(test)).savefig(args.out / "accuracy.png", dpi=150)
-
-
-def draw(table: pd.DataFrame, n: int) -> Figure:
-    figure, sizes = Figure(figsize=(6, 4.2), layout="constrained"), table["labels"].unique()
-    axes = figure.subplots(subplot_kw={"xlabel": "labelled galaxies", "ylabel": "accuracy"})
-    for number, (name, t) in enumerate(table.groupby("start", sort=False)):
-        look = {"label": f"from {name}", "capsize": 3, **style(number)}
-        axes.errorbar(t["labels"] * 1.04**number, t["accuracy"], t["error"], **look)
-    axes.set(xscale="log", xticks=sizes, xticklabels=sizes)
-    axes.set_title(f'"Features?" of {n} test galaxies; bars: their standard error')
+    wide = table.pivot(index="labels", columns="start", values=["accuracy", "error"])
+    axes = wide["accuracy"].plot(
+        yerr=wide["error"], logx=True, style=list(MARKERS[: len(models) + 1]), linestyle="-",
+        color=list(COLOURS[: len(models) + 1]), capsize=3, ylabel="accuracy", xticks=sizes,
+        title=f'"Features?" of {len(test)} test galaxies; bars: their standard error',
+    )  # fmt: skip
+    axes.set_xticks(sizes, [f"{n}" for n in sizes], minor=False)
+    axes.set_xlabel("labelled galaxies")
     axes.minorticks_off()
-    axes.legend(frameon=False)
-    return figure
+    axes.figure.savefig(args.out / "accuracy.png", dpi=150)
 
 
 if __name__ == "__main__":
