@@ -10,6 +10,7 @@ from pathlib import Path
 from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
 
 from gz2tree.config import (
+    FINETUNE,
     PRESETS,
     ByOptions,
     Columns,
@@ -24,8 +25,18 @@ from gz2tree.config import (
     check_workers,
 )
 from gz2tree.errors import InputError
-from gz2tree.parsing import PARTS, Parser, add_options, take, value_of, with_underscores
-from gz2tree.trees import TREES
+from gz2tree.parsing import (
+    PARTS,
+    Parser,
+    a_tree,
+    add_options,
+    add_tree,
+    given_tree,
+    take,
+    value_of,
+    with_underscores,
+)
+from gz2tree.treefile import find_tree
 from gz2tree.viewing import plot_parser, report_parser, run_plot, run_report
 
 
@@ -57,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         again = {
             "train": "; the same command with --resume goes on",
+            "finetune": "; the same command with --resume goes on",
             "predict": "; a folder of shards is gone on with by the same command",
         }.get(command, "")
         print(f"interrupted{again}", file=sys.stderr)
@@ -72,9 +84,10 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     )
     commands = parser.add_subcommands(required=True)
 
-    tree = Parser(description="Draw a decision tree.")
-    tree.add_argument("tree", choices=list(TREES), nargs="?", default="GZ2_KAGGLE")
-    commands.add_subcommand("tree", tree, help="draw a decision tree")
+    tree = Parser(description="Check a decision tree, and draw it.")
+    tree.add_argument("tree", type=str, nargs="?", default="GZ2_KAGGLE", help=a_tree())
+    tree.add_argument("--out", type=Path | None, default=None, help=".png, .pdf or .svg file")
+    commands.add_subcommand("tree", tree, help="check and draw a decision tree")
 
     simulate = Parser(description="Simulate galaxies and the volunteers who classify them.")
     simulate.add_argument("sky", type=Path, metavar="SKY", help="folder to be written")
@@ -98,7 +111,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     train.add_argument("--config", action=ActionConfigFile, help="YAML file of options")
     _add_data(train)
     train.add_argument("--out", type=Path, required=True, help="run directory to be written")
-    train.add_argument("--tree", choices=list(TREES), default="GZ2_KAGGLE")
+    train.add_argument("--tree", type=str, default="GZ2_KAGGLE", help=a_tree())
     train.add_argument("--preset", choices=list(PRESETS), help="a named set of options")
     train.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     for name, default in (("crop", CutoutOptions.crop), ("size", CutoutOptions.size)):
@@ -109,14 +122,25 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     train.set_defaults(PRESETS.get(value_of("--preset", arguments), {}))
     commands.add_subcommand("train", train, help="train a network")
 
+    finetune = Parser(description="Train a trained network further, on labels of your own.")
+    _add_model(finetune)
+    _add_data(finetune)
+    finetune.add_argument("--out", type=Path, required=True, help="run directory to be written")
+    add_tree(finetune, f"{a_tree()}; that of the model by default")
+    finetune.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    text = "pixels; those of a prepared store, else of the model"
+    finetune.add_argument("--crop", type=int | None, default=None, help=text)
+    for options in (LabelOptions, SplitOptions, TrainConfig):
+        add_options(finetune, options)
+    finetune.set_defaults(FINETUNE)
+    commands.add_subcommand("finetune", finetune, help="train a trained network further")
+
     evaluate = Parser(description="Compare a network's predictions with labels.")
     _add_model(evaluate)
     _add_data(evaluate)
     evaluate.add_argument("--json", type=Path | None, default=None, help="file to be written")
     evaluate.add_argument("--part", choices=PARTS, help="which galaxies of the run's split")
-    evaluate.add_argument(
-        "--tree", choices=list(TREES), help="that of the model; another one is refused"
-    )
+    add_tree(evaluate, "that of the model; another one is refused")
     add_options(evaluate, ByOptions)
     add_options(evaluate, LabelOptions)
     add_options(evaluate, PredictOptions)
@@ -183,6 +207,18 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     add_options(predict, ShardOptions)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
 
+    embed = Parser(description="Write the features by which a network tells galaxies apart.")
+    _add_model(embed)
+    embed.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
+    embed.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .fits file")
+    add_options(embed, PredictOptions)
+    commands.add_subcommand("embed", embed, help="write a network's features of images")
+
+    export = Parser(description="Write a network as ONNX, its tree included.")
+    _add_model(export)
+    export.add_argument("--out", type=Path, required=True, help=".onnx file")
+    commands.add_subcommand("export", export, help="write a network as ONNX")
+
     commands.add_subcommand("plot", plot_parser(), help="draw a figure")
     commands.add_subcommand("report", report_parser(), help="a page to browse galaxies")
 
@@ -214,7 +250,14 @@ def _add_data(parser: Parser) -> None:
 
 
 def _tree(options: Namespace) -> None:
-    print(TREES[options.tree])
+    tree = find_tree(options.tree)
+    if options.out is None:
+        print(tree)
+        return
+
+    from gz2tree.figures import save_tree
+
+    save_tree(tree, options.out)
 
 
 def _simulate(options: Namespace) -> None:
@@ -253,13 +296,34 @@ def _train(options: Namespace) -> None:
         options.labels,
         options.images,
         options.out,
-        tree=TREES[options.tree],
+        tree=find_tree(options.tree),
         network=network,
         label_options=labels,
         split=split,
         config=config,
         crop=options.crop,
         size=options.size,
+        resume=options.resume,
+    )
+
+
+def _finetune(options: Namespace) -> None:
+    labels, split = take(LabelOptions, options), take(SplitOptions, options)
+    config = take(TrainConfig, options)
+
+    from gz2tree.commands import train_run
+
+    train_run(
+        options.labels,
+        options.images,
+        options.out,
+        tree=given_tree(options),
+        network=options.model,
+        label_options=labels,
+        split=split,
+        config=config,
+        crop=options.crop,
+        size=None,
         resume=options.resume,
     )
 
@@ -275,7 +339,7 @@ def _evaluate(options: Namespace) -> None:
         options.labels,
         options.images,
         options.json,
-        tree=TREES[options.tree] if options.tree else None,
+        tree=given_tree(options),
         part=options.part,
         by=by,
         label_options=labels,
@@ -316,6 +380,26 @@ def _predict(options: Namespace) -> None:
     )
 
 
+def _embed(options: Namespace) -> None:
+    prediction = take(PredictOptions, options)
+
+    from gz2tree.embedding import embed_to_file
+    from gz2tree.inputs import find_model
+
+    model, _ = find_model(options.model)
+    n = embed_to_file(model, options.images, options.out, prediction)
+    print(f"{model.n_pooled_features:,} features of {n:,} galaxies in {options.out}")
+
+
+def _export(options: Namespace) -> None:
+    from gz2tree.export import export_onnx
+    from gz2tree.inputs import find_model
+
+    model, _ = find_model(options.model)
+    export_onnx(model, options.out)
+    print(f"tree {model.tree.name} in {options.out}")
+
+
 def _demo(options: Namespace) -> None:
     from gz2tree.demo import demo
 
@@ -327,9 +411,12 @@ _COMMANDS: dict[CommandName, Callable[[Namespace], None]] = {
     "simulate": _simulate,
     "prepare": _prepare,
     "train": _train,
+    "finetune": _finetune,
     "evaluate": _evaluate,
     "calibrate": _calibrate,
     "predict": _predict,
+    "embed": _embed,
+    "export": _export,
     "plot": run_plot,
     "report": run_report,
     "demo": _demo,

@@ -36,6 +36,7 @@ from gz2tree.cutouts import ImageFiles
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
+from gz2tree.finetuning import adapt
 from gz2tree.flags import read_flags
 from gz2tree.graph import DecisionGraph
 from gz2tree.inputs import find_model, open_labelled, read_labels_as
@@ -51,6 +52,7 @@ from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables import write_table
 from gz2tree.trainable import check_loss
 from gz2tree.tree import DecisionTree
+from gz2tree.trees import GZ2_KAGGLE
 from gz2tree.votes import KINDS_OF_VOTES
 
 _log = logging.getLogger("gz2tree")
@@ -67,8 +69,8 @@ def train_run(
     images: Path,
     out: Path,
     *,
-    tree: DecisionTree,
-    network: NetworkOptions,
+    tree: DecisionTree | None,
+    network: NetworkOptions | str,
     label_options: LabelOptions,
     split: SplitOptions,
     config: TrainConfig,
@@ -76,17 +78,30 @@ def train_run(
     size: int | None,
     resume: bool,
 ) -> None:
-    """Train a network and leave a run directory."""
-    check_backbone_name(network.backbone)
+    """Train a new network, or the one that is named, and leave a run directory.
+
+    Without a tree, the network is trained under the one it has.
+    """
+    start = None
+    if isinstance(network, str):
+        start, _ = find_model(network)
+        tree, size = tree or start.tree, start.cutouts.size
+        crop = crop or start.cutouts.crop
+    if isinstance(network, NetworkOptions):
+        check_backbone_name(network.backbone)
     source = open_images(images, _wanted_cutouts(images, crop, size))
-    labels = read_labels_as(labels_table, tree, label_options, source.ids)
+    labels = read_labels_as(labels_table, tree or GZ2_KAGGLE, label_options, source.ids)
     torch.manual_seed(config.seed)
-    dirichlet = config.loss == "dirichlet_multinomial"
-    model = build_network(network, tree, source.options, dirichlet=dirichlet)
+    if isinstance(network, NetworkOptions):
+        dirichlet = config.loss == "dirichlet_multinomial"
+        model = build_network(network, labels.tree, source.options, dirichlet=dirichlet)
+    if start is not None:
+        model = adapt(start, labels.tree, source.options)
     check_loss(model, labels, config)
+    named = asdict(network) if isinstance(network, NetworkOptions) else {"start": network}
     options = {
         "train": asdict(config),
-        "network": asdict(network),
+        "network": named,
         "labels": {"table": labels_table.name, **asdict(label_options)},
         "split": asdict(split),
         "cutouts": asdict(source.options),

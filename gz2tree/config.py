@@ -10,8 +10,8 @@ from gz2tree.errors import InputError
 Accelerator = Literal["auto", "cpu", "gpu"]
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
 CommandName = Literal[
-    "tree", "simulate", "prepare", "train", "evaluate", "calibrate", "predict", "plot", "report",
-    "demo",
+    "tree", "simulate", "prepare", "train", "finetune", "evaluate", "calibrate", "predict",
+    "embed", "export", "plot", "report", "demo",
 ]  # fmt: skip
 Columns = Literal["cumulative", "conditional", "reach", "uncertainty"]
 CountLoss = Literal["multinomial", "dirichlet_multinomial"]
@@ -147,6 +147,11 @@ class TrainConfig:
         training galaxies; those of a network that was trained before are left alone.
     early_stopping : int, optional
         Stop after this many epochs without a better validation RMSE; never by default.
+    blocks : int, optional
+        Blocks of the backbone that are trained besides the heads, counted from its end: 0 trains
+        the heads alone. All by default.
+    layer_decay : float, in (0, 1]
+        Each block of the backbone learns this much slower than the one after it.
     augment : AugmentOptions
     precision : {"auto", "32", "bf16", "16"}
         Of the backbone; probabilities and losses are always float32. ``"auto"``: bfloat16 where
@@ -193,6 +198,8 @@ class TrainConfig:
     own_sigmoids: bool | None = None
     start_at_mean: bool = True
     early_stopping: int | None = None
+    blocks: int | None = None
+    layer_decay: float = 1.0
     augment: AugmentOptions = AugmentOptions()
     precision: Precision = "auto"
     deterministic: bool = False
@@ -211,6 +218,10 @@ class TrainConfig:
         for name in ("batches_per_epoch", "early_stopping"):
             value = getattr(self, name)
             _check(name, value, value is None or value >= 1, "at least 1, or none")
+        _check(
+            "blocks", self.blocks, self.blocks is None or self.blocks >= 0, "at least 0, or none"
+        )
+        _check("layer_decay", self.layer_decay, 0 < self.layer_decay <= 1, "a share in (0, 1]")
         for name in ("learning_rate", "checkpoint_minutes"):
             _check(name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
         for name in (
@@ -489,3 +500,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """Named sets of options; "paper" is the student paper's recipe, its cutouts included."""
+
+FINETUNE: dict[str, Any] = {
+    "epochs": 30,
+    "batch_size": 32,
+    "learning_rate": 3e-4,
+    "layer_decay": 0.75,
+}
+"""What `gz2tree finetune` does otherwise than `gz2tree train`, by default."""

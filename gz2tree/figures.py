@@ -61,12 +61,26 @@ def save_figure(name: FigureName, out: Path, sources: Sources, shown: FigureOpti
         Another format, a folder that does not exist, sources that the figure needs and that are
         not given, and whatever is wrong with those that are.
     """
+    _check_file(out)
+    _FIGURES[name](sources, shown).savefig(out, dpi=_DPI, bbox_inches="tight")
+    print(out)
+
+
+def save_tree(tree: DecisionTree, out: Path) -> None:
+    """Draw a tree without probabilities into a file; the parameters are as in `save_figure`."""
+    _check_file(out)
+    figure = _tree_figure(tree)
+    title = f"{tree.name}: {len(tree.questions)} questions, {len(tree)} answers"
+    plots.plot_tree(figure.subplots(), tree, None, title)
+    figure.savefig(out, dpi=_DPI, bbox_inches="tight")
+    print(out)
+
+
+def _check_file(out: Path) -> None:
     if out.suffix.lower() not in _SUFFIXES:
         raise InputError(f"{out}: expected a file ending in {', '.join(_SUFFIXES)}")
     if out.is_dir() or not out.parent.is_dir():
         raise InputError(f"{out}: expected a file in an existing folder")
-    _FIGURES[name](sources, shown).savefig(out, dpi=_DPI, bbox_inches="tight")
-    print(out)
 
 
 def _correlations(sources: Sources, shown: FigureOptions) -> Figure:
@@ -250,11 +264,13 @@ def _tree(sources: Sources, shown: FigureOptions) -> Figure:
     of_whom = f"mean of {n:,} {named}" if shown.galaxy is None else f"galaxy {shown.galaxy}"
     title = f"{tree.name}, {of_whom}: branches as thick as their cumulative probability"
     if shown.galaxy is None or sources.images is None:
-        figure = _figure(13, 8)
+        figure = _tree_figure(tree)
         plots.plot_tree(figure.subplots(), tree, filled, title, voted)
         return figure
     cutout = read_cutouts(open_images(sources.images), [shown.galaxy])[shown.galaxy]
-    return plots.draw_galaxy_tree(_figure(16.5, 8), cutout, tree, filled, title, voted)
+    wide, high = _tree_figure(tree).get_size_inches()
+    figure = _figure(1.2 * wide, high)
+    return plots.draw_galaxy_tree(figure, cutout, tree, filled, title, voted)
 
 
 _FIGURES: dict[FigureName, Callable[[Sources, FigureOptions], Figure]] = {
@@ -277,6 +293,11 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def _tree_figure(tree: DecisionTree) -> Figure:
+    """Wide enough for the levels of a tree, and high enough for the answers of one."""
+    return _figure(3.25 * max(2, len(tree.levels)), 0.8 + 0.29 * plots.layout_tree(tree).height)
 
 
 def _question(tree: DecisionTree, name: str) -> int:

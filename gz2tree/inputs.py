@@ -68,11 +68,7 @@ def open_labelled(
         says so; nothing that has both labels and an image.
     """
     model, run = find_model(model_path)
-    if tree is not None and tree != model.tree:
-        raise InputError(
-            f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
-            "read under the model's tree"
-        )
+    check_tree(model, tree)
     source = open_images(images, model.cutouts)
     labels = read_labels_as(table, model.tree, label_options, source.ids)
     have = which_have(labels.ids, source.ids, galaxies="labelled", what="image")
@@ -80,6 +76,15 @@ def open_labelled(
     labels = labels.take(rows_of_part(labels, run, part))
     warn_of_kind(model, labels)
     return model, source, labels
+
+
+def check_tree(model: GalaxyNet, tree: DecisionTree | None) -> None:
+    """Refuse a tree, if one is given, that is not the model's."""
+    if tree is not None and tree != model.tree:
+        raise InputError(
+            f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
+            "read under the model's tree"
+        )
 
 
 def read_labels_as(
@@ -132,7 +137,7 @@ def read_predictions(
             return read_table(path, wanted, ids=[tree.id_column]), tree
         expected.append(f"{tree.name} (no column {first_few(missing)})")
     raise InputError(
-        f"{path}: expected a catalogue of cumulative predictions of tree {' or '.join(expected)}; "
+        f"{path}: expected a catalogue of cumulative predictions of tree {first_few(expected)}; "
         f"found {first_few(header)}"
     )
 

@@ -10,25 +10,33 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from gz2tree import galaxydatasets
 from gz2tree.config import Kind
 from gz2tree.errors import InputError, first_few
 from gz2tree.graph import DecisionGraph
-from gz2tree.tables import read_table, table_columns
+from gz2tree.tables import TableSource, read_table, table_columns, table_source
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2, GZ2_KAGGLE
 from gz2tree.votes import log_disagreement
 
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 CUMULATIVE = "cumulative"
 """The kind of labels that were tabulated as cumulative probabilities, as Kaggle's are."""
 
-_ID_COLUMNS = ("GalaxyID", "asset_id", "dr7objid", "objid", "id_str", "id")
+# The last is a file, whose name without its ending is the id.
+_ID_COLUMNS = (
+    "GalaxyID", "asset_id", "dr7objid", "objid", "id_str", "iauname", "zooniverse_id", "id",
+    "file_loc",
+)  # fmt: skip
 _SUM_TOLERANCE = 0.01
 _KAGGLE_SHAPE = re.compile(r"Class\d+\.\d+\Z")
 _log = logging.getLogger("gz2tree")
@@ -224,7 +232,7 @@ def multiply_down(tree: DecisionTree, conditional: NDArray[np.float64]) -> NDArr
 
 
 def read_labels(
-    path: str | Path,
+    path: str | Path | pd.DataFrame | Table,
     tree: DecisionTree = GZ2_KAGGLE,
     kind: Kind = "debiased",
     id_column: str | None = None,
@@ -236,18 +244,21 @@ def read_labels(
 
     Parameters
     ----------
-    path : str or Path
-        CSV, gzipped CSV, Parquet or FITS. Either cumulative probabilities in columns named as
-        `tree` or Kaggle names them (``Class1.1`` …; some may be missing: they are not measured),
-        or a catalogue with columns ``t01_smooth_or_features_a01_smooth_<kind>``.
+    path : str, Path, DataFrame or astropy Table
+        CSV, gzipped CSV, Parquet or FITS, or a table in memory. Either cumulative probabilities in
+        columns named as `tree` or Kaggle names them (``Class1.1`` …; some may be missing: they are
+        not measured),
+        or a catalogue with columns ``t01_smooth_or_features_a01_smooth_<kind>``; or, of the trees
+        that are shipped, a catalogue named as galaxy-datasets names its own.
     tree : DecisionTree
         The tree under which the labels are read.
     kind : str
         Which columns of a catalogue to use. Its fractions are conditional: they are normalised
         within each question, then multiplied down the tree. Cumulative tables have no kinds.
     id_column : str, optional
-        By default ``GalaxyID``, else the first of ``asset_id``, ``dr7objid``, ``objid``, ``id_str``
-        and ``id`` whose values match `image_ids`.
+        By default ``GalaxyID``, else the first of ``asset_id``, ``dr7objid``, ``objid``,
+        ``id_str``, ``iauname``, ``zooniverse_id``, ``id`` and ``file_loc`` (a path, of which the
+        file's name counts) whose values match `image_ids`.
     image_ids : collection of str, optional
         Ids of the images at hand, to choose the id column.
     allow_bad_rows : bool
@@ -264,28 +275,37 @@ def read_labels(
         ids used twice, and rows with text, inf, values outside [0, 1] (negative counts), or with
         sums that break the tree by more than 0.01.
     """
-    path = Path(path)
+    path = table_source(path)
     if kind not in get_args(Kind):
         raise InputError(f"kind: expected one of {', '.join(get_args(Kind))}, found {kind!r}")
     header = table_columns(path)
     id_columns = id_candidates(path, header, id_column)
-    written_in = _tree_of_table(header, tree)
+    of_answers = galaxydatasets.columns_of(tree, kind, header)
+    named = [column for column in of_answers or () if column is not None]
+    written_in = None if named else _tree_of_table(header, tree, kind)
     if written_in is not None:
         _refuse_unknown_answers(path, header, written_in)
         columns = [column for column in written_in.columns if column in header]
     else:
-        columns = _catalogue_columns(path, header, tree, kind)
-    counted = [f"{stem}_count" for stem in tree.catalogue_columns]
+        columns = named or _catalogue_columns(path, header, tree, kind)
+    counted = list(tree.kind_columns("count"))
+    if written_in is not None and set(counted) & set(columns):
+        counted = []  # the same names, of cumulative probabilities
     if not set(counted) <= set(header):
         counted = []
     wanted = list(dict.fromkeys([*id_columns, *columns, *counted]))
     table = read_table(path, wanted, ids=id_columns)
     if table.empty:
         raise InputError(f"{path}: expected rows of labels, found none")
+    names_of_files(table)
     ids = _choose_ids(path, table, id_columns, image_ids)
 
     highest = np.inf if written_in is None and kind in ("count", "weight") else 1.0
     values, bad = _numbers(table, columns, highest)
+    if of_answers is not None:  # of some questions there may be none
+        there = np.full((len(table), len(tree)), np.nan)
+        there[:, [column is not None for column in of_answers]] = values
+        values = there
     if written_in is not None:
         cumulative, broken = _from_cumulative(values, columns, written_in, tree)
     else:
@@ -300,8 +320,11 @@ def read_labels(
     return labels
 
 
-def _tree_of_table(header: Sequence[str], tree: DecisionTree) -> DecisionTree | None:
+def _tree_of_table(header: Sequence[str], tree: DecisionTree, kind: Kind) -> DecisionTree | None:
     """Which tree a table of cumulative probabilities was made with; None if it holds none."""
+    # Some catalogues name one kind, their counts, as our tables name cumulative probabilities.
+    if "" in tree.kinds.values() and set(tree.kind_columns(kind)) <= set(header):
+        return None
     if any(column in header for column in tree.columns):
         return tree
     if tree.catalogue_columns != GZ2.catalogue_columns:
@@ -313,7 +336,7 @@ def _tree_of_table(header: Sequence[str], tree: DecisionTree) -> DecisionTree | 
     return None
 
 
-def _refuse_unknown_answers(path: Path, header: Sequence[str], tree: DecisionTree) -> None:
+def _refuse_unknown_answers(path: TableSource, header: Sequence[str], tree: DecisionTree) -> None:
     unknown = [c for c in header if _KAGGLE_SHAPE.match(c) and c not in tree.columns]
     if unknown and tree.naming == "kaggle":
         near = difflib.get_close_matches(unknown[0], tree.columns, n=1, cutoff=0.0)
@@ -330,12 +353,12 @@ def _refuse_unknown_answers(path: Path, header: Sequence[str], tree: DecisionTre
 
 
 def _catalogue_columns(
-    path: Path, header: Sequence[str], tree: DecisionTree, kind: Kind
+    path: TableSource, header: Sequence[str], tree: DecisionTree, kind: Kind
 ) -> list[str]:
-    columns = [f"{stem}_{kind}" for stem in tree.catalogue_columns]
+    columns = list(tree.kind_columns(kind))
     missing = [column for column in columns if column not in header]
     if len(missing) == len(columns):
-        kinds = [k for k in get_args(Kind) if f"{tree.catalogue_columns[0]}_{k}" in header]
+        kinds = [k for k in get_args(Kind) if tree.kind_columns(k)[0] in header]
         hint = f"; it has the kinds {', '.join(kinds)}" if kinds else ""
         raise InputError(
             f"{path}: expected columns {tree.columns[0]}, … or {columns[0]}, …, found neither{hint}"
@@ -348,7 +371,7 @@ def _catalogue_columns(
     return columns
 
 
-def id_candidates(path: Path, header: Sequence[str], id_column: str | None) -> list[str]:
+def id_candidates(path: TableSource, header: Sequence[str], id_column: str | None) -> list[str]:
     """Columns of a table that may hold the galaxies' ids, the likeliest first.
 
     Parameters
@@ -380,8 +403,16 @@ def id_candidates(path: Path, header: Sequence[str], id_column: str | None) -> l
     return known[:1] if known[0] == "GalaxyID" else known
 
 
+def names_of_files(table: pd.DataFrame) -> None:
+    """Make ids of a column of files, if there is one: their names without the ending."""
+    if "file_loc" in table:
+        table["file_loc"] = [
+            Path(file).stem if isinstance(file, str) else file for file in table["file_loc"]
+        ]
+
+
 def _choose_ids(
-    path: Path, table: pd.DataFrame, candidates: list[str], image_ids: Collection[str] | None
+    path: TableSource, table: pd.DataFrame, candidates: list[str], image_ids: Collection[str] | None
 ) -> NDArray[np.object_]:
     chosen = candidates[0]
     if image_ids is not None:
@@ -468,7 +499,7 @@ def _normalise(tree: DecisionTree, values: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _without_bad_rows(
-    path: Path, labels: Labels, bad: dict[int, str], allow_bad_rows: bool
+    path: TableSource, labels: Labels, bad: dict[int, str], allow_bad_rows: bool
 ) -> Labels:
     if not bad:
         return labels
@@ -483,7 +514,7 @@ def _without_bad_rows(
     return labels.take(np.setdiff1d(np.arange(len(labels)), rows))
 
 
-def _refuse_duplicates(path: Path, ids: NDArray[np.object_]) -> None:
+def _refuse_duplicates(path: TableSource, ids: NDArray[np.object_]) -> None:
     twice = pd.Index(ids)[pd.Index(ids).duplicated()]
     if len(twice):
         raise InputError(

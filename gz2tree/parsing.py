@@ -12,6 +12,8 @@ from typing import Any, TypeVar, get_args
 from jsonargparse import ArgumentParser, Namespace
 
 from gz2tree.config import CommandName
+from gz2tree.tree import DecisionTree
+from gz2tree.treefile import find_tree, tree_names
 
 Options = TypeVar("Options")
 
@@ -55,6 +57,27 @@ def add_options(parser: Parser, kind: type) -> None:
     parser.add_class_arguments(kind, skip=switches)
     for name in sorted(switches):
         parser.add_argument(f"--{name}", action="store_true", help=_SWITCHES[name])
+
+
+def a_tree() -> str:
+    """Say how a tree is named, for the help of an option."""
+    return f"YAML or JSON file, or one of {', '.join(tree_names())}"
+
+
+def add_tree(parser: Parser, text: str) -> None:
+    """Add the option ``--tree``; none by default."""
+    parser.add_argument("--tree", type=str | None, default=None, help=text)
+
+
+def given_tree(options: Namespace) -> DecisionTree | None:
+    """Find the tree that ``--tree`` names, if it does.
+
+    Raises
+    ------
+    TreeError
+        Neither a tree's name nor a file that declares one.
+    """
+    return find_tree(options.tree) if options.tree else None
 
 
 def take(kind: type[Options], options: Namespace) -> Options:

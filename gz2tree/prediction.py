@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 from tqdm import tqdm
 
 from gz2tree.beliefs import check_together
 from gz2tree.catalogue import CatalogueForm, log_flags
-from gz2tree.config import Columns, PredictOptions
+from gz2tree.config import Columns, CutoutOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
@@ -26,6 +28,7 @@ from gz2tree.tree import DecisionTree
 _log = logging.getLogger("gz2tree")
 
 
+Seen = TypeVar("Seen")
 Models = GalaxyNet | Sequence[GalaxyNet]
 
 
@@ -170,17 +173,47 @@ def predict_batches(
         Tensors of float32 on the CPU, of shapes (N, n_answers) and (N, n_questions); the strength
         is that after calibration, None if the network gives none.
     """
-    cutouts = models[0].cutouts
+    for model in models:
+        warn_of_untrained(model)
+    device = find_device(options.device)
+    predictors = [Predictor(model, device, options) for model in models]
+    return look_at(predictors, images, models[0].cutouts, options, positions, progress)
+
+
+def look_at(
+    networks: Sequence[Callable[[Tensor], Seen]],
+    images: CutoutSource,
+    cutouts: CutoutOptions,
+    options: PredictOptions,
+    positions: ArrayLike | None = None,
+    progress: bool = True,
+) -> Iterator[tuple[NDArray[np.object_], list[Seen]]]:
+    """Show images to networks, batch by batch; log those that cannot be read.
+
+    Parameters
+    ----------
+    networks : sequence of Predictor or Embedder
+    images, options, positions, progress
+        As in `predict`.
+    cutouts : CutoutOptions
+        Crop and size that the networks expect.
+
+    Yields
+    ------
+    ids : array of str, shape (N,)
+    seen : list, what each network says of these N galaxies
+
+    Raises
+    ------
+    InputError
+        Cutouts of another crop or size, no images, or none that can be read.
+    """
     if images.options != cutouts:
         raise InputError(f"cutouts: expected the model's {cutouts}, found {images.options}")
-    device = find_device(options.device)
     total = len(images) if positions is None else len(np.asarray(positions))
     if total == 0:
         raise InputError("expected images to predict, found none")
-    for model in models:
-        warn_of_untrained(model)
     problems: list[tuple[str, str]] = []
-    networks = [Predictor(model, device, options) for model in models]
     with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
         for batch in images.batches(positions, options.batch_size, options.workers):
             problems += [(images.ids[position], text) for position, text in batch.problems]

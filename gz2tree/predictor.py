@@ -1,6 +1,9 @@
-"""One network ready to predict: cutouts in, cumulative answers and strengths out."""
+"""One network ready to look at galaxies: cutouts in, answers and strengths or features out."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,8 +37,8 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
-class Predictor:
-    """A network ready to predict: on its device, in its precision, over its views.
+class _Ready:
+    """A network on its device, in its precision, and galaxies as it is to see them.
 
     Parameters
     ----------
@@ -55,14 +58,27 @@ class Predictor:
             model = for_inference(model, noise, self.precision)
         self.model = model.to(memory_format=self.layout)
 
+    def autocast(self) -> Any:
+        """Return the context in which to call the network."""
+        return autocast(self.device, self.precision)
+
+    def views(self, cutouts: Tensor) -> Iterator[Tensor]:
+        """uint8 (N, H, W, 3) -> every view, float32 (N, 3, H, W) in [0, 1]."""
+        images = cutouts.to(self.device).permute(0, 3, 1, 2).float() / 255  # (N, 3, H, W)
+        for view in orientations(images, self.options.views, self.model.view_angle):
+            yield view.contiguous(memory_format=self.layout)
+
+
+class Predictor(_Ready):
+    """A network ready to predict, the mean over its views; parameters as of `Embedder`."""
+
     @torch.inference_mode()
     def __call__(self, cutouts: Tensor) -> Output:
         """uint8 (N, H, W, 3) -> cumulative (N, n_answers), strength (N, n_questions) or None."""
-        images = cutouts.to(self.device).permute(0, 3, 1, 2).float() / 255  # (N, 3, H, W)
         total, strengths = torch.zeros((), device=self.device), []
-        with autocast(self.device, self.precision):
-            for view in orientations(images, self.options.views, self.model.view_angle):
-                logits, strength = self.model.outputs(view.contiguous(memory_format=self.layout))
+        with self.autocast():
+            for view in self.views(cutouts):
+                logits, strength = self.model.outputs(view)
                 total = total + self.model.cumulative(logits)
                 strength = self.model.calibrated_strength(logits, strength)
                 if strength is not None:
@@ -73,3 +89,23 @@ class Predictor:
             mean = self.model.gate(mean, self.options.gate)
         typical = torch.stack(strengths).mean(0).exp().cpu() if strengths else None
         return mean.cpu(), typical
+
+
+class Embedder(_Ready):
+    """A network ready to give the pooled features of galaxies, the mean over its views.
+
+    Parameters
+    ----------
+    model : GalaxyNet
+    device : torch.device
+    options : PredictOptions
+    """
+
+    @torch.inference_mode()
+    def __call__(self, cutouts: Tensor) -> Tensor:
+        """uint8 (N, H, W, 3) -> features, float32 (N, n_pooled_features), on the CPU."""
+        total = torch.zeros((), device=self.device)
+        with self.autocast():
+            for view in self.views(cutouts):
+                total = total + self.model.features(view).float()
+        return (total / self.options.views).cpu()

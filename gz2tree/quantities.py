@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
-from gz2tree.labels import Labels, id_candidates
+from gz2tree.labels import Labels, id_candidates, names_of_files
 from gz2tree.photometry import apparent_sizes
 from gz2tree.tables import read_table, table_columns
 
@@ -82,6 +82,7 @@ def _column(
     if name in candidates:
         raise InputError(f"{path}: column {name}: expected a quantity, found ids")
     table = read_table(path, [*candidates, name], ids=candidates)
+    names_of_files(table)
     holds_ids = next(column for column in candidates if np.isin(ids, table[column]).all())
     given = table.set_index(holds_ids)[name]
     given = given[given.index.isin(ids)]

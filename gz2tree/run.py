@@ -139,6 +139,8 @@ _ADDED = {
     "train.num_nodes": 1,
     "train.strategy": "auto",
     "train.accelerator": "auto",
+    "train.blocks": None,
+    "train.layer_decay": 1.0,
     "network.pooling": "average",
     "split.split_seed": None,
 }

@@ -28,7 +28,8 @@ from gz2tree.network import GalaxyNet
 from gz2tree.prediction import predict
 from gz2tree.store import open_images
 from gz2tree.tree import DecisionTree
-from gz2tree.trees import GZ2_KAGGLE, TREES
+from gz2tree.treefile import find_tree, tree_names
+from gz2tree.trees import GZ2_KAGGLE
 
 
 @dataclass(frozen=True)
@@ -240,7 +241,7 @@ def _open_each(sources: Sources, given: list[str]) -> dict[str, Opened]:
 
 
 def _open_catalogue(sources: Sources, path: str) -> Opened:
-    trees = TREES.values() if sources.tree is None else [sources.tree]
+    trees = map(find_tree, tree_names()) if sources.tree is None else [sources.tree]
     predictions, tree = read_predictions(Path(path), trees)
     ids = read_catalogue(predictions, tree)[0].to_numpy(dtype=object)
     labels = None

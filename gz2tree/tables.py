@@ -8,18 +8,48 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
 from gz2tree.errors import InputError
 
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 _CSV = (".csv", ".csv.gz")
 _PARQUET = (".parquet", ".pq")
 _FITS = (".fits", ".fit", ".fits.gz")
+
+
+@dataclass(frozen=True)
+class TableInMemory:
+    """A table that is no file, where one is read; named in messages as one."""
+
+    table: pd.DataFrame
+
+    def __str__(self) -> str:
+        return "the table"
+
+
+TableSource = Path | TableInMemory
+
+
+def table_source(given: str | Path | pd.DataFrame | Table) -> TableSource:
+    """Take the path of a table, a DataFrame or an astropy Table, for the functions below."""
+    if isinstance(given, str | Path):
+        return Path(given)
+    if isinstance(given, pd.DataFrame):
+        return TableInMemory(given)
+    if hasattr(given, "to_pandas"):
+        return TableInMemory(given.to_pandas())
+    raise InputError(
+        f"table: expected a path, a DataFrame or an astropy Table, found {type(given).__name__}"
+    )
 
 
 def table_format(path: Path) -> str:
@@ -42,7 +72,7 @@ def is_table_name(path: Path) -> bool:
     return path.name.lower().endswith(_CSV + _PARQUET + _FITS)
 
 
-def table_columns(path: Path) -> list[str]:
+def table_columns(path: TableSource) -> list[str]:
     """Names of a table's columns.
 
     Raises
@@ -53,12 +83,12 @@ def table_columns(path: Path) -> list[str]:
     return list(_read(path, columns=None, text=(), header_only=True).columns)
 
 
-def read_table(path: Path, columns: Collection[str], ids: Collection[str]) -> pd.DataFrame:
+def read_table(path: TableSource, columns: Collection[str], ids: Collection[str]) -> pd.DataFrame:
     """Read some columns of a table.
 
     Parameters
     ----------
-    path : Path
+    path : Path or TableInMemory
     columns : collection of str
         The columns to read; all must exist.
     ids : collection of str
@@ -78,8 +108,11 @@ def read_table(path: Path, columns: Collection[str], ids: Collection[str]) -> pd
 
 
 def _read(
-    path: Path, columns: list[str] | None, text: Collection[str], header_only: bool
+    path: TableSource, columns: list[str] | None, text: Collection[str], header_only: bool
 ) -> pd.DataFrame:
+    if isinstance(path, TableInMemory):
+        chosen = path.table if columns is None else path.table[columns].reset_index(drop=True)
+        return _with_ids(path, chosen.copy(), text)
     kind = table_format(path)
     if not path.is_file():
         raise InputError(f"{path}: expected a table, found no such file")
@@ -99,6 +132,11 @@ def _read(
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as {kind}: {reason}") from error
+    return _with_ids(path, table, text)
+
+
+def _with_ids(path: TableSource, table: pd.DataFrame, text: Collection[str]) -> pd.DataFrame:
+    """Make text of ids, unless digits are lost already."""
     for column in text:
         if pd.api.types.is_float_dtype(table[column]):
             raise InputError(
@@ -211,13 +249,7 @@ class TableWriter:
             self._partial.unlink(missing_ok=True)
 
     def _write_fits(self, table: pd.DataFrame) -> None:
-        from astropy.table import Table
-
-        columns = {
-            name: values.to_numpy(dtype=str) if _is_text(values) else values.to_numpy()
-            for name, values in table.items()
-        }
-        written = Table(columns, meta={k.upper()[:8]: v for k, v in self.metadata.items()})
+        written = to_astropy(table, {k.upper()[:8]: v for k, v in self.metadata.items()})
         try:
             written.write(self._partial, format="fits", overwrite=True)
         except UnicodeEncodeError as error:
@@ -230,6 +262,28 @@ def write_table(table: pd.DataFrame, path: Path, metadata: dict[str, str] | None
     """Write a whole table; see `TableWriter`."""
     with TableWriter(path, metadata) as writer:
         writer.write(table)
+
+
+def to_astropy(table: pd.DataFrame, metadata: dict[str, str] | None = None) -> Table:
+    """Make an astropy Table of a DataFrame, for example of predictions.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Ids and other text become columns of strings; the index is left out.
+    metadata : dict of str to str, optional
+
+    Returns
+    -------
+    table : astropy.table.Table
+    """
+    from astropy.table import Table
+
+    columns = {
+        str(name): values.to_numpy(dtype=str) if _is_text(values) else values.to_numpy()
+        for name, values in table.items()
+    }
+    return Table(columns, meta=metadata)
 
 
 def _is_text(values: pd.Series[Any]) -> bool:

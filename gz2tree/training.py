@@ -27,6 +27,7 @@ from gz2tree.callbacks import ProgressBar, RunKeeper
 from gz2tree.config import CountLoss, FractionLoss, TrainConfig
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
+from gz2tree.layers import freeze, parameter_groups
 from gz2tree.likelihoods import COUNT_LOSSES, asked_of
 from gz2tree.loaders import GalaxyData
 from gz2tree.losses import LOSSES
@@ -197,6 +198,7 @@ class GalaxyModule(L.LightningModule):
         self.config = config
         self.steps = steps
         self.counts = config.loss in get_args(CountLoss)
+        freeze(model, config.blocks)
         self.own_sigmoids = config.own_sigmoids
         if config.own_sigmoids is None:
             self.own_sigmoids = has_own_sigmoids(model) and config.loss == "binary_cross_entropy"
@@ -304,14 +306,8 @@ class GalaxyModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule, as the config asks."""
         config = self.config
-        decayed = [p for p in self.model.parameters() if p.ndim > 1]
-        spared = [p for p in self.model.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": spared, "weight_decay": 0.0},
-        ]
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
-        optimizer = kind(groups, lr=config.learning_rate)
+        optimizer = kind(parameter_groups(self.model, config), lr=config.learning_rate)
         if config.schedule == "plateau":
             plateau = lr_scheduler.ReduceLROnPlateau(
                 optimizer,
@@ -358,6 +354,7 @@ def _quiet_lightning() -> Iterator[None]:
                 ".*does not have many workers.*",
                 ".*`isinstance.treespec.*",
                 ".*exists and is not empty.*",
+                ".*in eval mode at the start of training.*",  # frozen blocks are
                 ".*sync_dist=True.*",  # torchmetrics has gathered the metrics already
             ):
                 warnings.filterwarnings("ignore", message)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Literal
 
 from gz2tree.errors import InputError
@@ -20,6 +21,8 @@ Naming = Literal["kaggle", "catalogue"]
 
 # Names become keys of a state dict and columns of FITS, SQL and CSV tables.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+# Those of published catalogues have hyphens as well.
+_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 
 
 class TreeError(InputError):
@@ -37,13 +40,22 @@ class Answer:
         ``"a01_smooth"``.
     label : str, optional
         Wording for people; the name without its number by default.
+    column : str, optional
+        What its column is called in the survey's catalogue, without the kind; the question's name
+        and the answer's by default.
     """
 
     name: str
     label: str = ""
+    column: str = ""
 
     def __post_init__(self) -> None:
         _check_name("answer", self.name)
+        if self.column and not _COLUMN.match(self.column):
+            raise TreeError(
+                f"answer {self.name!r}: column: expected letters, digits, underscores and hyphens "
+                f"starting with a letter, found {self.column!r}"
+            )
         if not self.label:
             text = re.sub(r"^a\d+_", "", self.name).replace("_", " ")
             object.__setattr__(self, "label", text)
@@ -109,6 +121,11 @@ class DecisionTree:
         be written.
     naming : {"catalogue", "kaggle"}
         Which convention `columns` follows.
+    kinds : mapping of str to str, optional
+        How the survey's catalogue ends the columns of a kind of label; by default an underscore
+        and the kind, as in ``_fraction``.
+    source : str, optional
+        Where the tree was published.
 
     Raises
     ------
@@ -131,13 +148,20 @@ class DecisionTree:
     """
 
     def __init__(
-        self, name: str, questions: Sequence[Question], naming: Naming = "catalogue"
+        self,
+        name: str,
+        questions: Sequence[Question],
+        naming: Naming = "catalogue",
+        kinds: Mapping[str, str] | None = None,
+        source: str = "",
     ) -> None:
         if naming not in ("catalogue", "kaggle"):
             raise TreeError(f"naming is 'catalogue' or 'kaggle', found {naming!r}")
         self.name = name
         self.questions = tuple(questions)
         self.naming: Naming = naming
+        self.kinds = dict(kinds or {})
+        self.source = source
         if not self.questions:
             raise TreeError(f"tree {name!r} has no questions; at least one is expected")
         self._check_names()
@@ -167,9 +191,11 @@ class DecisionTree:
         for question in self.questions:
             for parent in question.asked_after:
                 if parent not in everywhere:
+                    near = difflib.get_close_matches(parent, everywhere, n=1)
+                    hint = f"; did you mean {near[0]!r}?" if near else ""
                     raise TreeError(
                         f"question {question.name!r} is asked after {parent!r}, "
-                        "which is no answer of this tree"
+                        f"which is no answer of this tree{hint}"
                     )
                 if parent not in seen:
                     raise TreeError(
@@ -242,8 +268,8 @@ class DecisionTree:
 
     @cached_property
     def catalogue_columns(self) -> tuple[str, ...]:
-        """``<question>_<answer>``, the stem of the GZ2 catalogue's column names."""
-        return tuple(f"{q.name}_{a.name}" for q in self.questions for a in q.answers)
+        """Columns without the kind: each answer's own, else ``<question>_<answer>``, as in GZ2."""
+        return tuple(a.column or f"{q.name}_{a.name}" for q in self.questions for a in q.answers)
 
     @cached_property
     def kaggle_columns(self) -> tuple[str, ...]:
@@ -253,6 +279,11 @@ class DecisionTree:
             for q, question in enumerate(self.questions, 1)
             for a in range(1, len(question) + 1)
         )
+
+    def kind_columns(self, kind: str) -> tuple[str, ...]:
+        """Columns of a kind of label in the survey's catalogue, e.g. ``…_fraction``."""
+        ending = self.kinds.get(kind, f"_{kind}")
+        return tuple(f"{stem}{ending}" for stem in self.catalogue_columns)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -338,14 +369,20 @@ class DecisionTree:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the declaration as plain lists and strings, for JSON."""
+        about = {"kinds": self.kinds, "source": self.source}
         return {
             "name": self.name,
             "naming": self.naming,
+            **{field: value for field, value in about.items() if value},
             "questions": [
                 {
                     "name": q.name,
                     "label": q.label,
-                    "answers": [{"name": a.name, "label": a.label} for a in q.answers],
+                    "answers": [
+                        {"name": a.name, "label": a.label}
+                        | ({"column": a.column} if a.column else {})
+                        for a in q.answers
+                    ],
                     "asked_after": list(q.asked_after),
                 }
                 for q in self.questions
@@ -365,15 +402,37 @@ class DecisionTree:
             questions = [
                 Question(
                     q["name"],
-                    [Answer(a["name"], a.get("label", "")) for a in q["answers"]],
+                    [
+                        Answer(a["name"], a.get("label", ""), a.get("column", ""))
+                        for a in q["answers"]
+                    ],
                     q.get("asked_after", ()),
                     q.get("label", ""),
                 )
                 for q in declaration["questions"]
             ]
-            return cls(declaration["name"], questions, declaration.get("naming", "catalogue"))
+            return cls(
+                declaration["name"],
+                questions,
+                declaration.get("naming", "catalogue"),
+                declaration.get("kinds"),
+                declaration.get("source", ""),
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise TreeError(f"not the declaration of a decision tree: {error!r}") from error
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> DecisionTree:
+        """Read a tree from a YAML or JSON file; see `gz2tree.treefile.read_tree`."""
+        from gz2tree.treefile import read_tree
+
+        return read_tree(path)
+
+    def to_file(self, path: str | Path) -> None:
+        """Write the tree as a YAML file; see `gz2tree.treefile.write_tree`."""
+        from gz2tree.treefile import write_tree
+
+        write_tree(self, path)
 
     def __len__(self) -> int:
         return len(self.answers)

@@ -9,8 +9,7 @@ from jsonargparse import Namespace
 
 from gz2tree.config import FigureName, FigureOptions, LabelOptions, PredictOptions
 from gz2tree.errors import InputError
-from gz2tree.parsing import PARTS, Parser, add_options, take
-from gz2tree.trees import TREES
+from gz2tree.parsing import PARTS, Parser, a_tree, add_options, add_tree, given_tree, take
 
 
 def plot_parser() -> Parser:
@@ -32,9 +31,7 @@ def plot_parser() -> Parser:
     )
     plot.add_argument("--runs", type=Path, nargs="+", default=[], help="run directories")
     plot.add_argument("--part", choices=PARTS, help="which galaxies of a model's split")
-    plot.add_argument(
-        "--tree", choices=list(TREES), help="that of model or catalogue; Kaggle's for labels alone"
-    )
+    add_tree(plot, f"{a_tree()}; that of model or catalogue, Kaggle's for labels alone, by default")
     for kind in (FigureOptions, LabelOptions, PredictOptions):
         add_options(plot, kind)
     return plot
@@ -53,6 +50,7 @@ def report_parser() -> Parser:
     report.add_argument("--labels", type=Path | None, default=None, help="table of labels")
     report.add_argument("--out", type=Path, required=True, help="folder to be written")
     report.add_argument("--part", choices=PARTS, help="which galaxies of the run's split")
+    add_tree(report, f"{a_tree()}; that of the model or catalogue by default")
     report.add_argument("--pixels", type=int, default=128, help="side of the pictures")
     report.add_argument(
         "--flag",
@@ -81,7 +79,7 @@ def run_plot(options: Namespace) -> None:
         predictions=tuple(options.predictions),
         models=tuple(options.model),
         runs=tuple(options.runs),
-        tree=TREES[options.tree] if options.tree else None,
+        tree=given_tree(options),
         part=options.part,
         label_options=labels,
         options=prediction,
@@ -103,6 +101,7 @@ def run_report(options: Namespace) -> None:
         images=options.images,
         predictions=() if options.predictions is None else (options.predictions,),
         models=(options.model or "default",),
+        tree=given_tree(options),
         part=options.part,
         label_options=labels,
         options=prediction,

@@ -15,6 +15,7 @@ import torch
 
 from gz2tree import CutoutOptions, GalaxyTreeNet
 from gz2tree.analysis import PAPER_OBSERVATIONS
+from gz2tree.embedding import embed_to_file
 from gz2tree.simulate import simulate
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -141,3 +142,29 @@ def test_raw_or_debiased(shared: Path, tmp_path: Path) -> None:
     said = example("raw_or_debiased.py", "--catalogue", table, "--out", tmp_path / "f.png")
     assert "RMS difference over 19,761 galaxies and 37 answers: 0.084" in said
     assert (tmp_path / "f.png").stat().st_size > 10_000
+
+
+def test_finetune_in_its_quick_form(tmp_path: Path) -> None:
+    said = example("finetune.py", "--quick", "--out", tmp_path)
+    table = pd.read_csv(tmp_path / "accuracy.csv")
+    assert table["start"].tolist() == ["ImageNet", "ImageNet", "default", "default"]
+    assert table["labels"].tolist() == [16, 40, 16, 40]
+    assert table["accuracy"].between(0, 1).all()
+    assert "accuracy" in said
+    assert (tmp_path / "accuracy.png").stat().st_size > 10_000
+    assert said.splitlines()[-1] in example("finetune.py", "--quick", "--out", tmp_path)
+
+
+def test_neighbours(sky: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = GalaxyTreeNet("resnet10t", pretrained=False, cutouts=CutoutOptions(40, 32))
+    network.save_pretrained(tmp_path / "model")
+    features = tmp_path / "features.parquet"
+    embed_to_file(network.eval(), sky / "images", features, progress=False)
+    said = example(
+        "neighbours.py", "--features", features, "--images", sky / "images", "--n", 2,
+        "--alike", 5, "--model", tmp_path / "model", "--out", tmp_path / "like.png",
+    )  # fmt: skip
+    rows = [line.split() for line in said.splitlines()]
+    assert [len(set(row)) for row in rows] == [6, 6]
+    assert (tmp_path / "like.png").stat().st_size > 10_000

@@ -7,6 +7,7 @@ from gz2tree.plots.galaxies import plot_cutouts as plot_cutouts
 from gz2tree.plots.galaxies import plot_galaxy as plot_galaxy
 from gz2tree.plots.history import draw_history as draw_history
 from gz2tree.plots.history import plot_history as plot_history
+from gz2tree.plots.layout import layout_tree as layout_tree
 from gz2tree.plots.predictions import draw_scatter as draw_scatter
 from gz2tree.plots.predictions import plot_agreement as plot_agreement
 from gz2tree.plots.predictions import plot_calibration as plot_calibration

@@ -26,7 +26,7 @@ _THICKEST = 0.85  # rows, of probability 1
 def plot_tree(
     axes: Axes,
     tree: DecisionTree,
-    cumulative: ArrayLike,
+    cumulative: ArrayLike | None,
     title: str,
     voted: ArrayLike | None = None,
 ) -> Axes:
@@ -38,7 +38,7 @@ def plot_tree(
         Wide: levels go to the right.
     tree : DecisionTree
     cumulative : array_like, shape (n_answers,), in [0, 1]
-        Of a galaxy, or the mean of many. NaN where not measured.
+        Of a galaxy, or the mean of many. NaN where not measured. None: the bare tree.
     title : str
     voted : array_like, shape (n_answers,), in [0, 1], optional
         Drawn in outline on top.
@@ -55,7 +55,7 @@ def plot_tree(
         Not one probability for each answer.
     """
     layout = layout_tree(tree)
-    filled = _checked(tree, cumulative)
+    filled = np.full(len(tree), np.nan) if cumulative is None else _checked(tree, cumulative)
     _draw_branches(axes, tree, layout, filled, "", {"color": COLOURS[0], "alpha": 0.5, "lw": 0.5})
     outline = None if voted is None else _checked(tree, voted)
     if outline is not None:
@@ -64,7 +64,7 @@ def plot_tree(
         axes.fill([], [], color=COLOURS[0], alpha=0.5, label="predicted (first number)")
         axes.fill([], [], facecolor="none", edgecolor="black", label="voted (second number)")
         axes.legend(loc="lower left", fontsize=8, frameon=False)
-    _write_words(axes, tree, layout, filled, outline)
+    _write_words(axes, tree, layout, None if cumulative is None else filled, outline)
     axes.set_xlim(-0.02, max(layout.level) + _ONWARD + 0.02)
     axes.set_ylim(layout.height, 0)
     axes.set_axis_off()
@@ -127,7 +127,7 @@ def _draw_branches(
         x = start[0] + (end[0] - start[0]) * along
         y = start[1] + (end[1] - start[1]) * along**2 * (3 - 2 * along)
         if width == 0 and not kind:
-            axes.plot(x, y, color="0.8", lw=0.6, zorder=0)  # where nobody went
+            axes.plot(x, y, color="0.7", lw=0.7, zorder=0)  # where nobody went
         if width > 0:
             edges = np.append(y - width / 2, (y + width / 2)[::-1])
             axes.fill(np.append(x, x[::-1]), edges, gid=f"{kind}{name}", **look)
@@ -153,24 +153,31 @@ def _stacked(answers: list[int], thick: Array, middle: float) -> list[tuple[int,
 
 
 def _write_words(
-    axes: Axes, tree: DecisionTree, layout: TreeLayout, filled: Array, outline: Array | None
+    axes: Axes, tree: DecisionTree, layout: TreeLayout, filled: Array | None, outline: Array | None
 ) -> None:
+    leads_on = {parent for parents in tree.parents for parent in parents}
     for number, question in enumerate(tree.questions):
         x = layout.level[number]
-        axes.text(
+        heading = axes.text(
             x, layout.header[number], f"{number + 1}. {question.label}", fontsize=8.5,
             fontweight="bold", va="center",
         )  # fmt: skip
+        if filled is None:
+            heading.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
         for answer in range(tree.slices[number].start, tree.slices[number].stop):
-            share = _figure(filled[answer])
-            if outline is not None and not np.isnan([filled[answer], outline[answer]]).all():
-                share += f" / {_figure(outline[answer])}"
+            words = tree.answers[answer].label
+            if filled is not None:
+                words += f"  {_figure(filled[answer])}"
+                if outline is not None and not np.isnan([filled[answer], outline[answer]]).all():
+                    words += f" / {_figure(outline[answer])}"
             # Grey enough to step back, dark enough to be read.
-            colour = "black" if filled[answer] >= 0.05 else "0.35"
-            axes.text(
-                x + _WORDS, layout.answer[answer], f"{tree.answers[answer].label}  {share}",
-                fontsize=8, va="center", color=colour,
-            )  # fmt: skip
+            colour = "black" if filled is None or filled[answer] >= 0.05 else "0.35"
+            y = layout.answer[answer]
+            text = axes.text(x + _WORDS, y, words, fontsize=8, va="center", color=colour)
+            if filled is None:  # lines instead of branches: under the words, from which they go on
+                text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
+                if answer in leads_on:
+                    axes.plot([x + _WORDS, x + _ONWARD], [y, y], color="0.7", lw=0.7, zorder=0)
 
 
 def _figure(probability: float) -> str:

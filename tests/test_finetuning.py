@@ -1,0 +1,149 @@
+"""A trained network taken to other trees and labels: what is kept, what learns, how fast."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import SMALL, SmallSky, random_labels
+
+from gz2tree import (
+    GZ2,
+    GZ2_KAGGLE,
+    CutoutStore,
+    DecisionTree,
+    FlatNet,
+    GalaxyTreeNet,
+    InputError,
+    LabelledCutouts,
+    Question,
+    TrainConfig,
+    fit,
+    load_model,
+)
+from gz2tree.cli import main
+from gz2tree.finetuning import adapt
+from gz2tree.layers import backbone_blocks, freeze, parameter_groups
+from gz2tree.network import GalaxyNet
+
+RINGS = DecisionTree("rings", [Question("ring", ["ringed", "ringless"])])
+
+
+@pytest.fixture
+def model() -> GalaxyTreeNet:
+    torch.manual_seed(0)
+    return GalaxyTreeNet("resnet10t", pretrained=False, cutouts=SMALL)
+
+
+@pytest.mark.parametrize("kind", [GalaxyTreeNet, FlatNet])
+def test_a_new_tree_keeps_the_backbone(kind: type[GalaxyNet]) -> None:
+    model = kind("resnet10t", pretrained=False, cutouts=SMALL)  # type: ignore[call-arg]
+    adapted = adapt(model, RINGS)
+    assert type(adapted) is kind
+    assert adapted.tree == RINGS
+    images = torch.rand(2, 3, 32, 32)
+    assert adapted.eval()(images).shape == (2, 2)
+    torch.testing.assert_close(adapted.features(images), model.eval().features(images))
+
+
+def test_the_same_questions_keep_their_heads(model: GalaxyTreeNet) -> None:
+    model.training_record = {"answers": ["Class1.1"]}
+    adapted = adapt(model, GZ2)
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(adapted.eval().logits(images), model.eval().logits(images))
+    assert adapted.training_record == model.training_record
+    assert adapt(model, RINGS).training_record == {}
+
+
+def test_attention_and_other_options_are_carried_over() -> None:
+    model = GalaxyTreeNet("resnet10t", pretrained=False, pooling="attention", activation="softmax")
+    adapted = adapt(model, RINGS)
+    assert adapted.config()["pooling"] == "attention"
+    assert adapted.graph.activation == "softmax"
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "resnet50_v1_trunk", "tf_efficientnet_lite0"])
+def test_blocks_hold_every_parameter_once(name: str) -> None:
+    model = GalaxyTreeNet(name, pretrained=False, cutouts=SMALL)
+    names = [parameter for block in backbone_blocks(model) for parameter in block]
+    assert sorted(names) == sorted(name for name, _ in model.backbone.named_parameters())
+    assert any("conv1" in name or "conv_stem" in name for name in backbone_blocks(model)[0])
+
+
+def test_freezing_leaves_the_last_blocks_and_the_heads(model: GalaxyTreeNet) -> None:
+    blocks = backbone_blocks(model)
+    for free in (0, 1, len(blocks)):
+        freeze(model, free)
+        learning = {name for name, p in model.named_parameters() if p.requires_grad}
+        expected = {f"backbone.{n}" for block in blocks[len(blocks) - free :] for n in block}
+        expected |= {f"heads.{name}" for name, _ in model.heads.named_parameters()}
+        assert learning == expected
+    with pytest.raises(InputError, match=f"blocks: expected at most {len(blocks)}, those of"):
+        freeze(model, len(blocks) + 1)
+
+
+def test_learning_rates_decay_from_the_heads_to_the_stem(model: GalaxyTreeNet) -> None:
+    config = TrainConfig(learning_rate=1.0, layer_decay=0.5)
+    rate = {
+        id(parameter): group.get("lr", config.learning_rate)
+        for group in parameter_groups(model, config)
+        for parameter in group["params"]
+    }
+    parameters = dict(model.backbone.named_parameters())
+    by_block = [{rate[id(parameters[n])] for n in block} for block in backbone_blocks(model)]
+    assert all(len(rates) == 1 for rates in by_block)
+    rates = [rates.pop() for rates in by_block]
+    np.testing.assert_allclose(np.divide(rates[1:], rates[:-1]), 2)
+    assert all(rate[id(p)] == 1 for p in model.heads.parameters())
+    assert len(rate) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("blocks", [0, 1])
+def test_frozen_blocks_do_not_move(blocks: int, model: GalaxyTreeNet, small_sky: SmallSky) -> None:
+    galaxies = LabelledCutouts(CutoutStore(small_sky.store), small_sky.labels)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    config = TrainConfig(epochs=2, batch_size=20, blocks=blocks, layer_decay=0.7)
+    fit(model, galaxies, galaxies.take(np.arange(8)), config, progress=False)
+    free = {n for block in backbone_blocks(model)[len(backbone_blocks(model)) - blocks :]
+            for n in block}  # fmt: skip
+    layers = {f"backbone.{name.rsplit('.', 1)[0]}" for name in free}
+    moved = {n for n, weight in model.state_dict().items() if not torch.equal(weight, before[n])}
+    assert {n for n in moved if n.startswith("heads.")}
+    assert {n.rsplit(".", 1)[0] for n in moved if n.startswith("backbone.")} == layers
+
+
+def test_command_takes_a_model_to_a_yes_or_no(small_sky: SmallSky, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    GalaxyTreeNet("resnet10t", pretrained=False, cutouts=SMALL).save_pretrained(tmp_path / "start")
+    RINGS.to_file(tmp_path / "rings.yaml")
+    labels = random_labels(list(small_sky.labels.ids), RINGS)
+    table = pd.DataFrame(labels.cumulative, columns=list(RINGS.columns))
+    table.insert(0, "id", labels.ids)
+    table.to_csv(tmp_path / "rings.csv", index=False)
+    command = [
+        "finetune", "--model", tmp_path / "start", "--tree", tmp_path / "rings.yaml",
+        "--labels", tmp_path / "rings.csv", "--images", small_sky.images, "--out", tmp_path / "run",
+        "--epochs", 2, "--batch-size", 8, "--blocks", 0, "--test-fraction", 0.2,
+    ]  # fmt: skip
+    assert main(list(map(str, command))) == 0
+    tuned, start = load_model(tmp_path / "run"), load_model(tmp_path / "start")
+    assert tuned.tree == RINGS
+    for name, weight in start.backbone.state_dict().items():
+        torch.testing.assert_close(tuned.backbone.state_dict()[name], weight, rtol=0, atol=0)
+    options = json.loads((tmp_path / "run" / "run.json").read_text())["options"]
+    assert options["network"] == {"start": str(tmp_path / "start")}
+    assert options["train"]["layer_decay"] == 0.75
+
+
+def test_command_goes_on_under_the_models_own_tree(small_sky: SmallSky, tmp_path: Path) -> None:
+    GalaxyTreeNet("resnet10t", pretrained=False, cutouts=SMALL).save_pretrained(tmp_path / "start")
+    command = [
+        "finetune", "--model", tmp_path / "start", "--labels", small_sky.table,
+        "--images", small_sky.store, "--out", tmp_path / "run", "--epochs", 1, "--batch-size", 8,
+    ]  # fmt: skip
+    assert main(list(map(str, command))) == 0
+    assert load_model(tmp_path / "run").tree == GZ2_KAGGLE
