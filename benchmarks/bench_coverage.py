@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from record import markdown, provenance
 
 from gz2tree.beliefs import mixture_of
@@ -28,6 +29,7 @@ from gz2tree.inputs import open_labelled
 from gz2tree.labels import Labels
 from gz2tree.model import load_model
 from gz2tree.predictor import Output
+from gz2tree.uncertainty import Mixture
 
 RESULTS = Path(__file__).resolve().parent / "results"
 LOSSES = {"multinomial": 1, "dirichlet_multinomial": 3}  # and how many networks
@@ -45,9 +47,17 @@ conditional answers, and the share of votes within central predictive intervals,
 
 {overall}
 
-## 80 % intervals, question by question
+## 80 % intervals of votes, question by question
 
 {questions}
+
+## 80 % intervals of cumulative probabilities
+
+How many of the test galaxies' true cumulative probabilities, which the simulation knows, lie within
+the intervals that `predict --columns uncertainty` writes, in %: the mean over the answers of each
+question.
+
+{truth}
 """
 
 
@@ -83,15 +93,11 @@ def outputs(work: Path, run: Path, part: str) -> tuple[Output, Labels]:
     return output, labels
 
 
-def coverages(work: Path, runs: dict[str, list[Path]]) -> dict[str, pd.DataFrame]:
-    """Coverage of test votes by each way to tell."""
-    graph = DecisionGraph(load_model(runs["multinomial"][0]).tree)
-
-    def measure(given: Sequence[Output], labels: Labels) -> pd.DataFrame:
-        assert labels.counts is not None
-        return vote_coverage(mixture_of(graph, given), labels.counts)
-
-    tables: dict[str, pd.DataFrame] = {}
+def mixtures(
+    work: Path, graph: DecisionGraph, runs: dict[str, list[Path]]
+) -> tuple[dict[str, Mixture], Labels]:
+    """Each way to tell of the test galaxies, and their labels."""
+    ways: dict[str, Mixture] = {}
     of_test: dict[str, list[Output]] = {}
     for loss, folders in runs.items():
         tests = [outputs(work, run, "test") for run in folders]
@@ -100,11 +106,22 @@ def coverages(work: Path, runs: dict[str, list[Path]]) -> dict[str, pd.DataFrame
         conditional = graph.condition(cumulative.double()).nan_to_num(0.0)
         calibration = fit_calibration(graph, conditional, strength, labels)
         calibrated = apply_calibration(graph, calibration, of_test[loss][0])
-        tables[loss] = measure(of_test[loss][:1], tests[0][1])
-        tables[f"{loss}, calibrated"] = measure([calibrated], tests[0][1])
+        ways[loss] = mixture_of(graph, of_test[loss][:1])
+        ways[f"{loss}, calibrated"] = mixture_of(graph, [calibrated])
     together = of_test["dirichlet_multinomial"]
-    tables[f"{len(together)} x dirichlet_multinomial"] = measure(together, tests[0][1])
-    return tables
+    ways[f"{len(together)} x dirichlet_multinomial"] = mixture_of(graph, together)
+    return ways, tests[0][1]
+
+
+def truth_within(work: Path, mixture: Mixture, ids: NDArray[np.object_]) -> dict[str, float]:
+    """Share of true cumulative probabilities within their 80 % intervals, in %."""
+    tree = mixture.tree
+    truth = pd.read_csv(work / "sky/truth.csv", dtype={tree.id_column: str})
+    true = truth.set_index(tree.id_column).loc[ids, list(tree.columns)].to_numpy()
+    low, high = mixture.interval(0.8)
+    within = 100 * ((true >= low) & (true <= high)).mean(0)
+    names = zip(tree.question_columns, tree.slices, strict=True)
+    return {name: within[answers].mean() for name, answers in names} | {"all": within.mean()}
 
 
 def main() -> None:
@@ -114,7 +131,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     args = parser.parse_args()
     args.work.mkdir(exist_ok=True)
-    tables = coverages(args.work, train(args.work, args))
+    runs = train(args.work, args)
+    graph = DecisionGraph(load_model(runs["multinomial"][0]).tree)
+    ways, labels = mixtures(args.work, graph, runs)
+    assert labels.counts is not None
+    tables = {name: vote_coverage(mixture, labels.counts) for name, mixture in ways.items()}
+    uncertain = {name: mixture for name, mixture in ways.items() if name != "multinomial"}
+    truth = pd.DataFrame(
+        {name: truth_within(args.work, mixture, labels.ids) for name, mixture in uncertain.items()}
+    ).T.rename_axis("network")
     percent = [f"coverage_{100 * level:g}" for level in LEVELS]
     overall = pd.DataFrame({name: table.loc["all"] for name, table in tables.items()}).T
     overall[percent] *= 100
@@ -127,10 +152,12 @@ def main() -> None:
         epochs=args.epochs,
         overall=markdown(overall[["log_likelihood", "calibration_error", *percent]], 3),
         questions=markdown(questions.T, 1),
+        truth=markdown(truth, 1),
     )
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "coverage.md").write_text(text)
     figures = provenance() | {"coverage": {n: t.to_dict("index") for n, t in tables.items()}}
+    figures["truth_within_80"] = truth.to_dict("index")
     (RESULTS / "coverage.json").write_text(json.dumps(figures, indent=2) + "\n")
     print(text)
 

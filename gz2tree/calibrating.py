@@ -153,6 +153,8 @@ def calibrate_model(
     """Fit a calibration, show what it does to the galaxies it was fitted on, and store it."""
     if out is None and model_path == DEFAULT_NAME:
         raise InputError("the model in the box stays as it is: name a folder with --out")
+    if options.gate > 0:
+        raise InputError("calibrate: expected no gate, which would set probabilities to 0")
     model, source, labels = open_labelled(
         model_path, labels_table, images, tree=None, part=part, label_options=label_options
     )

@@ -133,10 +133,9 @@ class TrainConfig:
     min_learning_rate : float
         Where the plateau schedule stops halving.
     loss : str
-        On vote fractions ``"binary_cross_entropy"``, ``"squared_error"``, ``"root_squared_error"``
-        or ``"cross_entropy"``; on vote counts ``"multinomial"`` or ``"dirichlet_multinomial"``,
-        which also learns how far the votes of a question may stray from their mean. See
-        docs/votes.md.
+        On vote fractions binary_cross_entropy, squared_error, root_squared_error or cross_entropy;
+        on vote counts multinomial or dirichlet_multinomial, which also learns how far the votes of
+        a question may stray from their mean: see docs/votes.md.
     own_sigmoids : bool, optional
         Train each answer's own sigmoid on its cumulative label as well, as a flat head is, beside
         the product down the tree. Only for a tree of normalised sigmoids, whose conditional
