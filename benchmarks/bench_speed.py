@@ -78,6 +78,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="of every comparison, at least")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--batch", type=int, default=32, help="at 224 px; twice that at 96")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[224, 96], help="of `networks`")
     parser.add_argument("--numbers", type=int, nargs="+", default=[1000, 4000, 16000])
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

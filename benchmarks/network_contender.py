@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gz2tree import GZ2_KAGGLE, CutoutOptions, FlatNet, GalaxyTreeNet, TrainConfig
 from gz2tree.augment import orientations
 from gz2tree.network import GalaxyNet
-from gz2tree.precision import autocast, choose_precision, memory_format
+from gz2tree.precision import autocast, choose_precision, for_inference, memory_format
 from gz2tree.training import GalaxyModule
 
 CPU = torch.device("cpu")
@@ -50,7 +50,11 @@ def train_ours(model: GalaxyNet, cutouts: Tensor, target: Tensor, about: dict[st
 
 def predict_ours(model: GalaxyNet, cutouts: Tensor) -> Callable[[], object]:
     layout, precision = memory_format(model, CPU), choose_precision(model, CPU, "auto")
-    model = model.eval().to(memory_format=layout)
+    model = model.eval()
+    if precision != "32":
+        size = cutouts.shape[1]
+        model = for_inference(model, torch.rand(1, 3, size, size), precision)
+    model = model.to(memory_format=layout)
 
     @torch.inference_mode()
     def step() -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
+import numpy as np
 from speed_timing import Skipped
 
 from gz2tree import CutoutOptions, CutoutStore, Labels, prepare, read_labels
@@ -78,4 +79,4 @@ def labelled_galaxies(args: argparse.Namespace, n: int) -> Galaxies:
     ids = sorted(file.stem for file in (real / "images").glob("*.jpg"))[:n]
     cutouts = prepare(real / "images", args.work / f"real{n}", only=ids, progress=False)
     labels = read_labels(real / "solutions_17_columns.csv", image_ids=cutouts.ids)
-    return Galaxies(cutouts, labels)
+    return Galaxies(cutouts, labels.take(np.isin(labels.ids, cutouts.ids)))

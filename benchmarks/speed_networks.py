@@ -20,7 +20,8 @@ TIMM = "bare timm loop"
 def networks(args: argparse.Namespace) -> list[Row]:
     """Time steps of ResNet50, everyone in a process of their own."""
     rows: list[Row] = []
-    for size, batch in ((224, args.batch), (96, 2 * args.batch)):
+    for size in args.sizes:
+        batch = args.batch if size == 224 else 2 * args.batch
         for work, of_zoobot in (("train", 2.4), ("predict", 2.5)):
             seconds = _steps(args, work, size, batch)
             targets = {TIMM: 0.95, ZOOBOT: of_zoobot if size == 224 else None}

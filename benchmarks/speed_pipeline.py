@@ -58,9 +58,9 @@ def predicting(args: argparse.Namespace) -> list[Row]:
     """Time `predict` to Parquet, and the backbone alone on tensors in memory."""
     rows: list[Row] = []
     networks: list[tuple[str, str | Path, int]] = [
-        ("the model in the box, 96 px", "default", 64 * args.batch),
-        ("ResNet50, 96 px", saved_network(args, "resnet50", 96), 24 * args.batch),
-        ("ResNet50, 224 px", saved_network(args, "resnet50", 224), 6 * args.batch),
+        ("the model in the box, 96 px", "default", 96 * args.batch),
+        ("ResNet50, 96 px", saved_network(args, "resnet50", 96), 40 * args.batch),
+        ("ResNet50, 224 px", saved_network(args, "resnet50", 224), 8 * args.batch),
     ]
     for what, model, n in networks:
         options = load_model(model).cutouts
