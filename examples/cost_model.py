@@ -3,8 +3,8 @@
 python examples/cost_model.py --speed benchmarks/results/speed/speed.json --images IMAGES \
     --catalogue CATALOGUE --store STORE
 
-prints the tables of docs/scaling.md: rates from what `benchmarks/bench_speed.py` has measured, sizes
-from files that are at hand. What is not given has no row; nothing is assumed.
+prints the tables of docs/scaling.md: rates from what `benchmarks/bench_speed.py` has measured,
+sizes from files that are at hand. What is not given has no row; nothing is assumed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from gz2tree.shardformat import read_manifest
 from gz2tree.storeformat import StoreHeader
 
-SURVEYS = (10**6, 10**9)
+EXPONENTS = (6, 9)  # of ten: how many galaxies
 
 
 def rates(speed: Path) -> Iterator[tuple[str, float]]:
@@ -46,6 +46,11 @@ def sizes(args: argparse.Namespace) -> Iterator[tuple[str, float]]:
         yield what, total / held["galaxies"]
 
 
+def shown(value: float) -> str:
+    """Three digits, or all of them before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--speed", type=Path, help="results of bench_speed.py")
@@ -55,17 +60,17 @@ def main() -> None:
     parser.add_argument("--devices", type=int, nargs="+", default=[1, 8, 64])
     args = parser.parse_args()
     if args.speed:
-        columns = [f"{n:.0e}, {d} device{'s' * (d > 1)}" for n in SURVEYS for d in args.devices]
-        print(f"| measured | images/s a device | hours: {' | '.join(columns)} |")
+        columns = [f"hours, 10^{e} on {d}" for e in EXPONENTS for d in args.devices]
+        print(f"| measured | images/s a device | {' | '.join(columns)} |")
         print("| --- " * (2 + len(columns)) + "|")
         for what, rate in rates(args.speed):
-            hours = [f"{n / rate / d / 3600:,.3g}" for n in SURVEYS for d in args.devices]
-            print(f"| {what} | {rate:,.0f} | {' | '.join(hours)} |")
+            hours = [10**e / rate / d / 3600 for e in EXPONENTS for d in args.devices]
+            print(f"| {what} | {shown(rate)} | {' | '.join(map(shown, hours))} |")
         print()
     print("| measured | bytes a galaxy | 10^6 galaxies, GB | 10^9 galaxies, TB |")
     print("| --- | --- | --- | --- |")
     for what, size in sizes(args):
-        print(f"| {what} | {size:,.0f} | {size * 1e6 / 1e9:,.3g} | {size * 1e9 / 1e12:,.3g} |")
+        print(f"| {what} | {size:,.0f} | {shown(size * 1e6 / 1e9)} | {shown(size * 1e9 / 1e12)} |")
 
 
 if __name__ == "__main__":
