@@ -43,7 +43,7 @@ def is_table_name(path: Path) -> bool:
 
 
 def table_columns(path: Path) -> list[str]:
-    """Names of a table's columns.
+    """Names of a table's columns; a folder of Parquet files is one table.
 
     Raises
     ------
@@ -59,6 +59,7 @@ def read_table(path: Path, columns: Collection[str], ids: Collection[str]) -> pd
     Parameters
     ----------
     path : Path
+        A file, or a folder of Parquet files.
     columns : collection of str
         The columns to read; all must exist.
     ids : collection of str
@@ -80,8 +81,9 @@ def read_table(path: Path, columns: Collection[str], ids: Collection[str]) -> pd
 def _read(
     path: Path, columns: list[str] | None, text: Collection[str], header_only: bool
 ) -> pd.DataFrame:
-    kind = table_format(path)
-    if not path.is_file():
+    shards = path.is_dir() and any(path.glob("*.parquet"))
+    kind = "parquet" if shards else table_format(path)
+    if not (shards or path.is_file()):
         raise InputError(f"{path}: expected a table, found no such file")
     try:
         if kind == "csv":
@@ -114,7 +116,8 @@ def _read_parquet(path: Path, columns: list[str] | None, header_only: bool) -> p
     import pyarrow.parquet as pq
 
     if header_only:
-        return pd.DataFrame(columns=pq.read_schema(path).names)
+        first = min(path.glob("*.parquet")) if path.is_dir() else path
+        return pd.DataFrame(columns=pq.read_schema(first).names)
     return pq.read_table(path, columns=columns).to_pandas()
 
 
