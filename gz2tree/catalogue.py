@@ -43,7 +43,8 @@ class CatalogueForm:
                 f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
                 "GalaxyTreeNet has"
             )
-        self.tree, self.columns, self.flags = model.tree, columns, flags
+        self.model, self.tree = model, model.tree
+        self.columns, self.flags = columns, flags
         self.graph = DecisionGraph(model.tree)  # on the CPU, as the predictions are
 
     def piece(self, ids: NDArray[np.object_], cumulative: Tensor) -> pd.DataFrame:

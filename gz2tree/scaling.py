@@ -249,7 +249,7 @@ def _work(
     progress: bool,
 ) -> None:
     """Predict this process's share of the shards."""
-    cutouts, provenance = network.model.cutouts, provenance_of(network.model)
+    cutouts, provenance = form.model.cutouts, provenance_of(form.model)
     workers = options.workers
     if workers is None:
         stored = isinstance(job.streams[0], StoredCutouts)
