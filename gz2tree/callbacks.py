@@ -88,17 +88,19 @@ class RunKeeper(L.Callback):
         pl_module.train_loss.reset()
         self.history.append(row)
         self._due, self._began = True, time.monotonic()
-        if not trainer.is_global_zero:
-            return
+        if trainer.is_global_zero:
+            self._write(row, pl_module.model)
+        trainer.strategy.barrier()  # after the last epoch every process reads the best model
+
+    def _write(self, row: dict[str, Any], model: GalaxyNet) -> None:
         partial = self.run.history.with_name(f".partial-{self.run.history.name}")
         pd.DataFrame(self.history).to_csv(partial, index=False)
         os.replace(partial, self.run.history)
         if not row["valid_rmse"] >= self.best:  # NaN, without validation: the last is the best
             self.best = row["valid_rmse"]
-            model = pl_module.model
             model.training_record |= {"epoch": row["epoch"]}
-            if valid_rmse := metrics.get("valid_rmse"):
-                model.training_record |= {"valid_rmse": valid_rmse}
+            if not math.isnan(row["valid_rmse"]):
+                model.training_record |= {"valid_rmse": row["valid_rmse"]}
             _replace_model(model, self.run.model)
 
 

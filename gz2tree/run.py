@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from gz2tree.errors import InputError, first_few
 from gz2tree.version import __version__
 
 _RECORD = "run.json"
+_PATIENCE = 60.0  # seconds
 
 
 class RunDirectory:
@@ -53,6 +55,8 @@ class RunDirectory:
             The directory is in use, is no run, or was begun with other options.
         """
         run = cls(path)
+        if _is_follower():
+            run._wait_for_beginning()
         given = json.loads(json.dumps(options))
         if run.path.exists() and not run.path.is_dir():
             raise InputError(f"{path}: expected a directory for the run, found a file")
@@ -102,6 +106,12 @@ class RunDirectory:
         """Mark the training as finished."""
         self._write(json.loads((self.path / _RECORD).read_text()) | {"status": "finished"})
 
+    def _wait_for_beginning(self) -> None:
+        """Give the first of several processes the time to begin the run."""
+        deadline = time.monotonic() + _PATIENCE
+        while not self.is_begun and time.monotonic() < deadline:
+            time.sleep(0.1)
+
     def _check_resumable(self, given: dict[str, Any], resume: bool) -> None:
         if not resume:
             raise InputError(
@@ -121,7 +131,7 @@ class RunDirectory:
             )
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        partial = self.path / f".partial-{_RECORD}"
+        partial = self.path / f".partial-{os.getpid()}-{_RECORD}"
         partial.write_text(json.dumps(record, indent=2) + "\n")
         os.replace(partial, self.path / _RECORD)
 
@@ -148,7 +158,8 @@ _ADDED = {
 
 def _is_follower() -> bool:
     """Whether this process was launched beside another that began the run, to train with it."""
-    return any(int(os.environ.get(name, "0")) > 0 for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
+    names = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+    return any(int(os.environ.get(name, "0")) > 0 for name in names)
 
 
 def versions() -> dict[str, str]:

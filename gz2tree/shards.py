@@ -76,6 +76,8 @@ class ShardedCatalogue:
                     f"{path}: holds a catalogue of something else, another --out begins anew; "
                     f"{first_few(different)}"
                 )
+            if held["complete"] and any(not (path / s["file"]).exists() for s in held["shards"]):
+                write_json(path / MANIFEST, held | {"complete": False})
         else:
             manifest = {"format": FORMAT, "complete": False, "version": __version__, **given}
             write_json(path / MANIFEST, manifest)

@@ -73,7 +73,7 @@ def is_table_name(path: Path) -> bool:
 
 
 def table_columns(path: TableSource) -> list[str]:
-    """Names of a table's columns.
+    """Names of a table's columns; a folder of Parquet files is one table.
 
     Raises
     ------
@@ -89,6 +89,7 @@ def read_table(path: TableSource, columns: Collection[str], ids: Collection[str]
     Parameters
     ----------
     path : Path or TableInMemory
+        A file, a folder of Parquet files, or a table in memory.
     columns : collection of str
         The columns to read; all must exist.
     ids : collection of str
@@ -113,8 +114,9 @@ def _read(
     if isinstance(path, TableInMemory):
         chosen = path.table if columns is None else path.table[columns].reset_index(drop=True)
         return _with_ids(path, chosen.copy(), text)
-    kind = table_format(path)
-    if not path.is_file():
+    shards = path.is_dir() and any(path.glob("*.parquet"))
+    kind = "parquet" if shards else table_format(path)
+    if not (shards or path.is_file()):
         raise InputError(f"{path}: expected a table, found no such file")
     try:
         if kind == "csv":
@@ -152,7 +154,8 @@ def _read_parquet(path: Path, columns: list[str] | None, header_only: bool) -> p
     import pyarrow.parquet as pq
 
     if header_only:
-        return pd.DataFrame(columns=pq.read_schema(path).names)
+        first = min(path.glob("*.parquet")) if path.is_dir() else path
+        return pd.DataFrame(columns=pq.read_schema(first).names)
     return pq.read_table(path, columns=columns).to_pandas()
 
 

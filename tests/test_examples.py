@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -168,3 +169,18 @@ def test_neighbours(sky: Path, tmp_path: Path) -> None:
     rows = [line.split() for line in said.splitlines()]
     assert [len(set(row)) for row in rows] == [6, 6]
     assert (tmp_path / "like.png").stat().st_size > 10_000
+
+
+def test_cost_model_is_arithmetic_on_what_was_measured(sky: Path, tmp_path: Path) -> None:
+    rows = [
+        {"what": "predict, a network, from JPEGs", "images": 100, "ours": [1.0, 2.0, 9.0]},
+        {"what": "predict from JPEGs, 100 galaxies: peak memory", "images": 0, "ours": [1.0]},
+        {"what": "an epoch of training", "images": 100, "ours": [1.0]},
+    ]
+    (tmp_path / "speed.json").write_text(json.dumps({"pipeline": {"rows": rows}}))
+    speed = ("--speed", tmp_path / "speed.json")
+    said = example("cost_model.py", *speed, "--images", sky / "images", "--devices", 1, 8)
+    rates = [line for line in said.splitlines() if "predict" in line]
+    assert rates == ["| predict, a network, from JPEGs | 50 | 5.56 | 0.694 | 5,556 | 694 |"]
+    mean = sum(file.stat().st_size for file in (sky / "images").iterdir()) / 60
+    assert f"| JPEG, mean of 60 | {mean:,.0f} |" in said

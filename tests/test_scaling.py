@@ -23,6 +23,7 @@ from conftest import SMALL, SmallSky, write_images
 from torch import nn
 
 from gz2tree import (
+    GZ2,
     GZ2_KAGGLE,
     CutoutOptions,
     GalaxyTreeNet,
@@ -34,6 +35,7 @@ from gz2tree import (
 from gz2tree.cli import main
 from gz2tree.config import ShardOptions
 from gz2tree.flags import read_flags
+from gz2tree.inputs import read_predictions
 from gz2tree.scaling import predict_to_folder
 from gz2tree.shardformat import MANIFEST, PROBLEMS, Shard, Totals
 from gz2tree.shards import ShardedCatalogue
@@ -163,6 +165,14 @@ def test_several_inputs_columns_flags_and_unreadable_images(
     assert f"flag_smooth: {totals.flagged['flag_smooth']} of 40 galaxies" in caplog.text
 
 
+def test_other_commands_read_it_as_a_catalogue(alone: Path) -> None:
+    predictions, tree = read_predictions(alone, [GZ2, GZ2_KAGGLE])
+    assert tree == GZ2_KAGGLE
+    expected = of_all(alone)
+    assert predictions["GalaxyID"].tolist() == expected["GalaxyID"].tolist()
+    np.testing.assert_array_equal(predictions.iloc[:, 1:], expected.iloc[:, 1:])
+
+
 def test_store_gives_the_same_rows(
     alone: Path, model: Path, small_sky: SmallSky, tmp_path: Path
 ) -> None:
@@ -232,8 +242,6 @@ def test_what_decides_nothing_may_change_in_between(
     out = tmp_path / "out"
     shards_of(model, small_sky.images, out)
     (out / "part-00000-00003.parquet").unlink()
-    manifest = json.loads((out / MANIFEST).read_text()) | {"complete": False}
-    (out / MANIFEST).write_text(json.dumps(manifest))
     (tmp_path / "moved").mkdir()
     moved = tmp_path / "moved" / small_sky.images.name
     moved.symlink_to(small_sky.images)
