@@ -45,6 +45,8 @@ def test_shipped_trees_are_read_back(name: str, tmp_path: Path) -> None:
     assert tree.name == name
     tree.to_file(tmp_path / "tree.yaml")
     assert read_tree(tmp_path / "tree.yaml") == tree
+    assert read_tree(tmp_path / "tree.yaml").source == tree.source
+    assert str(tree).endswith(tree.source)
 
 
 def test_the_tree_in_a_model_is_a_tree_file(tmp_path: Path) -> None:
