@@ -58,9 +58,10 @@ def main() -> None:
 
     figure, rows = Figure(figsize=(6, 4.2), layout="constrained"), []
     axes = figure.subplots(subplot_kw={"xlabel": "labelled galaxies", "ylabel": "accuracy"})
-    for number, (name, first) in enumerate({"ImageNet": blank, "model": start}.items()):
+    firsts = {"ImageNet" if args.pretrained else "random weights": blank, "model": start}
+    for number, (name, first) in enumerate(firsts.items()):
         for n in sizes:
-            run, model = RunDirectory(args.out / f"{name}-{n}"), adapt(first, FEATURES)
+            run, model = RunDirectory(args.out / f"{name.split()[0]}-{n}"), adapt(first, FEATURES)
             options = {"config": config, "out": run.path, "resume": run.is_begun}
             gz2tree.fit(model, galaxies.take(order[:n]), **options)
             predictions = gz2tree.predict(model, store, positions=store.rows(test.ids))
