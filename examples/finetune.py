@@ -29,7 +29,7 @@ FEATURES = gz2tree.DecisionTree("own", [gz2tree.Question("features", ["featured"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, help="folder, zip file or store")
-    parser.add_argument("--labels", type=Path)
+    parser.add_argument("--labels", type=Path, help="of Galaxy Zoo 2")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", default="default", help="a trained network")
     parser.add_argument("--pretrained", default=True, help="weights, if the hub is out of reach")

@@ -48,8 +48,12 @@ def trained(small_sky: SmallSky, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 class TestHelp:
     @pytest.mark.parametrize(
-        "command", ["tree", "simulate", "prepare", "train", "evaluate", "predict", "report", "demo"]
-    )
+        "command",
+        [
+            "tree", "simulate", "prepare", "train", "finetune", "evaluate", "predict", "embed",
+            "export", "plot", "report", "demo",
+        ],
+    )  # fmt: skip
     def test_every_command_explains_itself(
         self, command: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
