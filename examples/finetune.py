@@ -1,9 +1,8 @@
-"""How many labels does a question of one's own need? From ImageNet, and from trained networks.
+"""How many labels does a question of one's own need? From ImageNet, and from a trained network.
 
 A yes-or-no question, "features?", is learnt from 50, 100, 200 and 400 galaxies and measured on a
-fifth of them all. Mind what a start has seen (docs/finetuning.md): the images in the store of a run
-that is given as --start are left out of the test. Minutes with --quick, on a simulated sky; hours
-on two cores otherwise; interrupted, the same command goes on. Expect accuracy.csv and accuracy.png:
+fifth of them all; images in the store of a run that is given as --start are left out of that
+(docs/finetuning.md). A minute with --quick; interrupted, the same command goes on:
 
     python examples/finetune.py --quick --out runs/finetune-quick
     python examples/finetune.py --images IMAGES --labels LABELS --pretrained W --out RUN
@@ -15,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 import gz2tree
 from gz2tree.config import FINETUNE
 from gz2tree.finetuning import adapt
-from gz2tree.plots.style import COLOURS, MARKERS
+from gz2tree.plots.style import style
 from gz2tree.run import RunDirectory
 from gz2tree.simulate import simulate
 
@@ -29,58 +29,55 @@ FEATURES = gz2tree.DecisionTree("own", [gz2tree.Question("features", ["featured"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, help="folder, zip file or store")
-    parser.add_argument("--labels", type=Path)
+    parser.add_argument("--labels", type=Path, help="of Galaxy Zoo 2")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--start", nargs="+", default=["default"], help="models of one cutout")
+    parser.add_argument("--start", default="default", help="a trained network")
     parser.add_argument("--pretrained", default=True, help="weights, if the hub is out of reach")
-    parser.add_argument("--blocks", type=int, help="of the backbone that learn; all by default")
     parser.add_argument("--quick", action="store_true", help="a simulated sky, one epoch")
     args = parser.parse_args()
-    sizes, config = [50, 100, 200, 400], FINETUNE | {"blocks": args.blocks}
+    sizes, config = [50, 100, 200, 400], gz2tree.TrainConfig(**FINETUNE)
     if args.quick:
         sky = simulate(args.out / "sky", 60, size=256)
         args.images, args.labels, args.pretrained = sky / "images", sky / "labels.csv", False
-        sizes, config = [16, 40], config | {"epochs": 1}
+        sizes, config = [16, 40], gz2tree.TrainConfig(**FINETUNE | {"epochs": 1})
 
-    models = {Path(name).stem: gz2tree.load_model(name) for name in args.start}
-    first = next(iter(models.values()))
-    like = {name: first.config()[name] for name in ("backbone", "pooling")}
+    start, cutouts_seen = gz2tree.load_model(args.start), Path(args.start) / "cutouts"
+    like = {name: start.config()[name] for name in ("backbone", "pooling")}
     torch.manual_seed(0)
-    blank = gz2tree.GalaxyTreeNet(pretrained=args.pretrained, cutouts=first.cutouts, **like)
-    store = gz2tree.prepare(args.images, args.out / "cutouts", first.cutouts)
+    blank = gz2tree.GalaxyTreeNet(pretrained=args.pretrained, cutouts=start.cutouts, **like)
+    store = gz2tree.prepare(args.images, args.out / "cutouts", start.cutouts)
     votes = gz2tree.read_labels(args.labels, image_ids=store.ids)
     asked = votes.cumulative[:, [votes.tree.find_answer(a) for a in ("features or disk", "smooth")]]
-    asked = asked / asked.sum(axis=1, keepdims=True)
-    labels = gz2tree.Labels(votes.ids, asked, FEATURES, votes.kind)
+    share = asked / asked.sum(axis=1, keepdims=True)
+    labels = gz2tree.Labels(votes.ids, share, FEATURES, votes.kind)
     galaxies = gz2tree.LabelledCutouts(store, labels)
     held_out = gz2tree.split_parts(galaxies.hashes, 0.0, 0.2, seed=0) == "test"
-    stores = [Path(name) / "cutouts" for name in args.start if (Path(name) / "cutouts").is_dir()]
-    seen = [image for path in stores for image in gz2tree.CutoutStore(path).hashes]
+    seen = gz2tree.CutoutStore(cutouts_seen).hashes if cutouts_seen.is_dir() else []
     test = galaxies.take(held_out & ~np.isin(galaxies.hashes, seen)).labels
     order = np.random.default_rng(0).permutation(np.flatnonzero(~held_out))
 
-    rows = []
-    for name, start in {"ImageNet": blank, **models}.items():
+    figure, rows = Figure(figsize=(6, 4.2), layout="constrained"), []
+    axes = figure.subplots(subplot_kw={"xlabel": "labelled galaxies", "ylabel": "accuracy"})
+    firsts = {"ImageNet" if args.pretrained else "random weights": blank, "model": start}
+    for number, (name, first) in enumerate(firsts.items()):
         for n in sizes:
-            run, model = RunDirectory(args.out / f"{name}-{n}"), adapt(start, FEATURES)
-            options = {"config": gz2tree.TrainConfig(**config), "resume": run.is_begun}
-            gz2tree.fit(model, galaxies.take(order[:n]), out=run.path, **options)
+            run, model = RunDirectory(args.out / f"{name.split()[0]}-{n}"), adapt(first, FEATURES)
+            options = {"config": config, "out": run.path, "resume": run.is_begun}
+            gz2tree.fit(model, galaxies.take(order[:n]), **options)
             predictions = gz2tree.predict(model, store, positions=store.rows(test.ids))
             right = (predictions[FEATURES.columns[0]] > 0.5) == (test.cumulative[:, 0] > 0.5)
             rows.append((name, n, right.mean(), right.std() / len(right) ** 0.5))
+        _, _, accuracy, error = zip(*rows[-len(sizes) :], strict=True)
+        look = {"label": f"from {name}", "capsize": 3, **style(number)}
+        axes.errorbar(np.multiply(sizes, 1.04**number), accuracy, error, **look)
     table = pd.DataFrame(rows, columns=["start", "labels", "accuracy", "error"])
     table.to_csv(args.out / "accuracy.csv", index=False)
     print(table.round(3).to_string(index=False))
-    wide = table.pivot(index="labels", columns="start", values=["accuracy", "error"])
-    axes = wide["accuracy"].plot(
-        yerr=wide["error"], logx=True, style=list(MARKERS[: len(models) + 1]), linestyle="-",
-        color=list(COLOURS[: len(models) + 1]), capsize=3, ylabel="accuracy", xticks=sizes,
-        title=f'"Features?" of {len(test)} test galaxies; bars: their standard error',
-    )  # fmt: skip
-    axes.set_xticks(sizes, [f"{n}" for n in sizes], minor=False)
-    axes.set_xlabel("labelled galaxies")
+    title = f'"Features?" of {len(test)} test galaxies; bars: their standard error'
+    axes.set(xscale="log", xticks=sizes, xticklabels=sizes, title=title)
     axes.minorticks_off()
-    axes.figure.savefig(args.out / "accuracy.png", dpi=150)
+    axes.legend(frameon=False)
+    figure.savefig(args.out / "accuracy.png", dpi=150)
 
 
 if __name__ == "__main__":

@@ -82,26 +82,19 @@ def train_run(
 
     Without a tree, the network is trained under the one it has.
     """
-    start = None
-    if isinstance(network, str):
-        start, _ = find_model(network)
-        tree, size = tree or start.tree, start.cutouts.size
-        crop = crop or start.cutouts.crop
     if isinstance(network, NetworkOptions):
         check_backbone_name(network.backbone)
+    start = find_model(network)[0] if isinstance(network, str) else None
+    if start is not None:
+        tree, crop, size = tree or start.tree, crop or start.cutouts.crop, start.cutouts.size
     source = open_images(images, _wanted_cutouts(images, crop, size))
     labels = read_labels_as(labels_table, tree or GZ2_KAGGLE, label_options, source.ids)
     torch.manual_seed(config.seed)
-    if isinstance(network, NetworkOptions):
-        dirichlet = config.loss == "dirichlet_multinomial"
-        model = build_network(network, labels.tree, source.options, dirichlet=dirichlet)
-    if start is not None:
-        model = adapt(start, labels.tree, source.options)
+    model, described = _network(network, start, labels.tree, source.options, config)
     check_loss(model, labels, config)
-    named = asdict(network) if isinstance(network, NetworkOptions) else {"start": network}
     options = {
         "train": asdict(config),
-        "network": named,
+        "network": described,
         "labels": {"table": labels_table.name, **asdict(label_options)},
         "split": asdict(split),
         "cutouts": asdict(source.options),
@@ -127,6 +120,20 @@ def train_run(
         text = f"validation RMSE {best['valid_rmse']:.4f}"
         print(f"best epoch {best['epoch']:.0f} of {len(history)}: {text}")
     print(f"the model is in {run.model}")
+
+
+def _network(
+    wanted: NetworkOptions | str,
+    start: GalaxyNet | None,
+    tree: DecisionTree,
+    cutouts: CutoutOptions,
+    config: TrainConfig,
+) -> tuple[GalaxyNet, dict[str, Any]]:
+    """Build the network to train, and say for the run's record what it is."""
+    if isinstance(wanted, NetworkOptions):
+        dirichlet = config.loss == "dirichlet_multinomial"
+        return build_network(wanted, tree, cutouts, dirichlet=dirichlet), asdict(wanted)
+    return adapt(start or find_model(wanted)[0], tree, cutouts), {"start": wanted}
 
 
 def _split(

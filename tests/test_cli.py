@@ -51,17 +51,10 @@ class TestHelp:
     @pytest.mark.parametrize(
         "command",
         [
-            "tree",
-            "simulate",
-            "prepare",
-            "train",
-            "evaluate",
-            "calibrate",
-            "predict",
-            "report",
-            "demo",
+            "tree", "simulate", "prepare", "train", "finetune", "evaluate", "calibrate",
+            "predict", "embed", "export", "plot", "report", "demo",
         ],
-    )
+    )  # fmt: skip
     def test_every_command_explains_itself(
         self, command: str, capsys: pytest.CaptureFixture[str]
     ) -> None:

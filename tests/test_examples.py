@@ -148,7 +148,7 @@ def test_raw_or_debiased(shared: Path, tmp_path: Path) -> None:
 def test_finetune_in_its_quick_form(tmp_path: Path) -> None:
     said = example("finetune.py", "--quick", "--out", tmp_path)
     table = pd.read_csv(tmp_path / "accuracy.csv")
-    assert table["start"].tolist() == ["ImageNet", "ImageNet", "default", "default"]
+    assert table["start"].tolist() == [*["random weights"] * 2, *["model"] * 2]
     assert table["labels"].tolist() == [16, 40, 16, 40]
     assert table["accuracy"].between(0, 1).all()
     assert "accuracy" in said

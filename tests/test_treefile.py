@@ -45,6 +45,8 @@ def test_shipped_trees_are_read_back(name: str, tmp_path: Path) -> None:
     assert tree.name == name
     tree.to_file(tmp_path / "tree.yaml")
     assert read_tree(tmp_path / "tree.yaml") == tree
+    assert read_tree(tmp_path / "tree.yaml").source == tree.source
+    assert str(tree).endswith(tree.source)
 
 
 def test_the_tree_in_a_model_is_a_tree_file(tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ PUBLISHED = {
     # Willett et al. 2013, Table 2
     "GZ2": (11, 37),
     "GZ2_KAGGLE": (11, 37),
-    # Walmsley et al. 2022, Figure 4 and the columns of the two volunteer catalogues
+    # Walmsley et al. 2022: the columns of the two volunteer catalogues
     "GZ_DECALS_1_2": (10, 30),
     "GZ_DECALS_5": (10, 34),
     # Willett et al. 2017, Table 4: the columns t01 … t18
