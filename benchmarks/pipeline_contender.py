@@ -21,6 +21,7 @@ from torch import Tensor
 
 from gz2tree import (
     GZ2_KAGGLE,
+    CutoutOptions,
     CutoutStore,
     GalaxyTreeNet,
     LabelledCutouts,
@@ -83,6 +84,7 @@ def random_labels(store: CutoutStore) -> Labels:
 
 def train(args: argparse.Namespace) -> Callable[[], object]:
     """One epoch of `fit` from a store; images are prepared first, every time anew."""
+    model = GalaxyTreeNet(args.backbone, pretrained=False, cutouts=CutoutOptions())
 
     def job() -> None:
         with tempfile.TemporaryDirectory(dir=args.work) as folder:
@@ -91,7 +93,6 @@ def train(args: argparse.Namespace) -> Callable[[], object]:
                 images = prepare(images, Path(folder) / "store", progress=False).path
             cutouts = CutoutStore(images)
             galaxies = LabelledCutouts(cutouts, random_labels(cutouts))
-            model = GalaxyTreeNet(args.backbone, pretrained=False, cutouts=cutouts.options)
             fit(model, galaxies, config=TrainConfig(1, args.batch), progress=False)
 
     return job

@@ -33,7 +33,7 @@ def job(args: argparse.Namespace, *arguments: object) -> partial[Child]:
 
 def training(args: argparse.Namespace) -> list[Row]:
     """Time an epoch of ResNet50 from a store, from JPEGs, and bare in memory."""
-    n, options = 10 * 2 * args.batch, CutoutOptions()
+    n, options = 20 * 2 * args.batch, CutoutOptions()
     shared = ["--backbone", "resnet50", "--batch", 2 * args.batch, "--n", n]
     cutouts, images = store(args, n, options), jpegs(args, n)
     wanted = {
