@@ -29,7 +29,8 @@ from gz2tree.calibration import Calibration
 from gz2tree.config import PredictOptions
 from gz2tree.coverage import LEVELS, vote_coverage
 from gz2tree.graph import DecisionGraph
-from gz2tree.labels import Labels, read_labels
+from gz2tree.labels import Labels
+from gz2tree.labeltable import read_labels
 from gz2tree.likelihoods import (
     asked_of,
     dirichlet_multinomial_log_likelihood,

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from gz2tree.config import LabelOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
-from gz2tree.labels import CUMULATIVE, Labels, read_labels
+from gz2tree.labels import CUMULATIVE, Labels
+from gz2tree.labeltable import read_labels
 from gz2tree.matching import which_have
 from gz2tree.model import load_model
 from gz2tree.network import DEFAULT_NAME, GalaxyNet
