@@ -143,6 +143,7 @@ def decode(path: Path, options: CutoutOptions) -> None:
 
 def cutouts(args: argparse.Namespace) -> list[Row]:
     """Make cutouts of 96 pixels of JPEGs of 424, on one core."""
+    torch.set_num_threads(1)
     options, n = CutoutOptions(), 2000
     paths = files(args, n)
     folder, out = jpegs(args, n), args.work / "cutouts"
