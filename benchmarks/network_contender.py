@@ -44,7 +44,8 @@ def train_ours(model: GalaxyNet, cutouts: Tensor, target: Tensor, about: dict[st
         enable_model_summary=False,
     )
     model.train().to(memory_format=memory_format(model, CPU))
-    batch = (cutouts.permute(0, 3, 1, 2).contiguous(), target, reach)
+    counts = torch.full_like(target, torch.nan)
+    batch = (cutouts.permute(0, 3, 1, 2).contiguous(), target, reach, counts)
     trainer.fit(GalaxyModule(model, config, steps=10**9), Turns(batch, steps=1, **about))
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -18,14 +19,13 @@ from speed_timing import Row, alternate, compare, repeated, timed
 from torch import Tensor
 
 from gz2tree import GZ2_KAGGLE, CutoutOptions, DecisionTree, prepare
-from gz2tree.config import Activation
+from gz2tree.config import Activation, CommandName
 from gz2tree.decoding import read_cutout
 from gz2tree.graph import DecisionGraph
 
 BATCHES = (1, 32, 512, 4096)
 ACTIVATION: Activation = "normalised_sigmoid"
 SIGMOID, LOOP, PASS = "flat sigmoid", "loop over questions", "one memory pass"
-COMMANDS = ("tree", "simulate", "prepare", "train", "evaluate", "predict", "plot", "report", "demo")
 ALONE = "Python alone"
 PLAIN, DECODE = "Pillow: open, crop, resize", "decoding alone, scale 1/2"
 
@@ -98,7 +98,7 @@ def imports(args: argparse.Namespace) -> list[Row]:
         return Row(name, ours, ALONE, alone, target=target)
 
     rows = [compared("import gz2tree", ["-c", "import gz2tree"], 0.15)]
-    for command in ([], *([command] for command in COMMANDS)):
+    for command in ([], *([command] for command in get_args(CommandName))):
         arguments = ["gz2tree", *command, "--help"]
         rows.append(compared(" ".join(arguments), ["-m", *arguments], 0.5))
     alone = peak_mib("pass")

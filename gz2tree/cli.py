@@ -16,6 +16,7 @@ from gz2tree.config import (
     Columns,
     CommandName,
     CutoutOptions,
+    Kind,
     LabelOptions,
     NetworkOptions,
     PredictOptions,
@@ -207,6 +208,36 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     add_options(predict, ShardOptions)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
 
+    select = Parser(description="Select a clean sample of a catalogue of votes or predictions.")
+    _add_catalogue(select)
+    select.add_argument("--sample", required=True, help="such as barred, or any answer")
+    select.add_argument("--out", type=Path | None, default=None, help="table to be written")
+    select.add_argument(
+        "--threshold", type=float, default=0.8, help="least fraction of the sample's own answer"
+    )
+    select.add_argument(
+        "--votes", type=int, default=20, help="fewest votes its question got, where counted"
+    )
+    select.add_argument(
+        "--preceding",
+        action="append",
+        default=[],
+        metavar="ANSWER=FRACTION",
+        help="least fraction of an answer on the way; those of Willett et al. 2013 by default",
+    )
+    select.add_argument(
+        "--preceding_kind", type=Kind | None, default=None, help="kind of these fractions"
+    )
+    select.add_argument(
+        "--against", type=Path | None, default=None, help="votes: how pure, how complete"
+    )
+    commands.add_subcommand("select", select, help="select a clean sample")
+
+    classes = Parser(description="Add class strings, such as SBc2m, to a catalogue.")
+    _add_catalogue(classes)
+    classes.add_argument("--out", type=Path, required=True, help="table to be written")
+    commands.add_subcommand("classes", classes, help="add class strings to a catalogue")
+
     embed = Parser(description="Write the features by which a network tells galaxies apart.")
     _add_model(embed)
     embed.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
@@ -242,6 +273,13 @@ def _add_model(parser: Parser) -> None:
         default="default",
         help="run directory, folder of a saved model, or 'default'",
     )
+
+
+def _add_catalogue(parser: Parser) -> None:
+    parser.add_argument("catalogue", type=Path, help="table of votes or of predictions")
+    parser.add_argument("--tree", default="GZ2_KAGGLE", help=a_tree())
+    parser.add_argument("--kind", type=Kind, default="debiased", help="of a table of votes")
+    parser.add_argument("--id_column", type=str | None, default=None, help="of the galaxies' ids")
 
 
 def _add_data(parser: Parser) -> None:
@@ -380,6 +418,37 @@ def _predict(options: Namespace) -> None:
     )
 
 
+def _select(options: Namespace) -> None:
+    from gz2tree.samples import Cuts
+    from gz2tree.selecting import read_preceding, select_catalogue
+
+    tree = find_tree(options.tree)
+    preceding = read_preceding(options.preceding, tree)
+    select_catalogue(
+        options.catalogue,
+        options.sample,
+        options.out,
+        tree=tree,
+        kind=options.kind,
+        id_column=options.id_column,
+        cuts=Cuts(options.threshold, options.votes, preceding),
+        preceding_kind=options.preceding_kind,
+        against=options.against,
+    )
+
+
+def _classes(options: Namespace) -> None:
+    from gz2tree.selecting import spell_catalogue
+
+    spell_catalogue(
+        options.catalogue,
+        options.out,
+        tree=find_tree(options.tree),
+        kind=options.kind,
+        id_column=options.id_column,
+    )
+
+
 def _embed(options: Namespace) -> None:
     prediction = take(PredictOptions, options)
 
@@ -415,6 +484,8 @@ _COMMANDS: dict[CommandName, Callable[[Namespace], None]] = {
     "evaluate": _evaluate,
     "calibrate": _calibrate,
     "predict": _predict,
+    "select": _select,
+    "classes": _classes,
     "embed": _embed,
     "export": _export,
     "plot": run_plot,

@@ -11,7 +11,7 @@ Accelerator = Literal["auto", "cpu", "gpu"]
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
 CommandName = Literal[
     "tree", "simulate", "prepare", "train", "finetune", "evaluate", "calibrate", "predict",
-    "embed", "export", "plot", "report", "demo",
+    "select", "classes", "embed", "export", "plot", "report", "demo",
 ]  # fmt: skip
 Columns = Literal["cumulative", "conditional", "reach", "uncertainty"]
 CountLoss = Literal["multinomial", "dirichlet_multinomial"]

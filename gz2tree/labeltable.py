@@ -107,12 +107,15 @@ class Fractions:
     conditional : array of float64, shape (n, n_answers), in [0, 1]
         NaN where a question was not asked or is not in the table. Debiased fractions need not sum
         to 1 within a question.
+    tabulated : array of bool, shape (n_answers,)
+        Which answers the table has a column of.
     votes : array of float64, shape (n, n_questions), optional
         Votes that each question got, where the table has counts.
     """
 
     ids: NDArray[np.object_]
     conditional: NDArray[np.float64]
+    tabulated: NDArray[np.bool_]
     votes: NDArray[np.float64] | None = None
 
 
@@ -149,10 +152,11 @@ def read_fractions(
         votes = np.stack([given.counts[:, answers].sum(-1) for answers in tree.slices], -1)
     if given.written_in is not None:
         graph = DecisionGraph(given.written_in)
-        return Fractions(given.ids, graph.condition(torch.from_numpy(given.values)).numpy(), votes)
+        conditional = graph.condition(torch.from_numpy(given.values)).numpy()
+        return Fractions(given.ids, conditional, given.there, votes)
     asked = [given.values[:, answers].sum(-1) > 0 for answers in tree.slices]
     known = np.stack(asked, -1)[:, list(tree.question_of)]
-    return Fractions(given.ids, np.where(known, given.values, np.nan), votes)
+    return Fractions(given.ids, np.where(known, given.values, np.nan), given.there, votes)
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,7 @@ class _Tabulated:
     source: TableSource
     ids: NDArray[np.object_]
     values: NDArray[np.float64]
+    there: NDArray[np.bool_]  # which answers have a column
     written_in: DecisionTree | None
     bad: dict[int, str]
     counts: NDArray[np.float64] | None
@@ -190,7 +195,7 @@ def _read(
         of_answers = [column if column in header else None for column in written_in.columns]
     elif not any(of_answers or ()):
         of_answers = _catalogue_columns(source, header, tree, kind)
-    there = [column is not None for column in of_answers or ()]
+    there = np.array([column is not None for column in of_answers or ()])
     columns = [column for column in of_answers or () if column is not None]
     counted = list(tree.kind_columns("count"))
     if written_in is not None and set(counted) & set(columns):
@@ -208,7 +213,7 @@ def _read(
     values = np.full((len(table), len(there)), np.nan)  # of some questions there may be none
     values[:, there] = found
     counts, miscounted = _numbers(table, counted, np.inf) if counted else (None, {})
-    return _Tabulated(source, ids, values, written_in, bad, counts, miscounted)
+    return _Tabulated(source, ids, values, there, written_in, bad, counts, miscounted)
 
 
 def _tree_of_table(header: Sequence[str], tree: DecisionTree, kind: Kind) -> DecisionTree | None:

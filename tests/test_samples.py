@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, Question
+from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, Question, read_labels
 from gz2tree.classstrings import class_strings
+from gz2tree.cli import main
 from gz2tree.errors import InputError
 from gz2tree.samples import SAMPLES, WELL_SAMPLED, Cuts, answers_before, select
 
@@ -169,3 +170,74 @@ def test_samples_are_the_flags_of_the_published_table(shared: Path) -> None:
     cells = len(table) * len(GZ2)
     assert missed == 0
     assert wrong / cells < 1e-4
+
+
+class TestCommands:
+    @pytest.fixture
+    def catalogue(self, tmp_path: Path) -> Path:
+        """Ten votes counts: the first three barred, the third with too few votes; and a note."""
+        conditional = np.repeat(galaxy(a01_smooth=0.9, a15_no=1.0, a16_completely_round=1), 10, 0)
+        conditional[:3] = galaxy(**BARRED, a11_just_noticeable=1, a09_no_spiral=1, a15_no=1)
+        counts = np.full(conditional.shape, 30.0)
+        counts[2] = 3.0
+        table = pd.DataFrame(conditional, columns=[f"{c}_debiased" for c in GZ2.catalogue_columns])
+        table = table.assign(
+            dr7objid=[str(587722981742084097 + n) for n in range(10)],
+            redshift=np.linspace(0.01, 0.1, 10),
+            note=["<b>", *["plain"] * 9],
+        )
+        columns = dict(zip((f"{c}_count" for c in GZ2.catalogue_columns), counts.T, strict=True))
+        pd.concat([table, pd.DataFrame(columns)], axis=1).to_csv(tmp_path / "c.csv", index=False)
+        return tmp_path / "c.csv"
+
+    def test_select_keeps_all_columns_of_the_galaxies_it_selects(
+        self, catalogue: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = catalogue.parent / "barred.csv"
+        assert main(["select", str(catalogue), "--sample", "barred", "--out", str(out)]) == 0
+        assert "2 of 10 galaxies are in the sample 'barred'" in capsys.readouterr().out
+        before, after = (pd.read_csv(path, dtype={"dr7objid": str}) for path in (catalogue, out))
+        pd.testing.assert_frame_equal(after, before.iloc[:2])
+
+    def test_select_takes_cuts_of_ones_own(
+        self, catalogue: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        cuts = ["--votes", "5", "--preceding", "features or disk=0.95"]
+        assert main(["select", str(catalogue), "--sample", "barred", *cuts]) == 0
+        assert "0 of 10" in capsys.readouterr().out
+        assert main(["select", str(catalogue), "--sample", "barred", "--votes", "5"]) == 0
+        assert "3 of 10" in capsys.readouterr().out
+
+    def test_select_says_how_pure_and_complete_predictions_are(
+        self, catalogue: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        table = pd.read_csv(catalogue, dtype={"dr7objid": str})
+        labels = read_labels(catalogue, GZ2_KAGGLE)
+        predictions = pd.DataFrame(labels.cumulative, columns=list(GZ2_KAGGLE.columns))
+        predictions.insert(0, "GalaxyID", table["dr7objid"])
+        predicted = catalogue.parent / "predictions.parquet"
+        predictions.iloc[1:].to_parquet(predicted)
+        # The third galaxy is predicted to be barred; too few people voted to say so.
+        command = ["select", str(predicted), "--sample", "barred", "--against", str(catalogue)]
+        assert main(command) == 0
+        said = capsys.readouterr().out
+        assert "2 of 9 galaxies" in said
+        assert "purity 0.50" in said
+        assert "completeness 1.00" in said
+
+    def test_classes_are_added_to_the_catalogue(self, catalogue: Path) -> None:
+        out = catalogue.parent / "classes.parquet"
+        assert main(["classes", str(catalogue), "--out", str(out)]) == 0
+        classes = pd.read_parquet(out)["class_string"].tolist()
+        assert classes == ["SBc"] * 3 + ["Er"] * 7
+
+    def test_classes_need_all_questions(
+        self, catalogue: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        labels = read_labels(catalogue, GZ2_KAGGLE)
+        few = pd.DataFrame(labels.cumulative[:, :7], columns=list(GZ2_KAGGLE.columns[:7]))
+        few.insert(0, "GalaxyID", labels.ids)
+        few.to_csv(catalogue.parent / "few.csv", index=False)
+        out = str(catalogue.parent / "o.csv")
+        assert main(["classes", str(catalogue.parent / "few.csv"), "--out", out]) == 2
+        assert "found none of Class4" in capsys.readouterr().err

@@ -1,0 +1,168 @@
+"""The commands ``select`` and ``classes``: clean samples and class strings of whole catalogues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from gz2tree.classstrings import class_strings
+from gz2tree.config import Kind
+from gz2tree.errors import InputError
+from gz2tree.labeltable import Fractions, id_candidates, read_fractions
+from gz2tree.samples import WELL_SAMPLED, Cuts, select
+from gz2tree.tables import is_table_name, read_table, table_columns, write_table
+from gz2tree.tree import DecisionTree
+from gz2tree.trees import GZ2_KAGGLE
+
+CLASS_COLUMN = "class_string"
+
+
+def read_preceding(texts: Sequence[str], tree: DecisionTree) -> dict[str, float]:
+    """Read cuts on the way to a question as they are typed.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        ``ANSWER=FRACTION``, the answer as `DecisionTree.find_answer` knows it; they replace those
+        of Willett et al. (2013), Table 3.
+    tree : DecisionTree
+
+    Returns
+    -------
+    preceding : dict of str to float, as of `gz2tree.samples.Cuts`
+
+    Raises
+    ------
+    InputError
+        Another form, or an answer that is unknown or ambiguous.
+
+    Examples
+    --------
+    >>> read_preceding(["spiral=0.5"], GZ2_KAGGLE)["a08_spiral"]
+    0.5
+    """
+    preceding = dict(WELL_SAMPLED)
+    for text in texts:
+        name, separator, number = text.rpartition("=")
+        try:
+            least = float(number)
+        except ValueError:
+            separator = ""
+        if not separator:
+            raise InputError(f"preceding: expected ANSWER=FRACTION, found {text!r}")
+        preceding[tree.answers[tree.find_answer(name.strip())].name] = least
+    return preceding
+
+
+def select_catalogue(
+    catalogue: Path,
+    sample: str,
+    out: Path | None,
+    *,
+    tree: DecisionTree = GZ2_KAGGLE,
+    kind: Kind = "debiased",
+    id_column: str | None = None,
+    cuts: Cuts = Cuts(),
+    preceding_kind: Kind | None = None,
+    against: Path | None = None,
+) -> None:
+    """Select a clean sample of a catalogue of votes or predictions, and write its rows.
+
+    Parameters
+    ----------
+    catalogue : Path
+        All its columns are kept in the rows that are written.
+    sample : str
+        As of `gz2tree.samples.select`.
+    out : Path, optional
+        Without it the galaxies are only counted.
+    tree, kind, id_column
+        As of `gz2tree.read_labels`.
+    cuts : Cuts
+    preceding_kind : str, optional
+        Kind of the fractions for the cuts on the way to the question, if it is another.
+    against : Path, optional
+        A catalogue of votes: how pure and how complete the sample is, by the same cuts on it.
+    """
+    if out is not None and not is_table_name(out):
+        raise InputError(f"{out}: expected a table to write: .parquet, .csv or .fits")
+    fractions = read_fractions(catalogue, tree, kind, id_column)
+    before = None
+    if preceding_kind is not None:
+        before = read_fractions(catalogue, tree, preceding_kind, id_column).conditional
+    chosen = select(
+        fractions.conditional, tree, sample, cuts,
+        votes=fractions.votes, preceding_fractions=before,
+    )  # fmt: skip
+    print(f"{chosen.sum():,} of {len(chosen):,} galaxies are in the sample {sample!r}")
+    if against is not None:
+        votes = read_fractions(against, tree, kind)
+        truly = select(votes.conditional, tree, sample, cuts, votes=votes.votes)
+        print(_against(fractions, chosen, votes, truly, against))
+    if out is not None:
+        write_table(_whole(catalogue, id_column)[chosen], out)
+        print(f"they are in {out}")
+
+
+def spell_catalogue(
+    catalogue: Path,
+    out: Path,
+    *,
+    tree: DecisionTree = GZ2_KAGGLE,
+    kind: Kind = "debiased",
+    id_column: str | None = None,
+) -> None:
+    """Write a catalogue again with a column of class strings; parameters as `select_catalogue`."""
+    if not is_table_name(out):
+        raise InputError(f"{out}: expected a table to write: .parquet, .csv or .fits")
+    fractions = read_fractions(catalogue, tree, kind, id_column)
+    unmeasured = [
+        column
+        for column, answers in zip(tree.question_columns, tree.slices, strict=True)
+        if not fractions.tabulated[answers].any()
+    ]
+    if unmeasured:
+        raise InputError(
+            f"{catalogue}: class strings: expected answers of all questions, found none of "
+            f"{', '.join(unmeasured)}"
+        )
+    classes = class_strings(fractions.conditional, tree)
+    table = _whole(catalogue, id_column)
+    if CLASS_COLUMN in table:
+        raise InputError(f"{catalogue}: expected no column {CLASS_COLUMN} yet, found one")
+    table[CLASS_COLUMN] = classes
+    write_table(table, out)
+    print(f"{pd.Series(classes).nunique():,} classes of {len(table):,} galaxies in {out}")
+
+
+def _whole(catalogue: Path, id_column: str | None) -> pd.DataFrame:
+    header = table_columns(catalogue)
+    return read_table(catalogue, header, ids=id_candidates(catalogue, header, id_column))
+
+
+def _against(
+    fractions: Fractions,
+    chosen: NDArray[Any],
+    votes: Fractions,
+    truly: NDArray[Any],
+    table: Path,
+) -> str:
+    """Say how pure and complete a sample is among the galaxies that both catalogues have."""
+    place = pd.Index(votes.ids).get_indexer(pd.Index(fractions.ids))
+    both = place >= 0
+    if not both.any():
+        raise InputError(f"{table}: expected votes on galaxies of the catalogue, found none")
+    chosen, truly = chosen[both], truly[place[both]]
+    right = int((chosen & truly).sum())
+    shares = {"purity": int(chosen.sum()), "completeness": int(truly.sum())}
+    said = [f"of {both.sum():,} galaxies with votes {truly.sum():,} are in it by these"]
+    for name, of in shares.items():
+        if of:
+            low, high = stats.binomtest(right, of).proportion_ci(method="wilson")
+            said.append(f"{name} {right / of:.2f} ({low:.2f} to {high:.2f})")
+    return "; ".join(said)
