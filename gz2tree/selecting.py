@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
@@ -147,9 +147,9 @@ def _whole(catalogue: Path, id_column: str | None) -> pd.DataFrame:
 
 def _against(
     fractions: Fractions,
-    chosen: NDArray[Any],
+    chosen: NDArray[np.bool_],
     votes: Fractions,
-    truly: NDArray[Any],
+    truly: NDArray[np.bool_],
     table: Path,
 ) -> str:
     """Say how pure and complete a sample is among the galaxies that both catalogues have."""
