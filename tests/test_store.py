@@ -16,6 +16,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -250,17 +251,22 @@ def test_killed_with_workers_it_resumes_to_the_same_bytes(
 ) -> None:
     out = tmp_path / "store"
     command = [sys.executable, "-c", SLOW_PREPARE, str(images), str(out), str(seed)]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE)
-    while not (out / "journal.jsonl").exists():
-        assert child.poll() is None
-        time.sleep(0.01)
-    time.sleep(random.Random(seed).uniform(0.05, 0.4))
-    child.kill()
-    child.communicate()
-    with pytest.raises(InputError, match=r"incomplete: resume it by preparing images with crop 12"):
-        CutoutStore(out)
-    prepare_quietly(images, out, workers=2)
-    assert contents(out) == contents(reference)
+    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        while not (out / "journal.jsonl").exists():
+            assert child.poll() is None
+            time.sleep(0.01)
+        time.sleep(random.Random(seed).uniform(0.05, 0.4))
+        child.kill()
+        child.wait()  # for this process only: its workers see later that it has gone
+        with pytest.raises(InputError, match=r"incomplete: resume it by preparing images with"):
+            CutoutStore(out)
+        prepare_quietly(images, out, workers=2)
+        assert contents(out) == contents(reference)
+    finally:
+        # A worker that had just been forked takes whoever adopts it for its parent, and stays.
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def interrupted(images: Path, out: Path, batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
