@@ -82,6 +82,6 @@ def page(sections: dict[str, dict[str, Any]], titles: dict[str, str]) -> str:
         settings = f"`{section['command']}`: {how}, load average {load}, {section['date']}."
         skipped = [f"Skipped: {reason}." for reason in section["skipped"]]
         parts.append(
-            "\n".join([f"### {titles[name]}", "", settings, *skipped, "", *lines(rows), ""])
+            "\n".join([f"## {titles[name]}", "", settings, *skipped, "", *lines(rows), ""])
         )
     return "\n".join(parts)

@@ -1,8 +1,7 @@
 """Backbones by name from timm, and their weights.
 
-References
-----------
-He, Zhang, Ren & Sun 2016, CVPR, "Deep residual learning for image recognition" (``resnet50_v1``).
+``resnet50_v1`` is the network of He, Zhang, Ren & Sun 2016, CVPR, "Deep residual learning for
+image recognition".
 """
 
 from __future__ import annotations

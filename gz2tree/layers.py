@@ -1,9 +1,7 @@
 """Which layers of a network learn, and how fast: frozen blocks, learning rates by depth.
 
-References
-----------
-Clark et al. 2020, ICLR, "ELECTRA", and Bao et al. 2022, ICLR, "BEiT": learning rates that decay
-from the last layer to the first.
+Learning rates that decay from the last layer to the first are those of Clark et al. 2020, ICLR,
+"ELECTRA", and Bao et al. 2022, ICLR, "BEiT".
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from gz2tree.errors import InputError
 from gz2tree.network import GalaxyNet
 from gz2tree.precision import autocast, choose_precision, for_inference, memory_format
 
+# Cumulative answers (N, n_answers) and strengths (N, n_questions), on the CPU.
 Output = tuple[Tensor, Tensor | None]
-"""Cumulative answers (N, n_answers) and strengths (N, n_questions), on the CPU."""
 
 
 def find_device(name: str | None) -> torch.device:

@@ -8,9 +8,7 @@ The camera is the survey's: light is added up on native 0.396 arcsec pixels, blu
 given sky noise, stretched by the arcsinh recipe of Lupton et al. (2004) and only then enlarged to
 the cutout. That is why the noise of small galaxies is coarse in the real cutouts, and here.
 
-References
-----------
-Lupton et al. 2004, PASP 116, 133 (colour pictures from CCD images).
+Sources: Lupton et al. 2004, PASP 116, 133 (colour pictures from CCD images).
 Willett et al. 2013, MNRAS 435, 2835 (cutouts scaled to 0.02 petroR90 a pixel).
 """
 

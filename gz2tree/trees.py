@@ -1,9 +1,7 @@
 """The decision trees of Galaxy Zoo 2, declared; nothing is computed here.
 
-References
-----------
-Willett et al. 2013, MNRAS 435, 2835, Table 2 and Figure 1. Answers carry the catalogue's own
-numbers: there is no a35, and dust lane (a38) was added to question 8 after a37 was taken.
+Source: Willett et al. 2013, MNRAS 435, 2835, Table 2 and Figure 1. Answers carry the catalogue's
+own numbers: there is no a35, and dust lane (a38) was added to question 8 after a37 was taken.
 """
 
 from __future__ import annotations
