@@ -8,8 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from gz2tree.activations import LEAST
 from gz2tree.config import Activation, LossName
-from gz2tree.graph import LEAST, DecisionGraph
+from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 from gz2tree.losses import LOSSES
 from gz2tree.tree import DecisionTree

@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from gz2tree.model import GalaxyTreeNet as GalaxyTreeNet
     from gz2tree.model import load_model as load_model
     from gz2tree.prediction import predict as predict
+    from gz2tree.questions import Answer as Answer
+    from gz2tree.questions import Question as Question
     from gz2tree.splits import split_parts as split_parts
     from gz2tree.store import CutoutStore as CutoutStore
     from gz2tree.store import prepare as prepare
     from gz2tree.training import fit as fit
-    from gz2tree.tree import Answer as Answer
     from gz2tree.tree import DecisionTree as DecisionTree
-    from gz2tree.tree import Question as Question
     from gz2tree.trees import GZ2 as GZ2
     from gz2tree.trees import GZ2_KAGGLE as GZ2_KAGGLE
     from gz2tree.version import __version__ as __version__
 
 _MODULE_OF = {
-    "Answer": "tree",
+    "Answer": "questions",
     "AugmentOptions": "config",
     "CutoutOptions": "config",
     "CutoutStore": "store",
@@ -50,7 +50,7 @@ _MODULE_OF = {
     "LabelledCutouts": "dataset",
     "Labels": "labels",
     "PredictOptions": "config",
-    "Question": "tree",
+    "Question": "questions",
     "Report": "evaluation",
     "TrainConfig": "config",
     "__version__": "version",

@@ -9,20 +9,19 @@ which is what the Kaggle Galaxy Challenge tabulates (Willett et al. 2013, MNRAS 
 from __future__ import annotations
 
 import math
-from typing import get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gz2tree.activations import activate, check_activation, inverse
 from gz2tree.config import Activation
 from gz2tree.errors import InputError
+from gz2tree.jumps import filled, jumps_to_the_roots
 from gz2tree.tree import DecisionTree
 
 # Rows before the answers in the table that `reach` sums up.
 _NOBODY, _EVERYONE = 0, 1
-LEAST = 1e-4
-"""Probabilities nearer to 0 (and 1) have logits from which no training would come back."""
 
 
 class DecisionGraph(nn.Module):
@@ -36,20 +35,8 @@ class DecisionGraph(nn.Module):
     ----------
     tree : DecisionTree
     activation : str
-        How the logits of one question become probabilities that sum to 1:
-
-        ``"softmax"``
-            The default.
-        ``"normalised_sigmoid"``
-            Sigmoids divided by the question's sum, computed as the softmax of logsigmoid, which is
-            the same and survives any logit.
-        ``"divisive_relu"``
-            Rectified logits divided by the question's sum (Dieleman, Willett & Dambre 2015, MNRAS
-            450, 1441, section 6.4). A question without a positive logit gets equal probabilities,
-            and no gradient.
-        ``"entmax15"``, ``"sparsemax"``
-            Softmax-like, with exact zeros (Peters, Niculae & Martins 2019, ACL; Martins & Astudillo
-            2016, ICML). They need the extra ``gz2tree[entmax]``.
+        How the logits of one question become probabilities that sum to 1; see
+        `gz2tree.activations.activate`.
 
     Raises
     ------
@@ -75,25 +62,19 @@ class DecisionGraph(nn.Module):
 
     def __init__(self, tree: DecisionTree, activation: Activation = "softmax") -> None:
         super().__init__()
-        if activation not in get_args(Activation):
-            raise InputError(
-                f"activation: expected one of {', '.join(get_args(Activation))}, "
-                f"found {activation!r}"
-            )
+        check_activation(activation)
         self.tree = tree
         self.activation: Activation = activation
-        if activation in ("entmax15", "sparsemax"):
-            _import_entmax()
         self.n_questions = len(tree.questions)
         self.width = max(len(question) for question in tree.questions)
         self._index("question_of", list(tree.question_of))
         self._lay_out_slots()
-        self._plan_jumps()
+        self._planjumps_to_the_roots()
 
         # Parents of every question as rows of the table [nobody, everyone, answers in tree order].
         self.max_parents = max(1, *(len(parents) for parents in tree.parents))
         rows = [[2 + parent for parent in parents] for parents in tree.parents]
-        of_questions = [_filled(row, self.max_parents, _NOBODY, _EVERYONE) for row in rows]
+        of_questions = [filled(row, self.max_parents, _NOBODY, _EVERYONE) for row in rows]
         self._index("reach_parent", [row for of_question in of_questions for row in of_question])
 
     def _lay_out_slots(self) -> None:
@@ -114,15 +95,15 @@ class DecisionGraph(nn.Module):
         # (n_questions, width, 1)
         self.register_buffer("slot_empty", empty.view(-1, self.width, 1), persistent=False)
 
-    def _plan_jumps(self) -> None:
+    def _planjumps_to_the_roots(self) -> None:
         """Find the rows of the table [slots, nobody, everyone] that multiply each of its rows."""
         of_slot = self.slot_question.tolist()
         nobody, everyone = len(of_slot), len(of_slot) + 1
         parents = [[int(self.answer_slot[p]) for p in self.tree.parents[q]] for q in of_slot]
-        jumps = _jumps([*parents, [], []])
+        jumps = jumps_to_the_roots([*parents, [], []])
         self.jump_widths = [max(map(len, jump)) for jump in jumps]
         for number, (jump, most) in enumerate(zip(jumps, self.jump_widths, strict=True)):
-            filled = [_filled(rows, most, nobody, everyone) for rows in jump]
+            filled = [filled(rows, most, nobody, everyone) for rows in jump]
             self._index(
                 f"jump_{number}", [row for rows in zip(*filled, strict=True) for row in rows]
             )
@@ -143,7 +124,7 @@ class DecisionGraph(nn.Module):
         -------
         cumulative : Tensor, shape (..., n_answers), in [0, 1]
         """
-        slots = self._activate(self._slots(_full_precision(logits)))
+        slots = self._activate(logits)
         return self._answers(self._multiply(slots), logits)
 
     def conditional(self, logits: Tensor) -> Tensor:
@@ -157,7 +138,7 @@ class DecisionGraph(nn.Module):
         -------
         conditional : Tensor, shape (..., n_answers), in [0, 1]
         """
-        slots = self._activate(self._slots(_full_precision(logits)))
+        slots = self._activate(logits)
         return self._answers(slots.flatten(0, 1), logits)
 
     def logits(self, conditional: Tensor) -> Tensor:
@@ -172,21 +153,8 @@ class DecisionGraph(nn.Module):
         Returns
         -------
         logits : Tensor, shape (..., n_answers)
-
-        Notes
-        -----
-        The inverses: log p of the softmax, log(p / (1 - p)) of normalised sigmoids, p of the
-        divisive ReLU and of sparsemax, and 2 sqrt(p) of entmax-1.5, whose map is
-        p = max(z / 2 - tau, 0) ** 2 (Peters, Niculae & Martins 2019, ACL, equation 9).
         """
-        conditional = _full_precision(conditional)
-        if self.activation == "softmax":
-            return conditional.clamp(min=LEAST).log()
-        if self.activation == "normalised_sigmoid":
-            return conditional.clamp(LEAST, 1 - LEAST).logit()
-        if self.activation == "entmax15":
-            return 2 * conditional.sqrt()
-        return conditional
+        return inverse(_full_precision(conditional), self.activation)
 
     def cumulative(self, conditional: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Multiply conditional probabilities down the tree.
@@ -286,23 +254,10 @@ class DecisionGraph(nn.Module):
         answers = slots.index_select(0, self.answer_slot).t().contiguous()
         return answers if like.ndim == 2 else answers.view(like.shape)
 
-    def _activate(self, slots: Tensor) -> Tensor:
-        """Logits to conditional probabilities; 0 in empty slots."""
-        empty = self.slot_empty
-        if self.activation == "softmax":
-            return slots.masked_fill(empty, -torch.inf).softmax(1)
-        if self.activation == "normalised_sigmoid":
-            # ONNX has no logsigmoid: the log of its sigmoid is -inf at low logits, softplus exact.
-            log_sigmoid = F.softplus(slots, beta=-1.0, threshold=40.0)
-            return log_sigmoid.masked_fill(empty, -torch.inf).softmax(1)
-        if self.activation == "divisive_relu":
-            return _divisive_relu(slots.masked_fill(empty, 0.0), ~empty)
-        # An empty slot must lie below the threshold of its question; -inf would make NaN.
-        below_highest = slots - slots.amax(1, keepdim=True).detach()
-        entmax = _import_entmax()
-        mapping = entmax.entmax15 if self.activation == "entmax15" else entmax.sparsemax
-        probability = mapping(below_highest.masked_fill(empty, -10.0), dim=1)
-        return probability / probability.sum(1, keepdim=True)
+    def _activate(self, logits: Tensor) -> Tensor:
+        """Logits to conditional probabilities in slots; 0 in empty ones."""
+        slots = self._slots(_full_precision(logits))
+        return activate(slots, self.slot_empty, self.activation)
 
     def _multiply(self, conditional: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Conditional (n_questions, width, N) to a table of cumulative probabilities.
@@ -345,32 +300,6 @@ class DecisionGraph(nn.Module):
         return f"tree={self.tree.name!r}, activation={self.activation!r}"
 
 
-def _filled(parents: list[int], most: int, nobody: int, everyone: int) -> list[int]:
-    """Fill up rows to add with that of nobody, which adds 0; no parents: asked of everyone."""
-    known = parents or [everyone]
-    return known + [nobody] * (most - len(known))
-
-
-def _jumps(parents_of: list[list[int]]) -> list[list[list[int]]]:
-    """Find by which rows to multiply every row, again and again, until all have their ancestors.
-
-    A row with one parent takes what the parent has so far and is left with the parent's parents, so
-    that a path of 2^n answers takes n steps; one with several waits until they are complete.
-    """
-    jumps = []
-    while any(parents_of):
-        ready = [
-            parents if len(parents) == 1 or not any(parents_of[p] for p in parents) else []
-            for parents in parents_of
-        ]
-        jumps.append(ready)
-        parents_of = [
-            (parents_of[now[0]] if len(now) == 1 else []) if now else parents
-            for now, parents in zip(ready, parents_of, strict=True)
-        ]
-    return jumps
-
-
 def _at_most_1(total: Tensor) -> Tensor:
     """Cut what rounding adds to a sum of exclusive parents; a clamp would cut the gradient too."""
     return total - (total - 1.0).clamp(min=0.0).detach()
@@ -385,23 +314,3 @@ def _columns(values: Tensor) -> Tensor:
 
 def _full_precision(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
-
-
-def _divisive_relu(slots: Tensor, valid: Tensor) -> Tensor:
-    positive = slots.relu()
-    total = positive.sum(1, keepdim=True)  # (n_questions, 1, N)
-    # A denormal sum counts as none: its reciprocal, and so the gradient, would overflow.
-    alive = total > torch.finfo(total.dtype).tiny
-    equal = valid.to(slots.dtype) / valid.sum(1, keepdim=True)
-    return torch.where(alive, positive / torch.where(alive, total, 1.0), equal)
-
-
-def _import_entmax():  # type: ignore[no-untyped-def]
-    try:
-        import entmax
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "activations entmax15 and sparsemax need the entmax package, which is not installed: "
-            "pip install 'gz2tree[entmax]'"
-        ) from error
-    return entmax

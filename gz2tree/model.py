@@ -15,10 +15,10 @@ import torch
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from torch import Tensor, nn
 
+from gz2tree.activations import LEAST
 from gz2tree.calibration import Calibration
 from gz2tree.config import Activation, CutoutOptions, Head, Pooling, Renormalised
 from gz2tree.errors import InputError
-from gz2tree.graph import LEAST
 from gz2tree.labels import Labels
 from gz2tree.network import DEFAULT_MODEL, DEFAULT_NAME, GalaxyNet
 from gz2tree.strength import StrengthHeads

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from gz2tree.errors import InputError
 from gz2tree.labels import Labels
-from gz2tree.tree import Answer, DecisionTree, Question
+from gz2tree.questions import Answer, Question
+from gz2tree.tree import DecisionTree
 
 
 def join_trees(name: str, trees: Sequence[DecisionTree]) -> DecisionTree:

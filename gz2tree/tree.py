@@ -8,105 +8,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
 from gz2tree.errors import InputError
+from gz2tree.questions import NAME, Answer, Question, TreeError
+from gz2tree.treechecks import check_names, check_parents
+from gz2tree.treetext import tree_lines
 
 Naming = Literal["kaggle", "catalogue"]
-
-# Names become keys of a state dict and columns of FITS, SQL and CSV tables.
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
-# Those of published catalogues have hyphens as well.
-_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
-
-
-class TreeError(InputError):
-    """A malformed decision tree; the message names the offender."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One possible answer to a question.
-
-    Parameters
-    ----------
-    name : str
-        Identifier, unique in the tree. In Galaxy Zoo 2 the catalogue's own name, e.g.
-        ``"a01_smooth"``.
-    label : str, optional
-        Wording for people; the name without its number by default.
-    column : str, optional
-        What its column is called in the survey's catalogue, without the kind; the question's name
-        and the answer's by default.
-    """
-
-    name: str
-    label: str = ""
-    column: str = ""
-
-    def __post_init__(self) -> None:
-        _check_name("answer", self.name)
-        if self.column and not _COLUMN.match(self.column):
-            raise TreeError(
-                f"answer {self.name!r}: column: expected letters, digits, underscores and hyphens "
-                f"starting with a letter, found {self.column!r}"
-            )
-        if not self.label:
-            text = re.sub(r"^a\d+_", "", self.name).replace("_", " ")
-            object.__setattr__(self, "label", text)
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question, its answers and when it is asked.
-
-    Parameters
-    ----------
-    name : str
-        Identifier, unique in the tree, e.g. ``"t02_edgeon"``.
-    answers : sequence of Answer or str
-        At least one; a string stands for ``Answer(string)``.
-    asked_after : sequence of str, optional
-        Names of the answers that lead to this question. Several are allowed if no two of them can
-        be given of the same galaxy; their probabilities add. Empty: asked of everyone.
-    label : str, optional
-        Wording for people; derived from the name by default.
-    """
-
-    name: str
-    answers: tuple[Answer, ...]
-    asked_after: tuple[str, ...] = ()
-    label: str = ""
-
-    def __init__(
-        self,
-        name: str,
-        answers: Sequence[Answer | str],
-        asked_after: Sequence[str] = (),
-        label: str = "",
-    ) -> None:
-        _check_name("question", name)
-        for field, value in (("answers", answers), ("asked_after", asked_after)):
-            if isinstance(value, str):
-                raise TreeError(
-                    f"question {name!r}: {field} is a sequence, found the string {value!r}"
-                )
-        if not answers:
-            raise TreeError(f"question {name!r} has no answers; at least one is expected")
-        made = tuple(a if isinstance(a, Answer) else Answer(a) for a in answers)
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "answers", made)
-        object.__setattr__(self, "asked_after", tuple(asked_after))
-        text = label or re.sub(r"^t\d+_", "", name).replace("_", " ") + "?"
-        object.__setattr__(self, "label", text)
-
-    def __len__(self) -> int:
-        return len(self.answers)
 
 
 class DecisionTree:
@@ -164,72 +76,8 @@ class DecisionTree:
         self.source = source
         if not self.questions:
             raise TreeError(f"tree {name!r} has no questions; at least one is expected")
-        self._check_names()
-        self._check_parents()
-
-    def _check_names(self) -> None:
-        declared: dict[str, str] = {}
-        question_names = [question.name for question in self.questions]
-        for question in self.questions:
-            if question_names.count(question.name) > 1:
-                raise TreeError(f"question {question.name!r} is declared twice")
-            for answer in question.answers:
-                if answer.name in declared:
-                    raise TreeError(
-                        f"duplicate answer {answer.name!r}: in question {question.name!r} "
-                        f"and already in {declared[answer.name]!r}"
-                    )
-                declared[answer.name] = question.name
-        for names in (self.catalogue_columns, self.kaggle_columns):
-            for column in names:
-                if names.count(column) > 1:
-                    raise TreeError(f"two answers would share the column {column!r}")
-
-    def _check_parents(self) -> None:
-        everywhere = {a.name: q.name for q in self.questions for a in q.answers}
-        seen: set[str] = set()
-        for question in self.questions:
-            for parent in question.asked_after:
-                if parent not in everywhere:
-                    near = difflib.get_close_matches(parent, everywhere, n=1)
-                    hint = f"; did you mean {near[0]!r}?" if near else ""
-                    raise TreeError(
-                        f"question {question.name!r} is asked after {parent!r}, "
-                        f"which is no answer of this tree{hint}"
-                    )
-                if parent not in seen:
-                    raise TreeError(
-                        f"question {question.name!r} is asked after {parent!r} of question "
-                        f"{everywhere[parent]!r}, which must be declared before it"
-                    )
-                if question.asked_after.count(parent) > 1:
-                    raise TreeError(f"question {question.name!r} names parent {parent!r} twice")
-            seen.update(a.name for a in question.answers)
-        known: dict[tuple[int, int], bool] = {}
-        for number, question in enumerate(self.questions):
-            for one, other in combinations(self.parents[number], 2):
-                if not self._exclude_each_other(one, other, known):
-                    raise TreeError(
-                        f"question {question.name!r} is asked after "
-                        f"{self.answers[one].name!r} and {self.answers[other].name!r}, which can "
-                        "both be given of one galaxy: their probabilities would not add"
-                    )
-
-    def _exclude_each_other(self, a: int, b: int, known: dict[tuple[int, int], bool]) -> bool:
-        """Whether no galaxy can get both answers.
-
-        Given an answer `a` to an earlier question, the later answer `b` is possible exactly if one
-        of the parents of its question is possible together with `a`.
-        """
-        a, b = sorted((a, b))
-        if self.question_of[a] == self.question_of[b]:
-            return a != b
-        if (a, b) not in known:
-            parents = self.parents[self.question_of[b]]
-            known[a, b] = bool(parents) and all(
-                self._exclude_each_other(a, parent, known) for parent in parents
-            )
-        return known[a, b]
+        check_names(self)
+        check_parents(self)
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
@@ -364,7 +212,7 @@ class DecisionTree:
         """
         labels = [_plain(answer.label) for answer in self.answers]
         label = labels[position]
-        alone = labels.count(label) == 1 and _NAME.match(label)
+        alone = labels.count(label) == 1 and NAME.match(label)
         return label if alone else self.catalogue_columns[position]
 
     def to_dict(self) -> dict[str, Any]:
@@ -452,39 +300,8 @@ class DecisionTree:
     def __str__(self) -> str:
         title = f"{self.name}: {len(self.questions)} questions, {len(self)} answers"
         source = [f"Source: {self.source}"] if self.source else []
-        return "\n".join([title, *self._draw(), *source])
-
-    def _draw(self) -> Iterator[str]:
-        """Lines of the drawing; a question of several parents is drawn under the first of them."""
-        below: dict[int | None, list[int]] = {}
-        for number, parents in enumerate(self.parents):
-            below.setdefault(parents[0] if parents else None, []).append(number)
-
-        def question_lines(number: int, indent: str) -> Iterator[str]:
-            question = self.questions[number]
-            others = [self.answers[p].label for p in self.parents[number][1:]]
-            also = f" (also after: {', '.join(others)})" if others else ""
-            yield f"{indent}{number + 1}. {question.label}{also}"
-            answers = range(self.slices[number].start, self.slices[number].stop)
-            for position in answers:
-                last = position == answers[-1]
-                branch = "└─ " if last else "├─ "
-                label, column = self.answers[position].label, self.columns[position]
-                yield f"{indent}   {branch}{label}  [{column}]"
-                for child in below.get(position, ()):
-                    yield from question_lines(child, indent + ("      " if last else "   │  "))
-
-        for number in below[None]:
-            yield from question_lines(number, "")
+        return "\n".join([title, *tree_lines(self), *source])
 
 
 def _plain(label: str) -> str:
     return re.sub(r"[\W_]+", "_", label.casefold()).strip("_")
-
-
-def _check_name(what: str, name: object) -> None:
-    if not isinstance(name, str) or not _NAME.match(name):
-        raise TreeError(
-            f"{what} name: expected letters, digits and underscores starting with a letter, "
-            f"found {name!r}"
-        )

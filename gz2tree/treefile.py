@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gz2tree.errors import first_few
-from gz2tree.tree import Answer, DecisionTree, Question, TreeError
+from gz2tree.questions import Answer, Question, TreeError
+from gz2tree.tree import DecisionTree
 from gz2tree.trees import TREES
 
 _FOLDER = Path(__file__).parent / "tree_files"

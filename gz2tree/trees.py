@@ -6,7 +6,8 @@ own numbers: there is no a35, and dust lane (a38) was added to question 8 after 
 
 from __future__ import annotations
 
-from gz2tree.tree import Answer, DecisionTree, Question
+from gz2tree.questions import Answer, Question
+from gz2tree.tree import DecisionTree
 
 
 def _questions(odd_asked_after: tuple[str, ...]) -> tuple[Question, ...]:

@@ -46,7 +46,8 @@ class TreeDirichlet:
 
     Examples
     --------
-    >>> from gz2tree.tree import DecisionTree, Question
+    >>> from gz2tree.questions import Question
+    >>> from gz2tree.tree import DecisionTree
     >>> tree = DecisionTree("toy", [Question("q", ["yes", "no"])])
     >>> beliefs = TreeDirichlet(tree, np.array([[0.5, 0.5]]), np.array([[2.0]]))  # uniform
     >>> float(beliefs.variance[0, 0])

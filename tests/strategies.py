@@ -6,7 +6,8 @@ from itertools import product
 
 from hypothesis import strategies as st
 
-from gz2tree.tree import DecisionTree, Question
+from gz2tree.questions import Question
+from gz2tree.tree import DecisionTree
 
 # Answers and parents of a question; the simplest, to which examples shrink, comes first.
 SHAPES = list(product((2, 3, 1, 5), (1, 2, 0, 3)))

@@ -24,7 +24,8 @@ from torch import Tensor
 from gz2tree.config import Activation
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
-from gz2tree.tree import DecisionTree, Question
+from gz2tree.questions import Question
+from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2, GZ2_KAGGLE, TREES
 
 DENSE = ("softmax", "normalised_sigmoid", "divisive_relu")

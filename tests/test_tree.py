@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from strategies import questionnaires, trees
 
 from gz2tree.errors import InputError
-from gz2tree.tree import Answer, DecisionTree, Question, TreeError
+from gz2tree.questions import Answer, Question, TreeError
+from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2, GZ2_KAGGLE, TREES
 
 ROOT = Question("shape", ["smooth", "disk", "star"])

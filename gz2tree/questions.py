@@ -1,0 +1,106 @@
+"""A question, its answers, and what they may be called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gz2tree.errors import InputError
+
+# Names become keys of a state dict and columns of FITS, SQL and CSV tables.
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+# Those of published catalogues have hyphens as well.
+_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
+
+
+class TreeError(InputError):
+    """A malformed decision tree; the message names the offender."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One possible answer to a question.
+
+    Parameters
+    ----------
+    name : str
+        Identifier, unique in the tree. In Galaxy Zoo 2 the catalogue's own name, e.g.
+        ``"a01_smooth"``.
+    label : str, optional
+        Wording for people; the name without its number by default.
+    column : str, optional
+        What its column is called in the survey's catalogue, without the kind; the question's name
+        and the answer's by default.
+    """
+
+    name: str
+    label: str = ""
+    column: str = ""
+
+    def __post_init__(self) -> None:
+        _check_name("answer", self.name)
+        if self.column and not _COLUMN.match(self.column):
+            raise TreeError(
+                f"answer {self.name!r}: column: expected letters, digits, underscores and hyphens "
+                f"starting with a letter, found {self.column!r}"
+            )
+        if not self.label:
+            text = re.sub(r"^a\d+_", "", self.name).replace("_", " ")
+            object.__setattr__(self, "label", text)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, its answers and when it is asked.
+
+    Parameters
+    ----------
+    name : str
+        Identifier, unique in the tree, e.g. ``"t02_edgeon"``.
+    answers : sequence of Answer or str
+        At least one; a string stands for ``Answer(string)``.
+    asked_after : sequence of str, optional
+        Names of the answers that lead to this question. Several are allowed if no two of them can
+        be given of the same galaxy; their probabilities add. Empty: asked of everyone.
+    label : str, optional
+        Wording for people; derived from the name by default.
+    """
+
+    name: str
+    answers: tuple[Answer, ...]
+    asked_after: tuple[str, ...] = ()
+    label: str = ""
+
+    def __init__(
+        self,
+        name: str,
+        answers: Sequence[Answer | str],
+        asked_after: Sequence[str] = (),
+        label: str = "",
+    ) -> None:
+        _check_name("question", name)
+        for field, value in (("answers", answers), ("asked_after", asked_after)):
+            if isinstance(value, str):
+                raise TreeError(
+                    f"question {name!r}: {field} is a sequence, found the string {value!r}"
+                )
+        if not answers:
+            raise TreeError(f"question {name!r} has no answers; at least one is expected")
+        made = tuple(a if isinstance(a, Answer) else Answer(a) for a in answers)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "answers", made)
+        object.__setattr__(self, "asked_after", tuple(asked_after))
+        text = label or re.sub(r"^t\d+_", "", name).replace("_", " ") + "?"
+        object.__setattr__(self, "label", text)
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+
+def _check_name(what: str, name: object) -> None:
+    if not isinstance(name, str) or not NAME.match(name):
+        raise TreeError(
+            f"{what} name: expected letters, digits and underscores starting with a letter, "
+            f"found {name!r}"
+        )

@@ -1,0 +1,93 @@
+"""What makes a list of questions a decision tree, and what is said where it is none."""
+
+from __future__ import annotations
+
+import difflib
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from gz2tree.questions import TreeError
+
+if TYPE_CHECKING:
+    from gz2tree.tree import DecisionTree
+
+
+def check_names(tree: DecisionTree) -> None:
+    """Refuse questions, answers and columns that are called alike.
+
+    Raises
+    ------
+    TreeError
+    """
+    declared: dict[str, str] = {}
+    question_names = [question.name for question in tree.questions]
+    for question in tree.questions:
+        if question_names.count(question.name) > 1:
+            raise TreeError(f"question {question.name!r} is declared twice")
+        for answer in question.answers:
+            if answer.name in declared:
+                raise TreeError(
+                    f"duplicate answer {answer.name!r}: in question {question.name!r} "
+                    f"and already in {declared[answer.name]!r}"
+                )
+            declared[answer.name] = question.name
+    for names in (tree.catalogue_columns, tree.kaggle_columns):
+        for column in names:
+            if names.count(column) > 1:
+                raise TreeError(f"two answers would share the column {column!r}")
+
+
+def check_parents(tree: DecisionTree) -> None:
+    """Refuse parents that are unknown, declared later, or not exclusive.
+
+    Raises
+    ------
+    TreeError
+    """
+    everywhere = {a.name: q.name for q in tree.questions for a in q.answers}
+    seen: set[str] = set()
+    for question in tree.questions:
+        for parent in question.asked_after:
+            if parent not in everywhere:
+                near = difflib.get_close_matches(parent, everywhere, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise TreeError(
+                    f"question {question.name!r} is asked after {parent!r}, "
+                    f"which is no answer of this tree{hint}"
+                )
+            if parent not in seen:
+                raise TreeError(
+                    f"question {question.name!r} is asked after {parent!r} of question "
+                    f"{everywhere[parent]!r}, which must be declared before it"
+                )
+            if question.asked_after.count(parent) > 1:
+                raise TreeError(f"question {question.name!r} names parent {parent!r} twice")
+        seen.update(a.name for a in question.answers)
+    known: dict[tuple[int, int], bool] = {}
+    for number, question in enumerate(tree.questions):
+        for one, other in combinations(tree.parents[number], 2):
+            if not _exclude_each_other(tree, one, other, known):
+                raise TreeError(
+                    f"question {question.name!r} is asked after "
+                    f"{tree.answers[one].name!r} and {tree.answers[other].name!r}, which can "
+                    "both be given of one galaxy: their probabilities would not add"
+                )
+
+
+def _exclude_each_other(
+    tree: DecisionTree, a: int, b: int, known: dict[tuple[int, int], bool]
+) -> bool:
+    """Whether no galaxy can get both answers.
+
+    Given an answer `a` to an earlier question, the later answer `b` is possible exactly if one
+    of the parents of its question is possible together with `a`.
+    """
+    a, b = sorted((a, b))
+    if tree.question_of[a] == tree.question_of[b]:
+        return a != b
+    if (a, b) not in known:
+        parents = tree.parents[tree.question_of[b]]
+        known[a, b] = bool(parents) and all(
+            _exclude_each_other(tree, a, parent, known) for parent in parents
+        )
+    return known[a, b]
