@@ -38,6 +38,7 @@ from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
 from gz2tree.finetuning import adapt
 from gz2tree.flags import read_flags
+from gz2tree.given import GivenImages, ImageOptions
 from gz2tree.graph import DecisionGraph
 from gz2tree.inputs import find_model, open_labelled, read_labels_as
 from gz2tree.model import FlatNet, GalaxyTreeNet
@@ -76,6 +77,7 @@ def train_run(
     config: TrainConfig,
     crop: int | None,
     size: int | None,
+    image_options: ImageOptions,
     resume: bool,
 ) -> None:
     """Train a new network, or the one that is named, and leave a run directory.
@@ -85,9 +87,12 @@ def train_run(
     if isinstance(network, NetworkOptions):
         check_backbone_name(network.backbone)
     start = find_model(network)[0] if isinstance(network, str) else None
-    if start is not None:
-        tree, crop, size = tree or start.tree, crop or start.cutouts.crop, start.cutouts.size
-    source = open_images(images, _wanted_cutouts(images, crop, size))
+    given = image_options.given(None if start is None else start.cutouts)
+    if start is None:
+        wanted = _wanted_cutouts(images, crop, size, given)
+    else:
+        tree, wanted = tree or start.tree, _cutouts_of(start, crop, given)
+    source = open_images(images, wanted, given)
     labels = read_labels_as(labels_table, tree or GZ2_KAGGLE, label_options, source.ids)
     torch.manual_seed(config.seed)
     model, described = _network(network, start, labels.tree, source.options, config)
@@ -97,14 +102,15 @@ def train_run(
         "network": described,
         "labels": {"table": labels_table.name, **asdict(label_options)},
         "split": asdict(split),
-        "cutouts": asdict(source.options),
+        "cutouts": source.options.to_dict(),
+        **({"images": given.describe()} if given else {}),
         "data": {"galaxies": len(labels), "sha256": labels.digest()},
     }
     run = RunDirectory.open(out, options, resume=resume)
     if isinstance(source, ImageFiles):
         have = set(source.ids)
-        wanted = [galaxy for galaxy in labels.ids if galaxy in have]
-        source = prepare(images, run.cutouts, source.options, only=wanted)
+        chosen = [galaxy for galaxy in labels.ids if galaxy in have]
+        source = prepare(images, run.cutouts, source.options, given, only=chosen)
     galaxies = LabelledCutouts(source, labels)
     parts = _split(run, galaxies, split, config.seed)
     comparison = compare_parts(galaxies.labels, parts)
@@ -205,6 +211,29 @@ def evaluate_model(
         json_file.write_text(report.to_json(**described) + "\n")
 
 
+def prepare_store(
+    images: Path,
+    store: Path,
+    *,
+    model: str | None,
+    crop: int | None,
+    size: int | None,
+    image_options: ImageOptions,
+    workers: int | None,
+) -> None:
+    """Prepare the cutouts that a model expects, or those of a crop and size."""
+    if model is not None:
+        if crop is not None or size is not None:
+            raise InputError("crop and size: expected none with --model, which has its own")
+        cutouts = find_model(model)[0].cutouts
+        given = image_options.given(cutouts)
+    else:
+        given = image_options.given()
+        cutouts = given.cutouts(crop or CutoutOptions.crop, size or CutoutOptions.size)
+    prepared = prepare(images, store, cutouts, given, workers=workers)
+    print(f"{len(prepared):,} cutouts in {store}")
+
+
 def predict_catalogue(
     model_paths: Sequence[str],
     images: Sequence[str],
@@ -215,6 +244,7 @@ def predict_catalogue(
     level: float,
     options: PredictOptions,
     shards: ShardOptions,
+    image_options: ImageOptions,
 ) -> None:
     """Write a catalogue of predictions, of one model or of several together.
 
@@ -227,18 +257,21 @@ def predict_catalogue(
         )
     models = [find_model(path)[0] for path in model_paths]
     wanted = read_flags(flags, models[0].tree)
+    given = image_options.given(models[0].cutouts)
     if not is_folder(out):
         n = predict_to_file(
-            models, images[0], out, options, columns=columns, flags=wanted, level=level
-        )
+            models, images[0], out, options,
+            given=given, columns=columns, flags=wanted, level=level,
+        )  # fmt: skip
         print(f"{n:,} galaxies in {out}")
         return
 
     from gz2tree.scaling import predict_to_folder
 
     totals = predict_to_folder(
-        models, images, out, options, shards, columns=columns, flags=wanted, level=level
-    )
+        models, images, out, options, shards,
+        given=given, columns=columns, flags=wanted, level=level,
+    )  # fmt: skip
     if totals is not None:
         print(f"{totals.galaxies:,} galaxies in {out}")
 
@@ -268,19 +301,33 @@ def build_network(
     )
 
 
-def _wanted_cutouts(images: Path, crop: int | None, size: int | None) -> CutoutOptions | None:
+def _wanted_cutouts(
+    images: Path, crop: int | None, size: int | None, given: GivenImages
+) -> CutoutOptions | None:
     """Crop and size asked for; those of a prepared store where they are not."""
     if crop is None and size is None:
         return None
-    given = {name: value for name, value in (("crop", crop), ("size", size)) if value is not None}
+    both = ("crop", crop), ("size", size)
+    asked: dict[str, Any] = {name: value for name, value in both if value is not None}
     # Checked as far as it can be before any data is opened.
-    CutoutOptions(**{"crop": max(CutoutOptions.crop, size or 0), "size": 1} | given)
-    found = open_images(images)
-    return (
-        replace(found.options, **given)
-        if isinstance(found, CutoutStore)
-        else CutoutOptions(**given)
-    )
+    CutoutOptions(**{"crop": max(CutoutOptions.crop, size or 0), "size": 1} | asked)
+    found = open_images(images, None, given)
+    if isinstance(found, CutoutStore):
+        return replace(found.options, **asked)
+    return given.cutouts(**{"crop": CutoutOptions.crop, "size": CutoutOptions.size} | asked)
+
+
+def _cutouts_of(start: GalaxyNet, crop: int | None, given: GivenImages) -> CutoutOptions:
+    """Cutouts on which to train a trained network further.
+
+    With a pixel scale they are those it knows; without, the scale is not known any more.
+    """
+    known = start.cutouts
+    if not given.knows_scale:
+        known = replace(known, pixel_scale=None, radii_per_pixel=None)
+    if given.stretch is not None:
+        known = replace(known, stretch=given.stretch)
+    return known if crop is None else replace(known, crop=crop)
 
 
 def _count(parts: NDArray[Any]) -> str:
