@@ -97,7 +97,7 @@ def _none_found(names: list[str], source: object, stretch: Stretch | None) -> st
     of_fits = [name for name in names if name.lower().endswith(_FITS)]
     if stretch is None and of_fits:
         return (
-            f"{expected} in {source}, found FITS files such as {of_fits[0]}: --bands says which "
-            "of their bands are red, green and blue"
+            f"{expected} in {source}, found FITS files such as {of_fits[0]}: --bands (of prepare, "
+            "train and predict) says which of their bands are red, green and blue"
         )
     return f"{expected} in {source}, found none among {len(names):,} files"

@@ -73,7 +73,7 @@ def test_images_scaled_to_their_galaxies_otherwise() -> None:
 
 def test_galaxies_without_a_radius_are_left_out() -> None:
     given = GivenImages(pixel_scale=0.4, radii=Radii("t.csv, columns id and R", {"1": 10.0}))
-    with pytest.raises(UnreadableImage, match="a radius of it in t.csv, columns id and R, found"):
+    with pytest.raises(UnreadableImage, match=r"a radius of it in t\.csv, columns id and R, found"):
         given.crop("2", IN_RADII)
 
 
@@ -91,7 +91,7 @@ def test_a_galaxy_on_other_pixels_gives_the_same_cutout(step: float) -> None:
     assert crop == pytest.approx(40 / step, abs=1e-3)
     difference = np.abs(read_cutout(data, cutouts, crop) - expected)
     assert difference.mean() < 2
-    without = np.abs(read_cutout(data, replace(cutouts, crop=20)) - expected)
+    without = np.abs(read_cutout(data, replace(cutouts, crop=28)) - expected)
     assert difference.mean() < without.mean() / 8
 
 
@@ -328,7 +328,7 @@ def test_commands_refuse_what_does_not_go_together(
     radii = ["--radii", folder, "--pixel-scale", 0.4]
     assert "--radius-column, found one alone" in refused(capsys, *of_model, *radii)
     pictures = ["predict", "--images", folder, *out]
-    assert "--bands says which" in refused(capsys, *pictures)
+    assert "--bands (of prepare, train and predict) says which" in refused(capsys, *pictures)
     assert "expected together with --bands" in refused(capsys, *pictures, "--minimum", "0.1")
     store = prepare(folder, tmp_path / "s", SMALL, GivenImages(PLANES), workers=0).path
     asked = refused(capsys, "predict", "--model", model, "--images", store, *out)
