@@ -326,7 +326,7 @@ def _prepare(options: Namespace) -> None:
     images = take(ImageOptions, options)
     check_workers(options.workers)
 
-    from gz2tree.commands import prepare_store
+    from gz2tree.preparing import prepare_store
 
     prepare_store(
         options.images,

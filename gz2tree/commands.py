@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +38,19 @@ from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
 from gz2tree.finetuning import adapt
 from gz2tree.flags import read_flags
-from gz2tree.given import GivenImages, ImageOptions
+from gz2tree.given import ImageOptions
 from gz2tree.graph import DecisionGraph
 from gz2tree.inputs import find_model, open_labelled, read_labels_as
 from gz2tree.model import FlatNet, GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.opening import is_streamed
 from gz2tree.prediction import predict_to_file
+from gz2tree.preparing import further_cutouts, wanted_cutouts
 from gz2tree.quantities import read_quantity
 from gz2tree.run import RunDirectory, versions
 from gz2tree.shardformat import is_folder
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
-from gz2tree.store import CutoutStore, open_images, prepare
+from gz2tree.store import open_images, prepare
 from gz2tree.tables import write_table
 from gz2tree.trainable import check_loss
 from gz2tree.tree import DecisionTree
@@ -89,9 +90,9 @@ def train_run(
     start = find_model(network)[0] if isinstance(network, str) else None
     given = image_options.given(None if start is None else start.cutouts)
     if start is None:
-        wanted = _wanted_cutouts(images, crop, size, given)
+        wanted = wanted_cutouts(images, crop, size, given)
     else:
-        tree, wanted = tree or start.tree, _cutouts_of(start, crop, given)
+        tree, wanted = tree or start.tree, further_cutouts(start, crop, given)
     source = open_images(images, wanted, given)
     labels = read_labels_as(labels_table, tree or GZ2_KAGGLE, label_options, source.ids)
     torch.manual_seed(config.seed)
@@ -211,29 +212,6 @@ def evaluate_model(
         json_file.write_text(report.to_json(**described) + "\n")
 
 
-def prepare_store(
-    images: Path,
-    store: Path,
-    *,
-    model: str | None,
-    crop: int | None,
-    size: int | None,
-    image_options: ImageOptions,
-    workers: int | None,
-) -> None:
-    """Prepare the cutouts that a model expects, or those of a crop and size."""
-    if model is not None:
-        if crop is not None or size is not None:
-            raise InputError("crop and size: expected none with --model, which has its own")
-        cutouts = find_model(model)[0].cutouts
-        given = image_options.given(cutouts)
-    else:
-        given = image_options.given()
-        cutouts = given.cutouts(crop or CutoutOptions.crop, size or CutoutOptions.size)
-    prepared = prepare(images, store, cutouts, given, workers=workers)
-    print(f"{len(prepared):,} cutouts in {store}")
-
-
 def predict_catalogue(
     model_paths: Sequence[str],
     images: Sequence[str],
@@ -299,35 +277,6 @@ def build_network(
         head=options.head,
         cutouts=cutouts,
     )
-
-
-def _wanted_cutouts(
-    images: Path, crop: int | None, size: int | None, given: GivenImages
-) -> CutoutOptions | None:
-    """Crop and size asked for; those of a prepared store where they are not."""
-    if crop is None and size is None:
-        return None
-    both = ("crop", crop), ("size", size)
-    asked: dict[str, Any] = {name: value for name, value in both if value is not None}
-    # Checked as far as it can be before any data is opened.
-    CutoutOptions(**{"crop": max(CutoutOptions.crop, size or 0), "size": 1} | asked)
-    found = open_images(images, None, given)
-    if isinstance(found, CutoutStore):
-        return replace(found.options, **asked)
-    return given.cutouts(**{"crop": CutoutOptions.crop, "size": CutoutOptions.size} | asked)
-
-
-def _cutouts_of(start: GalaxyNet, crop: int | None, given: GivenImages) -> CutoutOptions:
-    """Cutouts on which to train a trained network further.
-
-    With a pixel scale they are those it knows; without, the scale is not known any more.
-    """
-    known = start.cutouts
-    if not given.knows_scale:
-        known = replace(known, pixel_scale=None, radii_per_pixel=None)
-    if given.stretch is not None:
-        known = replace(known, stretch=given.stretch)
-    return known if crop is None else replace(known, crop=crop)
 
 
 def _count(parts: NDArray[Any]) -> str:
