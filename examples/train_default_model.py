@@ -38,6 +38,7 @@ from gz2tree import (
     read_labels,
     split_parts,
 )
+from gz2tree.given import GZ2_RADII_PER_PIXEL
 from gz2tree.network import DEFAULT_MODEL, GalaxyNet
 from gz2tree.plots import draw_galaxies
 
@@ -94,9 +95,14 @@ def train_both(args: argparse.Namespace) -> None:
         ship(train(args, samples, rows, args.out / "everything"))
 
 
+def cutouts(args: argparse.Namespace) -> CutoutOptions:
+    """Both samples are images as Galaxy Zoo 2 showed them, scaled to their galaxies."""
+    return CutoutOptions(args.crop, args.size, radii_per_pixel=GZ2_RADII_PER_PIXEL)
+
+
 def sample(args: argparse.Namespace, name: str) -> LabelledCutouts:
     folder, table = SAMPLES[name]
-    options = CutoutOptions(args.crop, args.size)
+    options = cutouts(args)
     store = prepare(args.data / folder / "images", args.out / f"{name}-{args.size}", options)
     return LabelledCutouts(store, read_labels(args.data / folder / table, image_ids=store.ids))
 
@@ -115,7 +121,7 @@ def train(
         pretrained=args.weights,
         activation=args.activation,
         pooling="attention",
-        cutouts=CutoutOptions(args.crop, args.size),
+        cutouts=cutouts(args),
     )
     config = TrainConfig(
         epochs=args.epochs,

@@ -32,9 +32,10 @@ def check_together(models: Sequence[GalaxyNet]) -> None:
             raise InputError(
                 f"models: expected one tree, found {first.tree.name} and {model.tree.name}"
             )
-        if model.cutouts != first.cutouts:
+        if not model.cutouts.fits(first.cutouts):
             raise InputError(
-                f"models: expected one crop and size, found {first.cutouts} and {model.cutouts}"
+                f"models: expected one crop and size of cutouts, found {first.cutouts} and "
+                f"{model.cutouts}"
             )
 
 

@@ -26,6 +26,7 @@ from gz2tree.config import (
     check_workers,
 )
 from gz2tree.errors import InputError
+from gz2tree.given import ImageOptions
 from gz2tree.parsing import (
     PARTS,
     Parser,
@@ -104,7 +105,10 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     prepare = Parser(description="Prepare the cutouts of many images as one memory-mapped store.")
     prepare.add_argument("images", type=Path, metavar="IMAGES", help="folder or zip file")
     prepare.add_argument("store", type=Path, metavar="STORE", help="folder to be written")
-    add_options(prepare, CutoutOptions)
+    text = "prepare what this model expects: run directory, folder of a saved model, or 'default'"
+    prepare.add_argument("--model", type=str | None, default=None, help=text)
+    _add_crop_and_size(prepare, "pixels; {} by default")
+    add_options(prepare, ImageOptions)
     _add_workers(prepare)
     commands.add_subcommand("prepare", prepare, help="images to a store of cutouts")
 
@@ -115,10 +119,8 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     train.add_argument("--tree", type=str, default="GZ2_KAGGLE", help=a_tree())
     train.add_argument("--preset", choices=list(PRESETS), help="a named set of options")
     train.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    for name, default in (("crop", CutoutOptions.crop), ("size", CutoutOptions.size)):
-        text = f"pixels; those of a prepared store, else {default}"
-        train.add_argument(f"--{name}", type=int | None, default=None, help=text)
-    for options in (NetworkOptions, LabelOptions, SplitOptions, TrainConfig):
+    _add_crop_and_size(train, "pixels; those of a prepared store, else {}")
+    for options in (ImageOptions, NetworkOptions, LabelOptions, SplitOptions, TrainConfig):
         add_options(train, options)
     train.set_defaults(PRESETS.get(value_of("--preset", arguments), {}))
     commands.add_subcommand("train", train, help="train a network")
@@ -131,7 +133,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     finetune.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     text = "pixels; those of a prepared store, else of the model"
     finetune.add_argument("--crop", type=int | None, default=None, help=text)
-    for options in (LabelOptions, SplitOptions, TrainConfig):
+    for options in (ImageOptions, LabelOptions, SplitOptions, TrainConfig):
         add_options(finetune, options)
     finetune.set_defaults(FINETUNE)
     commands.add_subcommand("finetune", finetune, help="train a trained network further")
@@ -204,8 +206,8 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         help="a column that says which galaxies have at least this cumulative probability of an "
         "answer, as in merger=0.4; may be repeated",
     )
-    add_options(predict, PredictOptions)
-    add_options(predict, ShardOptions)
+    for kind in (ImageOptions, PredictOptions, ShardOptions):
+        add_options(predict, kind)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
 
     select = Parser(description="Select a clean sample of a catalogue of votes or predictions.")
@@ -266,6 +268,12 @@ def _add_workers(parser: Parser) -> None:
     )
 
 
+def _add_crop_and_size(parser: Parser, text: str) -> None:
+    for name, default in (("crop", CutoutOptions.crop), ("size", CutoutOptions.size)):
+        help_ = text.format(default)
+        parser.add_argument(f"--{name}", type=int | None, default=None, help=help_)
+
+
 def _add_model(parser: Parser) -> None:
     parser.add_argument(
         "--model",
@@ -315,13 +323,20 @@ def _simulate(options: Namespace) -> None:
 
 
 def _prepare(options: Namespace) -> None:
-    cutouts = take(CutoutOptions, options)
+    images = take(ImageOptions, options)
     check_workers(options.workers)
 
-    from gz2tree.store import prepare
+    from gz2tree.preparing import prepare_store
 
-    store = prepare(options.images, options.store, cutouts, workers=options.workers)
-    print(f"{len(store):,} cutouts in {options.store}")
+    prepare_store(
+        options.images,
+        options.store,
+        model=options.model,
+        crop=options.crop,
+        size=options.size,
+        image_options=images,
+        workers=options.workers,
+    )
 
 
 def _train(options: Namespace) -> None:
@@ -341,6 +356,7 @@ def _train(options: Namespace) -> None:
         config=config,
         crop=options.crop,
         size=options.size,
+        image_options=take(ImageOptions, options),
         resume=options.resume,
     )
 
@@ -362,6 +378,7 @@ def _finetune(options: Namespace) -> None:
         config=config,
         crop=options.crop,
         size=None,
+        image_options=take(ImageOptions, options),
         resume=options.resume,
     )
 
@@ -415,6 +432,7 @@ def _predict(options: Namespace) -> None:
         level=options.level,
         options=prediction,
         shards=shards,
+        image_options=take(ImageOptions, options),
     )
 
 

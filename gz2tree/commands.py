@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +38,19 @@ from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
 from gz2tree.finetuning import adapt
 from gz2tree.flags import read_flags
+from gz2tree.given import ImageOptions
 from gz2tree.graph import DecisionGraph
 from gz2tree.inputs import find_model, open_labelled, read_labels_as
 from gz2tree.model import FlatNet, GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.opening import is_streamed
 from gz2tree.prediction import predict_to_file
+from gz2tree.preparing import further_cutouts, wanted_cutouts
 from gz2tree.quantities import read_quantity
 from gz2tree.run import RunDirectory, versions
 from gz2tree.shardformat import is_folder
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
-from gz2tree.store import CutoutStore, open_images, prepare
+from gz2tree.store import open_images, prepare
 from gz2tree.tables import write_table
 from gz2tree.trainable import check_loss
 from gz2tree.tree import DecisionTree
@@ -76,6 +78,7 @@ def train_run(
     config: TrainConfig,
     crop: int | None,
     size: int | None,
+    image_options: ImageOptions,
     resume: bool,
 ) -> None:
     """Train a new network, or the one that is named, and leave a run directory.
@@ -85,9 +88,12 @@ def train_run(
     if isinstance(network, NetworkOptions):
         check_backbone_name(network.backbone)
     start = find_model(network)[0] if isinstance(network, str) else None
-    if start is not None:
-        tree, crop, size = tree or start.tree, crop or start.cutouts.crop, start.cutouts.size
-    source = open_images(images, _wanted_cutouts(images, crop, size))
+    given = image_options.given(None if start is None else start.cutouts)
+    if start is None:
+        wanted = wanted_cutouts(images, crop, size, given)
+    else:
+        tree, wanted = tree or start.tree, further_cutouts(start, crop, given)
+    source = open_images(images, wanted, given)
     labels = read_labels_as(labels_table, tree or GZ2_KAGGLE, label_options, source.ids)
     torch.manual_seed(config.seed)
     model, described = _network(network, start, labels.tree, source.options, config)
@@ -97,14 +103,15 @@ def train_run(
         "network": described,
         "labels": {"table": labels_table.name, **asdict(label_options)},
         "split": asdict(split),
-        "cutouts": asdict(source.options),
+        "cutouts": source.options.to_dict(),
+        **({"images": given.describe()} if given else {}),
         "data": {"galaxies": len(labels), "sha256": labels.digest()},
     }
     run = RunDirectory.open(out, options, resume=resume)
     if isinstance(source, ImageFiles):
         have = set(source.ids)
-        wanted = [galaxy for galaxy in labels.ids if galaxy in have]
-        source = prepare(images, run.cutouts, source.options, only=wanted)
+        chosen = [galaxy for galaxy in labels.ids if galaxy in have]
+        source = prepare(images, run.cutouts, source.options, given, only=chosen)
     galaxies = LabelledCutouts(source, labels)
     parts = _split(run, galaxies, split, config.seed)
     comparison = compare_parts(galaxies.labels, parts)
@@ -215,6 +222,7 @@ def predict_catalogue(
     level: float,
     options: PredictOptions,
     shards: ShardOptions,
+    image_options: ImageOptions,
 ) -> None:
     """Write a catalogue of predictions, of one model or of several together.
 
@@ -227,18 +235,21 @@ def predict_catalogue(
         )
     models = [find_model(path)[0] for path in model_paths]
     wanted = read_flags(flags, models[0].tree)
+    given = image_options.given(models[0].cutouts)
     if not is_folder(out):
         n = predict_to_file(
-            models, images[0], out, options, columns=columns, flags=wanted, level=level
-        )
+            models, images[0], out, options,
+            given=given, columns=columns, flags=wanted, level=level,
+        )  # fmt: skip
         print(f"{n:,} galaxies in {out}")
         return
 
     from gz2tree.scaling import predict_to_folder
 
     totals = predict_to_folder(
-        models, images, out, options, shards, columns=columns, flags=wanted, level=level
-    )
+        models, images, out, options, shards,
+        given=given, columns=columns, flags=wanted, level=level,
+    )  # fmt: skip
     if totals is not None:
         print(f"{totals.galaxies:,} galaxies in {out}")
 
@@ -265,21 +276,6 @@ def build_network(
         renormalised=_RENORMALISED[options.model],
         head=options.head,
         cutouts=cutouts,
-    )
-
-
-def _wanted_cutouts(images: Path, crop: int | None, size: int | None) -> CutoutOptions | None:
-    """Crop and size asked for; those of a prepared store where they are not."""
-    if crop is None and size is None:
-        return None
-    given = {name: value for name, value in (("crop", crop), ("size", size)) if value is not None}
-    # Checked as far as it can be before any data is opened.
-    CutoutOptions(**{"crop": max(CutoutOptions.crop, size or 0), "size": 1} | given)
-    found = open_images(images)
-    return (
-        replace(found.options, **given)
-        if isinstance(found, CutoutStore)
-        else CutoutOptions(**given)
     )
 
 

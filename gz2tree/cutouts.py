@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,8 +19,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from gz2tree.config import CutoutOptions
-from gz2tree.decoding import UnreadableImage, check_bytes, file_bytes, read_cutout
-from gz2tree.errors import InputError, first_few
+from gz2tree.decoding import check_bytes, file_bytes, read_cutout
+from gz2tree.errors import InputError, UnreadableImage, first_few
+from gz2tree.given import GivenImages
+from gz2tree.imagenames import files_of_galaxies
 
 __all__ = [
     "CutoutBatch",
@@ -33,7 +35,6 @@ __all__ = [
 
 logger = logging.getLogger("gz2tree")
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"})
 # Beyond this many processes reading is bound by the disk and by whoever consumes the cutouts.
 _MOST_WORKERS = 16
 
@@ -69,7 +70,7 @@ class CutoutSource(Protocol):
 
     @property
     def options(self) -> CutoutOptions:
-        """Crop and size of the cutouts."""
+        """Crop, size and stretch of the cutouts."""
 
     def __len__(self) -> int: ...
 
@@ -92,30 +93,42 @@ class ImageFiles:
     path : Path or str
         A folder or a zip file.
     options : CutoutOptions, optional
-        Crop and size of the cutouts.
+        Crop and size of the cutouts; with a stretch, images are FITS files, without it pictures.
+    given : GivenImages
+        What is known of the images: their own bands, pixel scale, radii of the galaxies.
 
     Attributes
     ----------
     ids : ndarray of str objects, shape (n,)
         The files' names without folder and suffix.
     names : list of str, length n
-        The files' paths within the folder or zip file, with forward slashes.
+        The files' paths within the folder or zip file, with forward slashes; that of the first band
+        if each has a file of its own.
 
     Raises
     ------
     InputError
-        Neither a folder nor a zip file, no image in it, or two images of the same id.
+        Neither a folder nor a zip file, no image in it, two images of the same id, or images that
+        do not go with the options.
     """
 
-    def __init__(self, path: Path | str, options: CutoutOptions | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        options: CutoutOptions | None = None,
+        given: GivenImages = GivenImages(),
+    ) -> None:
         self.path = Path(path)
-        self.options = options or CutoutOptions()
+        self.options = options or given.cutouts(CutoutOptions.crop, CutoutOptions.size)
+        self.given = given
+        given.check(self.options)
         self._archive: tuple[int, zipfile.ZipFile] | None = None
         self._is_folder = self.path.is_dir()
         names = _names_in_folder(self.path) if self._is_folder else _names_in_zip(self.path)
-        by_id = _images_by_id(names, self.path)
+        by_id = files_of_galaxies(names, self.path, given.reading(self.options).stretch)
         self.ids: npt.NDArray[np.object_] = np.array(sorted(by_id), dtype=object)
-        self.names = [by_id[galaxy] for galaxy in self.ids]
+        self._files = [by_id[galaxy] for galaxy in self.ids]
+        self.names = [files[0] for files in self._files]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -123,23 +136,26 @@ class ImageFiles:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_archive": None}
 
-    def read_bytes(self, position: int) -> bytes:
-        """Return the bytes of one file.
+    def read_files(self, position: int) -> list[bytes]:
+        """Return the bytes of an image's file, or of those of its bands.
 
         Raises
         ------
         UnreadableImage
-            The file has gone, may not be read, or is damaged or encrypted within the zip file.
+            A file has gone, may not be read, or is damaged or encrypted within the zip file.
         """
+        return [self._read(name) for name in self._files[position]]
+
+    def _read(self, name: str) -> bytes:
         if self._is_folder:
-            return file_bytes(os.path.join(self.path, self.names[position]))
+            return file_bytes(os.path.join(self.path, name))
         try:
             archive = self._open_archive()
-            check_bytes(archive.getinfo(self.names[position]).file_size)
-            return archive.read(self.names[position])
+            check_bytes(archive.getinfo(name).file_size)
+            return archive.read(name)
         except UnreadableImage:
             raise
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except (KeyError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise UnreadableImage(f"cannot be read: {error}") from error
 
     def _open_archive(self) -> zipfile.ZipFile:
@@ -190,14 +206,27 @@ def default_workers(n_batches: int | None = None) -> int:
 
 
 class ImageBytes(Protocol):
-    """Files of images, by their position."""
+    """Files of images, by their position.
+
+    Attributes
+    ----------
+    ids : sequence of str
+        The galaxies' ids.
+    options : CutoutOptions
+        Crop and size of their cutouts.
+    given : GivenImages
+        What is known of the images.
+    """
 
     @property
-    def options(self) -> CutoutOptions:
-        """Crop and size of their cutouts."""
+    def ids(self) -> Any: ...
+    @property
+    def options(self) -> CutoutOptions: ...
+    @property
+    def given(self) -> GivenImages: ...
 
-    def read_bytes(self, position: int) -> bytes:
-        """Return the bytes of one file, or raise an `UnreadableImage`."""
+    def read_files(self, position: int) -> list[bytes]:
+        """Return the bytes of an image's file or files, or raise an `UnreadableImage`."""
 
 
 def read_batch(
@@ -208,20 +237,21 @@ def read_batch(
     Workers would hand a tensor over in shared memory, of which containers have little (64 MB by
     default in Docker) and which kills them when it runs out; an array goes through a pipe.
     """
-    size = images.options.size
+    size, reading = images.options.size, images.given.reading(images.options)
     cutouts = np.empty((len(positions), size, size, 3), np.uint8)
     readable: list[int] = []
     hashes: list[str] = []
     problems: list[tuple[int, str]] = []
     for position in positions.tolist():
         try:
-            data = images.read_bytes(position)
-            cutouts[len(readable)] = read_cutout(data, images.options)
+            crop = images.given.crop(images.ids[position], images.options)
+            files = images.read_files(position)
+            cutouts[len(readable)] = read_cutout(files, reading, crop)
         except UnreadableImage as error:
             problems.append((position, str(error)))
         else:
             readable.append(position)
-            hashes.append(hashlib.sha256(data).hexdigest())
+            hashes.append(hashlib.sha256(b"".join(files)).hexdigest())
     return np.array(readable, np.int64), cutouts[: len(readable)], hashes, problems
 
 
@@ -260,28 +290,3 @@ def _names_in_zip(path: Path) -> list[str]:
         raise InputError(f"expected a folder or a zip file of images, {path} is neither")
     with zipfile.ZipFile(path) as archive:
         return archive.namelist()
-
-
-def _images_by_id(names: Sequence[str], source: Path) -> dict[str, str]:
-    by_id: dict[str, str] = {}
-    for name in filter(is_image_name, sorted(names)):
-        galaxy = PurePosixPath(name).stem
-        if galaxy in by_id:
-            raise InputError(
-                f"expected one image a galaxy in {source}, "
-                f"found {by_id[galaxy]} and {name} for {galaxy}"
-            )
-        by_id[galaxy] = name
-    if not by_id:
-        raise InputError(
-            f"expected images ({', '.join(sorted(_SUFFIXES))}) in {source}, "
-            f"found none among {len(names):,} files"
-        )
-    return by_id
-
-
-def is_image_name(name: str) -> bool:
-    """Whether a path, with forward slashes, is that of an image and not hidden."""
-    path = PurePosixPath(name)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return not hidden and not name.endswith("/") and path.suffix.lower() in _SUFFIXES

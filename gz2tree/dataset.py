@@ -76,9 +76,12 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         InputError
             Samples of different trees or cutouts.
         """
-        options = {sample.options for sample in several}
-        if len(options) > 1:
-            raise InputError(f"join: expected cutouts of one crop and size, found {options}")
+        for sample in several[1:]:
+            if not sample.options.fits(several[0].options):
+                raise InputError(
+                    f"join: expected cutouts of one crop and size, found {several[0].options} and "
+                    f"{sample.options}"
+                )
         joined = copy.copy(several[0])
         joined.stores = [store for sample in several for store in sample.stores]
         first = np.cumsum([0, *(len(sample.stores) for sample in several)])

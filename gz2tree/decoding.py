@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -19,39 +20,49 @@ from simplejpeg import decode_jpeg
 from torch.nn import functional as F
 
 from gz2tree.config import CutoutOptions
-from gz2tree.errors import InputError
+from gz2tree.errors import UnreadableImage
+from gz2tree.fitsimages import read_planes
+from gz2tree.stretch import Stretch
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF")
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 
 # Uncompressed, about as many pixels as Pillow decodes before it takes them for a bomb.
 _MOST_BYTES = 2**28
+_MOST_PIXELS = _MOST_BYTES // 3
+
+_FITS = b"SIMPLE  ="
 
 # Antialiased and smooth, and the fastest such filter. On Galaxy Zoo 2's images, which oversample
 # the seeing, the mean pixel differs by 0.6 of 255 from the bicubic filter's.
 _RESAMPLE = Image.Resampling.BILINEAR
 
 
-class UnreadableImage(InputError):  # noqa: N818 - it is the image that is named
-    """An image no cutout can be made of; the message says what was expected and found."""
+ImageFile = Path | bytes | bytearray | memoryview | BinaryIO
+Box = tuple[float, float, float, float]
 
 
 def read_cutout(
-    source: Path | bytes | bytearray | memoryview | BinaryIO, options: CutoutOptions
+    source: ImageFile | Sequence[ImageFile], options: CutoutOptions, crop: float | None = None
 ) -> npt.NDArray[np.uint8]:
     """Return the central square of an image, scaled down.
 
     A JPEG is decoded at the smallest scale (1, 1/2, 1/4, 1/8) that leaves at least ``size`` pixels
     across the crop. If the image is an odd number of pixels larger than the crop, the crop's edges
     fall between pixels, so that the cutout of a mirrored image is the mirrored cutout. Of an
-    animation the first frame is taken; transparency and EXIF orientation are ignored.
+    animation the first frame is taken; transparency and EXIF orientation are ignored. Of 16 bits a
+    channel the higher 8 are kept. Bands of FITS files are stretched to colours first, at their full
+    resolution.
 
     Parameters
     ----------
-    source : Path, bytes-like or binary file
-        An image file or its bytes.
+    source : Path, bytes-like or binary file, or a sequence of these
+        An image file or its bytes; several if each band has a file of its own.
     options : CutoutOptions
-        Crop, in pixels of the original image, and size, in pixels of the cutout.
+        Crop, in pixels of the original image, size, in pixels of the cutout, and the stretch of
+        FITS images.
+    crop : float, pixels of this image, optional
+        Where it differs from ``options.crop``. It may be smaller than the cutout.
 
     Returns
     -------
@@ -62,20 +73,57 @@ def read_cutout(
     ------
     UnreadableImage
         The file is missing, empty, truncated, not an image, smaller than the crop, suspiciously
-        large (Pillow's limit against decompression bombs), or has more than 8 bits a channel.
+        large (Pillow's limit against decompression bombs), has more than 16 bits a channel, or is a
+        FITS image and there is no stretch, or the other way round.
     """
-    data = _bytes_of(source)
-    with _decoding(data):
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        _check_size_and_mode(image, options.crop)
-        box = _draft(image, options)
-        if image.format == "JPEG" and image.mode == "RGB":
-            cutout = _of_common_jpeg(data, image.size, box, options.size)
-            if cutout is not None:
-                return cutout
-        # Palettes and bitmaps cannot be interpolated, and alpha would weight the colours.
-        rgb = image.convert("RGB") if image.mode != "RGB" else image
-        return np.array(rgb.resize((options.size, options.size), _RESAMPLE, box=box))
+    several: Sequence[Any] = source if isinstance(source, list | tuple) else [source]
+    files = [_bytes_of(one) for one in several]
+    crop = options.crop if crop is None else crop
+    with _decoding(files[0]):
+        if options.stretch is not None:
+            return _of_bands([_unpacked(data) for data in files], options.stretch, crop, options)
+        return _of_picture(files[0], crop, options.size)
+
+
+def _of_picture(data: bytes, crop: float, size: int) -> npt.NDArray[np.uint8]:
+    if data.startswith(_FITS):
+        raise UnreadableImage("a FITS image: --bands says which bands are red, green and blue")
+    image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    _check_size(image.size, crop)
+    _check_mode(image)
+    box = _draft(image, crop, size)
+    if image.format == "JPEG" and image.mode == "RGB":
+        cutout = _of_common_jpeg(data, image.size, box, size)
+        if cutout is not None:
+            return cutout
+    # Palettes and bitmaps cannot be interpolated, and alpha would weight the colours.
+    rgb = _eight_bits(image).convert("RGB") if image.mode != "RGB" else image
+    return np.array(rgb.resize((size, size), _RESAMPLE, box=box))
+
+
+def _of_bands(
+    files: Sequence[bytes], stretch: Stretch, crop: float, options: CutoutOptions
+) -> npt.NDArray[np.uint8]:
+    """Stretch the bands where the cutout is, and no further than its interpolation reaches."""
+    if not all(data.startswith(_FITS) for data in files):
+        raise UnreadableImage("expected a FITS image, as its bands are to be stretched")
+    planes = read_planes(files, stretch, _MOST_PIXELS)  # (n_bands, H, W)
+    height, width = planes.shape[1:]
+    _check_size((width, height), crop)
+    reach = math.ceil(crop / options.size) + 1
+    left, top = (width - crop) / 2, (height - crop) / 2
+    x, y = max(0, math.floor(left) - reach), max(0, math.floor(top) - reach)
+    across = math.ceil(crop) + 2 * reach + 1
+    planes = planes[:, y : y + across, x : x + across]
+    missing = float((~np.isfinite(planes)).any(0).mean())
+    if missing > stretch.missing:
+        raise UnreadableImage(
+            f"{missing:.2%} of its pixels have no value, expected at most {stretch.missing:.2%} "
+            "(--missing)"
+        )
+    rgb = Image.fromarray(stretch.colours(planes))
+    box = left - x, top - y, left - x + crop, top - y + crop
+    return np.array(rgb.resize((options.size, options.size), _RESAMPLE, box=box))
 
 
 def file_bytes(path: Path | str) -> bytes:
@@ -103,7 +151,16 @@ def check_bytes(n: int) -> None:
         raise UnreadableImage(f"too large: expected at most {_MOST_BYTES:,} bytes, found {n:,}")
 
 
-def _bytes_of(source: Path | bytes | bytearray | memoryview | BinaryIO) -> bytes:
+def _unpacked(data: bytes) -> bytes:
+    """Unpack gzip, and nothing that would fill the memory."""
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    unpacked = gzip.GzipFile(fileobj=io.BytesIO(data)).read(_MOST_BYTES + 1)
+    check_bytes(len(unpacked))
+    return unpacked
+
+
+def _bytes_of(source: ImageFile) -> bytes:
     if isinstance(source, Path):
         return file_bytes(source)
     return bytes(source if isinstance(source, bytes | bytearray | memoryview) else source.read())
@@ -134,27 +191,44 @@ def _decoding(data: bytes) -> Iterator[None]:
         raise UnreadableImage(f"truncated or damaged: {error}") from error
 
 
-def _check_size_and_mode(image: Image.Image, crop: int) -> None:
-    if image.mode not in _EIGHT_BIT_MODES:
-        raise UnreadableImage(f"expected 8 bits a channel, found an image of mode {image.mode}")
-    width, height = image.size
+def _check_size(sides: tuple[int, int], crop: float) -> None:
+    width, height = sides
     if min(width, height) < crop:
-        raise UnreadableImage(f"image is {width} x {height} px, the crop needs {crop}")
+        raise UnreadableImage(f"image is {width} x {height} px, the crop needs {crop:g}")
 
 
-def _draft(image: Image.Image, options: CutoutOptions) -> tuple[float, float, float, float]:
+def _check_mode(image: Image.Image) -> None:
+    if image.mode not in _EIGHT_BIT_MODES and not _is_sixteen_bits(image):
+        raise UnreadableImage(
+            f"expected 8 or 16 bits a channel, found an image of mode {image.mode}"
+        )
+
+
+def _is_sixteen_bits(image: Image.Image) -> bool:
+    # Older versions of Pillow open grey PNG of 16 bits in mode I, as they do TIFF of 32 bits.
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Keep the higher byte of grey levels of 16 bits, as Pillow does of 16-bit colours."""
+    if not _is_sixteen_bits(image):
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+
+
+def _draft(image: Image.Image, crop: float, size: int) -> Box:
     """Choose the scale at which to decode; return the crop's box in pixels of that scale."""
     width, height = image.size
-    scale = next(scale for scale in (8, 4, 2, 1) if scale * options.size <= options.crop)
+    scale = next((scale for scale in (8, 4, 2) if scale * size <= crop), 1)
     draft = image.draft(None, (width // scale, height // scale))
     # A draft is rounded up to whole pixels; Pillow tells how far the image itself extends.
     right, bottom = draft[1][2:] if draft else (width, height)
-    half = options.crop * right / width / 2
+    half = crop * right / width / 2
     return right / 2 - half, bottom / 2 - half, right / 2 + half, bottom / 2 + half
 
 
 def _of_common_jpeg(
-    data: bytes, image_size: tuple[int, int], box: tuple[float, float, float, float], size: int
+    data: bytes, image_size: tuple[int, int], box: Box, size: int
 ) -> npt.NDArray[np.uint8] | None:
     """Make the cutout that Pillow makes, faster; None where only Pillow can.
 
@@ -166,7 +240,7 @@ def _of_common_jpeg(
     width, height = image_size
     left, top, right, bottom = map(int, box)
     side = right - left
-    if box != (left, top, right, bottom):
+    if box != (left, top, right, bottom) or side < size:
         return None
     whole = math.gcd(side, size)
     margin = math.ceil((side / size + 1) / (side // whole)) * (side // whole)

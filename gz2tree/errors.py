@@ -9,6 +9,10 @@ class InputError(ValueError):
     """Input that is refused; the message says what was expected, what was found, and where."""
 
 
+class UnreadableImage(InputError):  # noqa: N818 - it is the image that is named
+    """An image no cutout can be made of; the message says what was expected and found."""
+
+
 def first_few(names: Sequence[object], limit: int = 3) -> str:
     """Name the first offenders and how many more there are, for a message.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -192,7 +191,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             "tree": self.tree.to_dict(),
             "columns": list(self.tree.columns),
             "activation": self.graph.activation,
-            "cutouts": asdict(self.cutouts),
+            "cutouts": self.cutouts.to_dict(),
             "mean": self.mean.flatten().tolist(),
             "std": self.std.flatten().tolist(),
             "kind": self.kind,
@@ -266,7 +265,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             tree = DecisionTree.from_dict(config["tree"])
             arguments |= {
                 "tree": tree,
-                "cutouts": CutoutOptions(**config["cutouts"]),
+                "cutouts": CutoutOptions.from_dict(config["cutouts"]),
                 "pretrained": False,
             }
             network = cls(**arguments)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError
+from gz2tree.given import GivenImages
 from gz2tree.store import open_images
 from gz2tree.storeformat import HEADER
 from gz2tree.streams import (
@@ -48,7 +49,9 @@ def is_streamed(paths: Sequence[str | Path]) -> bool:
     return len(several) != 1 or several[0].suffix.lower() in (".tar", *LISTS)
 
 
-def open_stream(path: Path, options: CutoutOptions, listing: Path) -> list[ImageStream]:
+def open_stream(
+    path: Path, options: CutoutOptions, listing: Path, given: GivenImages = GivenImages()
+) -> list[ImageStream]:
     """Open what holds images: a store, a folder of them or of tar files, a zip, tar or list file.
 
     Parameters
@@ -58,6 +61,8 @@ def open_stream(path: Path, options: CutoutOptions, listing: Path) -> list[Image
         Crop and size wanted.
     listing : Path
         Where a folder's images are listed.
+    given : GivenImages
+        What is known of the images.
 
     Returns
     -------
@@ -67,22 +72,32 @@ def open_stream(path: Path, options: CutoutOptions, listing: Path) -> list[Image
     Raises
     ------
     InputError
-        None of these, a store of another crop or size, or a folder of both images and tar files.
+        None of these, a store of other cutouts, a folder of both images and tar files, or one file
+        a band, of which a store can be prepared.
     """
     if (path / HEADER).is_file():
-        open_images(path, options)
+        open_images(path, options, given)
         return [StoredCutouts(path)]
+    given.check(options)
+    stretch = given.reading(options).stretch
+    if stretch is not None and stretch.layout == "files":
+        raise InputError(
+            f"{path}: expected one file a galaxy for a catalogue in shards; of one file a band, "
+            "prepare a store and predict that"
+        )
     if path.is_dir():
         tars = sorted(path.glob("*.tar"))
-        if tars and next(images_below(path), None) is not None:
+        if tars and next(images_below(path, stretch), None) is not None:
             raise InputError(f"{path}: expected images or tar files, found both")
-        return [TarredImages.of(tar) for tar in tars] or [ListedImages.of_folder(path, listing)]
+        return [TarredImages.of(tar, stretch) for tar in tars] or [
+            ListedImages.of_folder(path, listing, stretch)
+        ]
     if not path.exists():
         raise InputError(f"expected images, found nothing at {path}")
     if path.suffix.lower() == ".zip":
-        return [ZippedImages(path)]
+        return [ZippedImages(path, stretch)]
     if path.suffix.lower() == ".tar":
-        return [TarredImages.of(path)]
+        return [TarredImages.of(path, stretch)]
     if path.suffix.lower() in LISTS:
         return [ListedImages.of_list(path)]
     raise InputError(

@@ -19,6 +19,7 @@ from gz2tree.config import Columns, CutoutOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
+from gz2tree.given import GivenImages
 from gz2tree.network import GalaxyNet
 from gz2tree.predictor import Output, Predictor, find_device
 from gz2tree.store import open_images
@@ -37,6 +38,7 @@ def predict(
     images: CutoutSource | str | Path,
     options: PredictOptions = PredictOptions(),
     *,
+    given: GivenImages = GivenImages(),
     positions: ArrayLike | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -49,6 +51,8 @@ def predict(
     images : CutoutStore, ImageFiles, str or Path
         Cutouts of the model's crop and size; a path is that of a store, a folder or a zip file.
     options : PredictOptions
+    given : GivenImages
+        What is known of the images, if `images` is a path; see docs/images.md.
     positions : array_like of int, optional
         Which of the images, as positions in ``images.ids``; all by default.
     progress : bool
@@ -65,7 +69,7 @@ def predict(
         Cutouts of another crop or size, no images, or none that can be read.
     """
     models = together(model)
-    images = _opened(images, models)
+    images = _opened(images, models, given)
     form = CatalogueForm(models, "cumulative")
     pieces = list(_catalogue_pieces(models, images, options, form, positions, progress))
     return pd.concat(pieces, ignore_index=True)
@@ -77,6 +81,7 @@ def predict_to_file(
     out: Path,
     options: PredictOptions = PredictOptions(),
     *,
+    given: GivenImages = GivenImages(),
     columns: Columns = "cumulative",
     flags: Sequence[Flag] = (),
     level: float = 0.8,
@@ -86,7 +91,7 @@ def predict_to_file(
 
     Parameters
     ----------
-    model, images, options, progress
+    model, images, options, given, progress
         As in `predict`.
     out : Path
         ``.parquet``, ``.csv`` (Kaggle's submission format if the tree is Kaggle's) or ``.fits``.
@@ -115,7 +120,7 @@ def predict_to_file(
     table_format(out)
     models = together(model)
     form = CatalogueForm(models, columns, flags, level)
-    images = _opened(images, models)
+    images = _opened(images, models, given)
     written = 0
     flagged = dict.fromkeys((flag.column for flag in flags), 0)
     with TableWriter(out, form.provenance) as writer:
@@ -141,8 +146,12 @@ def together(model: Models) -> list[GalaxyNet]:
     return models
 
 
-def _opened(images: CutoutSource | str | Path, models: Sequence[GalaxyNet]) -> CutoutSource:
-    return open_images(images, models[0].cutouts) if isinstance(images, str | Path) else images
+def _opened(
+    images: CutoutSource | str | Path, models: Sequence[GalaxyNet], given: GivenImages
+) -> CutoutSource:
+    if isinstance(images, str | Path):
+        return open_images(images, models[0].cutouts, given)
+    return images
 
 
 def _catalogue_pieces(
@@ -208,7 +217,7 @@ def look_at(
     InputError
         Cutouts of another crop or size, no images, or none that can be read.
     """
-    if images.options != cutouts:
+    if not images.options.fits(cutouts):
         raise InputError(f"cutouts: expected the model's {cutouts}, found {images.options}")
     total = len(images) if positions is None else len(np.asarray(positions))
     if total == 0:

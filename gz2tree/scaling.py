@@ -11,9 +11,9 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import count, islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -29,6 +29,8 @@ from gz2tree.config import Columns, CutoutOptions, PredictOptions, ShardOptions
 from gz2tree.cutouts import default_workers
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
+from gz2tree.given import GivenImages
+from gz2tree.imagenames import image_id
 from gz2tree.network import GalaxyNet
 from gz2tree.opening import expand, open_stream
 from gz2tree.prediction import Models, together, warn_of_untrained
@@ -57,6 +59,7 @@ def predict_to_folder(
     options: PredictOptions = PredictOptions(),
     shards: ShardOptions = ShardOptions(),
     *,
+    given: GivenImages = GivenImages(),
     columns: Columns = "cumulative",
     flags: Sequence[Flag] = (),
     level: float = 0.8,
@@ -75,6 +78,8 @@ def predict_to_folder(
     options : PredictOptions
         Its ``device`` is None: the accelerator and devices of `shards` choose.
     shards : ShardOptions
+    given : GivenImages
+        What is known of the images.
     columns, flags, level
         As in `gz2tree.prediction.predict_to_file`.
     progress : bool
@@ -99,7 +104,7 @@ def predict_to_folder(
     form = CatalogueForm(models, columns, flags, level)
     processes = Processes(shards)
     job = processes.first(
-        lambda: _begin(images, out, models, options, shards.galaxies_per_shard, form)
+        lambda: _begin(images, out, models, options, shards.galaxies_per_shard, form, given)
     )
     first = processes.rank == 0
     if job.complete:
@@ -123,6 +128,7 @@ class _Job:
 
     catalogue: ShardedCatalogue
     streams: list[ImageStream]
+    given: GivenImages
     complete: bool
 
 
@@ -147,12 +153,14 @@ class _Batch(NamedTuple):
 class _Reader(Dataset[_Batch]):
     """Reads what tasks name; workers have a copy each."""
 
-    def __init__(self, streams: Sequence[ImageStream], options: CutoutOptions) -> None:
-        self.streams, self.options = streams, options
+    def __init__(
+        self, streams: Sequence[ImageStream], options: CutoutOptions, given: GivenImages
+    ) -> None:
+        self.streams, self.options, self.given = streams, options, given
 
     def __getitem__(self, task: _Task) -> _Batch:
-        found = self.streams[task.shard.input].cutouts(task.entries, self.options)
-        ids = [PurePosixPath(entry.name).stem for entry in task.entries]
+        found = self.streams[task.shard.input].cutouts(task.entries, self.options, self.given)
+        ids = [image_id(entry.name) for entry in task.entries]
         problems = [(ids[at], task.entries[at].name, text) for at, text in found.problems]
         readable = np.array(ids, dtype=object)[found.readable]
         return _Batch(task.shard, readable, found.cutouts, problems, task.final)
@@ -165,6 +173,7 @@ def _begin(
     options: PredictOptions,
     galaxies_per_shard: int,
     form: CatalogueForm,
+    given: GivenImages,
 ) -> _Job:
     """Open the images and the catalogue; one process does it for all."""
     claim(out)
@@ -174,7 +183,8 @@ def _begin(
         with TemporaryDirectory(prefix=PARTIAL, dir=out) as aside:
             streams: list[ImageStream] = []
             for number, path in enumerate(expand(images)):
-                streams += open_stream(path, models[0].cutouts, Path(aside) / f"{number}.txt")
+                listing = Path(aside) / f"{number}.txt"
+                streams += open_stream(path, models[0].cutouts, listing, given)
             if len(streams) > 1 and any(isinstance(stream, StoredCutouts) for stream in streams):
                 raise InputError(f"images: expected a store alone, found {len(streams)} inputs")
             identity = {
@@ -190,7 +200,8 @@ def _begin(
                 "tree": form.tree.name,
                 "options": {
                     **{name: getattr(options, name) for name in ("views", "gate", "precision")},
-                    **asdict(models[0].cutouts),
+                    **models[0].cutouts.to_dict(),
+                    **({"given": given.describe()} if given else {}),
                     "columns": form.columns,
                     **({"level": form.level} if form.columns == "uncertainty" else {}),
                     "flags": {flag.column: flag.threshold for flag in form.flags},
@@ -206,7 +217,7 @@ def _begin(
         with suppress(OSError):  # not empty
             out.rmdir()
         raise
-    return _Job(catalogue, streams, read_manifest(out)["complete"])
+    return _Job(catalogue, streams, given, read_manifest(out)["complete"])
 
 
 def _fingerprint(model: GalaxyNet) -> str:
@@ -263,7 +274,7 @@ def _work(
         stored = isinstance(job.streams[0], StoredCutouts)
         workers = 0 if stored else default_workers() // processes.per_node
     loader: DataLoader[_Batch] = DataLoader(
-        _Reader(job.streams, cutouts),
+        _Reader(job.streams, cutouts, job.given),
         sampler=_tasks(job, processes, options.batch_size),
         batch_size=None,  # a task is a batch already
         collate_fn=_as_it_is,

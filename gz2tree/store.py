@@ -19,6 +19,7 @@ from tqdm import tqdm
 from gz2tree.config import CutoutOptions
 from gz2tree.cutouts import CutoutBatch, ImageFiles, log_unreadable
 from gz2tree.errors import InputError, first_few
+from gz2tree.given import GivenImages
 from gz2tree.storeformat import (
     CUTOUTS,
     HEADER,
@@ -46,7 +47,7 @@ class CutoutStore:
     Attributes
     ----------
     options : CutoutOptions
-        Crop and size of the cutouts.
+        Crop, size and stretch of the cutouts.
     ids : ndarray of str objects, shape (n,)
         The galaxies' ids.
     hashes : ndarray of str objects, shape (n,)
@@ -66,7 +67,7 @@ class CutoutStore:
         if not self._header.complete:
             raise InputError(
                 f"store {self.path} is incomplete: resume it by preparing {self._header.source} "
-                f"with crop {self._header.crop}, size {self._header.size} into it again"
+                f"with {self._header.options} into it again"
             )
         self.options = self._header.options
         index = _read_csv(self.path / INDEX, INDEX_COLUMNS)
@@ -163,6 +164,7 @@ def prepare(
     images: Path | str,
     out: Path | str,
     options: CutoutOptions | None = None,
+    given: GivenImages = GivenImages(),
     *,
     workers: int | None = None,
     progress: bool = True,
@@ -180,7 +182,10 @@ def prepare(
     out : Path or str
         Folder of the store: a new one, an empty one, or this store's.
     options : CutoutOptions, optional
-        Crop and size of the cutouts.
+        Crop, size and stretch of the cutouts; of FITS images with the default ones, the stretch
+        of `given`.
+    given : GivenImages
+        What is known of the images: their own bands, pixel scale, radii of the galaxies.
     workers : int, optional
         Processes that read images; 0 reads in this one. By default as many as there are cores.
     progress : bool
@@ -199,7 +204,7 @@ def prepare(
         of other options or images; the disk is full.
     """
     folder = Path(out)
-    files = ImageFiles(images, options)
+    files = ImageFiles(images, options, given)
     positions = _choose(files, only)
     header = claim_folder(folder, _header_for(files, positions))
     if header.complete:
@@ -232,12 +237,16 @@ def _choose(files: ImageFiles, only: Collection[str] | None) -> npt.NDArray[np.i
 
 def _header_for(files: ImageFiles, positions: npt.NDArray[np.int64]) -> StoreHeader:
     ids = "\n".join(files.ids[positions]).encode("utf-8", "surrogateescape")
+    others = files.options.to_dict()
+    crop, size = others.pop("crop"), others.pop("size")
     return StoreHeader(
-        crop=files.options.crop,
-        size=files.options.size,
+        crop=crop,
+        size=size,
         n_images=len(positions),
         ids_sha256=hashlib.sha256(ids).hexdigest(),
         source=files.path.resolve().name,
+        cutouts=others,
+        given=files.given.describe(),
     )
 
 
@@ -263,7 +272,9 @@ def _fill(
         writer.complete(files.ids[positions].tolist(), names)
 
 
-def open_images(path: Path | str, options: CutoutOptions | None = None) -> CutoutStore | ImageFiles:
+def open_images(
+    path: Path | str, options: CutoutOptions | None = None, given: GivenImages = GivenImages()
+) -> CutoutStore | ImageFiles:
     """Open what holds images: a prepared store, a folder of image files or a zip file.
 
     Parameters
@@ -271,16 +282,23 @@ def open_images(path: Path | str, options: CutoutOptions | None = None) -> Cutou
     path : Path or str
         What to open.
     options : CutoutOptions, optional
-        Crop and size wanted; by default those of the store, or the default ones.
+        Crop, size and stretch wanted; by default those of the store, or the default ones.
+    given : GivenImages
+        What is known of images; of a store all is known.
 
     Raises
     ------
     InputError
-        A store of another crop or size, or whatever the two classes refuse.
+        A store of other cutouts, something given of a store, or whatever the two classes refuse.
     """
     folder = Path(path)
     if not (folder / HEADER).exists():
-        return ImageFiles(folder, options)
+        return ImageFiles(folder, options, given)
+    if given:
+        raise InputError(
+            f"store {folder}: its cutouts are made; bands, pixel scale and radii are given of "
+            "images, when it is prepared"
+        )
     store = CutoutStore(folder)
     if options is not None:
         check_options(folder, store.options, options)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -48,6 +48,10 @@ class StoreHeader:
         Version of this layout.
     gz2tree : str
         Version of gz2tree that began it.
+    cutouts : dict
+        What the options of its cutouts say beside crop and size.
+    given : dict
+        What was known of the images, as `gz2tree.given.GivenImages.describe` says it.
     """
 
     crop: int
@@ -59,11 +63,13 @@ class StoreHeader:
     complete: bool = False
     format: int = FORMAT
     gz2tree: str = __version__
+    cutouts: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
 
     @property
     def options(self) -> CutoutOptions:
-        """Crop and size of its cutouts."""
-        return CutoutOptions(self.crop, self.size)
+        """Crop, size and stretch of its cutouts."""
+        return CutoutOptions.from_dict({"crop": self.crop, "size": self.size, **self.cutouts})
 
     @property
     def row_bytes(self) -> int:
@@ -97,8 +103,9 @@ class StoreHeader:
             header = cls(**content)
             for name, kind in cls.__annotations__.items():
                 value = getattr(header, name)
-                if type(value).__name__ != kind:
+                if type(value).__name__ != kind.split("[")[0]:
                     raise TypeError(f"{name}: expected {kind}, found {value!r}")
+            header.options  # noqa: B018 - it may not be understood either
             return header
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"expected a prepared store, {folder} has no {HEADER}") from None
@@ -107,16 +114,14 @@ class StoreHeader:
 
     def write(self, folder: Path) -> None:
         """Write ``store.json``, all of it or nothing."""
-        write_whole(folder / HEADER, json.dumps(asdict(self), indent=2) + "\n")
+        content = {name: value for name, value in asdict(self).items() if value != {}}
+        write_whole(folder / HEADER, json.dumps(content, indent=2) + "\n")
 
 
 def check_options(folder: Path, held: CutoutOptions, asked: CutoutOptions) -> None:
-    """Refuse, with an InputError, a store of another crop or size than asked for."""
-    if held != asked:
-        raise InputError(
-            f"store {folder} holds crop {held.crop}, size {held.size}; "
-            f"asked for crop {asked.crop}, size {asked.size}"
-        )
+    """Refuse, with an InputError, a store of other cutouts than asked for."""
+    if not held.fits(asked):
+        raise InputError(f"store {folder} holds {held}; asked for {asked}")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -71,6 +71,11 @@ def claim_folder(folder: Path, wanted: StoreHeader) -> StoreHeader:
             wanted.write(folder)
     held = StoreHeader.read(folder)
     check_options(folder, held.options, wanted.options)
+    if held.given != wanted.given:
+        raise InputError(
+            f"store {folder} was begun with images of {held.given or 'no scale or stretch'}, "
+            f"asked for {wanted.given or 'none'}"
+        )
     if held.ids_sha256 != wanted.ids_sha256:
         raise InputError(
             f"store {folder} is of {held.n_images:,} images of {held.source}, not of the "

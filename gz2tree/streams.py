@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gz2tree.config import CutoutOptions
-from gz2tree.cutouts import ImageFiles, is_image_name, read_batch
-from gz2tree.decoding import UnreadableImage, file_bytes
-from gz2tree.errors import InputError
+from gz2tree.cutouts import ImageFiles, read_batch
+from gz2tree.decoding import file_bytes
+from gz2tree.errors import InputError, UnreadableImage
+from gz2tree.given import GivenImages
+from gz2tree.imagenames import image_id, is_image_name
 from gz2tree.store import CutoutStore
+from gz2tree.stretch import Stretch
 
 
 class Entry(NamedTuple):
@@ -58,7 +61,9 @@ class ImageStream(Protocol):
     def entries(self) -> Iterator[Entry]:
         """List the images, in order, without holding the list in memory."""
 
-    def cutouts(self, entries: Sequence[Entry], options: CutoutOptions) -> Cutouts:
+    def cutouts(
+        self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
+    ) -> Cutouts:
         """Read some of them."""
 
     def description(self) -> dict[str, Any]:
@@ -108,8 +113,10 @@ class ListedImages:
         return cls(listing, listing.parent, "list", *_digest(_lines(listing)))
 
     @classmethod
-    def of_folder(cls, folder: Path, listing: Path) -> ListedImages:
+    def of_folder(cls, folder: Path, listing: Path, stretch: Stretch | None = None) -> ListedImages:
         """List the images in a folder and those below, in the order of their paths.
+
+        With a stretch they are FITS files, without it pictures.
 
         Raises
         ------
@@ -117,7 +124,7 @@ class ListedImages:
             No image, or a line feed in a name.
         """
         with listing.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            for name in images_below(folder):
+            for name in images_below(folder, stretch):
                 if "\n" in name:
                     raise InputError(f"{folder}: expected names of one line, found {name!r}")
                 file.write(f"{name}\n")
@@ -135,9 +142,11 @@ class ListedImages:
         """List the images."""
         return map(Entry, _lines(self.listing))
 
-    def cutouts(self, entries: Sequence[Entry], options: CutoutOptions) -> Cutouts:
+    def cutouts(
+        self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
+    ) -> Cutouts:
         """Read some of them."""
-        return decode(lambda entry: file_bytes(self.root / entry.name), entries, options)
+        return decode(lambda entry: file_bytes(self.root / entry.name), entries, options, given)
 
     def description(self) -> dict[str, Any]:
         """Say by what the list is known again."""
@@ -152,25 +161,30 @@ class ZippedImages:
     Parameters
     ----------
     path : Path
+    stretch : Stretch, optional
+        With it images are FITS files, without it pictures.
     """
 
     path: Path
+    stretch: Stretch | None = None
     sequential: ClassVar[bool] = False
 
     @property
     def images(self) -> int:
         """How many there are."""
-        return len(_zip(self.path, CutoutOptions()))
+        return len(_zip(self.path, self.stretch))
 
     def entries(self) -> Iterator[Entry]:
         """List the images."""
-        names = _zip(self.path, CutoutOptions()).names
+        names = _zip(self.path, self.stretch).names
         return (Entry(name, position) for position, name in enumerate(names))
 
-    def cutouts(self, entries: Sequence[Entry], options: CutoutOptions) -> Cutouts:
+    def cutouts(
+        self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
+    ) -> Cutouts:
         """Read some of them."""
-        files = _zip(self.path, CutoutOptions())
-        return decode(lambda entry: files.read_bytes(entry.start), entries, options)
+        files = _zip(self.path, self.stretch)
+        return decode(lambda entry: files.read_files(entry.start)[0], entries, options, given)
 
     def description(self) -> dict[str, Any]:
         """Say by what the zip file is known again."""
@@ -201,7 +215,9 @@ class StoredCutouts:
         # As a name without suffix might have a dot in it, all get a suffix.
         return (Entry(f"{galaxy}.npy", position) for position, galaxy in enumerate(ids))
 
-    def cutouts(self, entries: Sequence[Entry], options: CutoutOptions) -> Cutouts:
+    def cutouts(
+        self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
+    ) -> Cutouts:
         """Read some of them."""
         positions = [entry.start for entry in entries]
         array = np.asarray(_store(self.path).array[positions])
@@ -215,9 +231,9 @@ class StoredCutouts:
 
 
 @lru_cache(maxsize=1)
-def _zip(path: Path, options: CutoutOptions) -> ImageFiles:
+def _zip(path: Path, stretch: Stretch | None) -> ImageFiles:
     """Hold the listing of one zip file at a time."""
-    return ImageFiles(path, options)
+    return ImageFiles(path, CutoutOptions(stretch=stretch))
 
 
 @lru_cache(maxsize=1)
@@ -232,19 +248,28 @@ class _Files:
     read: Callable[[Entry], bytes]
     entries: Sequence[Entry]
     options: CutoutOptions
+    given: GivenImages
 
-    def read_bytes(self, position: int) -> bytes:
+    @cached_property
+    def ids(self) -> list[str]:
+        """The galaxies' ids."""
+        return [image_id(entry.name) for entry in self.entries]
+
+    def read_files(self, position: int) -> list[bytes]:
         """Return the bytes of one file."""
         entry = self.entries[position]
         try:
             entry.name.encode()
         except UnicodeEncodeError as error:
             raise UnreadableImage("expected a name in UTF-8, as ids are") from error
-        return self.read(entry)
+        return [self.read(entry)]
 
 
 def decode(
-    read: Callable[[Entry], bytes], entries: Sequence[Entry], options: CutoutOptions
+    read: Callable[[Entry], bytes],
+    entries: Sequence[Entry],
+    options: CutoutOptions,
+    given: GivenImages,
 ) -> Cutouts:
     """Make cutouts of image files.
 
@@ -254,23 +279,25 @@ def decode(
         From an entry to the bytes of its file; may raise `UnreadableImage`.
     entries : sequence of Entry
     options : CutoutOptions
+    given : GivenImages
     """
-    files = _Files(read, entries, options)
+    files = _Files(read, entries, options, given)
     readable, cutouts, _, problems = read_batch(files, np.arange(len(entries)))
     return Cutouts(readable, cutouts, problems)
 
 
-def images_below(folder: Path) -> Iterator[str]:
+def images_below(folder: Path, stretch: Stretch | None = None) -> Iterator[str]:
     """Paths of the images of a folder and those below, within it, with forward slashes, sorted.
 
-    One folder's names at a time are in memory.
+    With a stretch they are FITS files, without it pictures. One folder's names at a time are in
+    memory.
     """
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         within = Path(parent).relative_to(folder)
         for name in sorted(names):
             path = (within / name).as_posix()
-            if is_image_name(path):
+            if is_image_name(path, stretch):
                 yield path
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gz2tree.config import CutoutOptions
-from gz2tree.cutouts import is_image_name
-from gz2tree.decoding import UnreadableImage
-from gz2tree.errors import InputError
+from gz2tree.errors import InputError, UnreadableImage
+from gz2tree.given import GivenImages
+from gz2tree.imagenames import is_image_name
 from gz2tree.streams import Cutouts, Entry, decode
+from gz2tree.stretch import Stretch
 
 _END = bytes(tarfile.BLOCKSIZE)
 _CUT_OFF = -1
@@ -26,15 +27,18 @@ class TarredImages:
     ----------
     path : Path
     size : int, bytes
+    stretch : Stretch, optional
+        With it images are FITS files, without it pictures.
     """
 
     path: Path
     size: int
+    stretch: Stretch | None = None
     sequential: ClassVar[bool] = True
     images: ClassVar[int | None] = None
 
     @classmethod
-    def of(cls, path: Path) -> TarredImages:
+    def of(cls, path: Path, stretch: Stretch | None = None) -> TarredImages:
         """Open a tar file.
 
         Raises
@@ -46,7 +50,7 @@ class TarredImages:
             tarfile.open(path, "r:").close()
         except (tarfile.TarError, OSError) as error:
             raise InputError(f"{path}: expected an uncompressed tar file: {error}") from error
-        return cls(path, path.stat().st_size)
+        return cls(path, path.stat().st_size, stretch)
 
     def entries(self) -> Iterator[Entry]:
         """List the images; a tar file that is cut off ends in an entry that cannot be read."""
@@ -55,7 +59,7 @@ class TarredImages:
             try:
                 while (member := archive.next()) is not None:
                     archive.members.clear()  # type: ignore[attr-defined]  # it would hold all
-                    if member.isreg() and is_image_name(member.name):
+                    if member.isreg() and is_image_name(member.name, self.stretch):
                         yield Entry(member.name, member.offset_data, member.size)
                 # Damaged headers end an archive as its end mark does.
                 archive.fileobj.seek(archive.offset)
@@ -65,7 +69,9 @@ class TarredImages:
             if not whole:
                 yield Entry(self.path.name, _CUT_OFF, archive.offset)
 
-    def cutouts(self, entries: Sequence[Entry], options: CutoutOptions) -> Cutouts:
+    def cutouts(
+        self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
+    ) -> Cutouts:
         """Read some of them, each where the listing found it."""
         with self.path.open("rb", buffering=0) as file:
 
@@ -81,7 +87,7 @@ class TarredImages:
                     raise UnreadableImage(f"expected {entry.length:,} bytes, found {len(data):,}")
                 return data
 
-            return decode(read, entries, options)
+            return decode(read, entries, options, given)
 
     def description(self) -> dict[str, Any]:
         """Say by what the tar file is known again."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.io import fits
 from PIL import Image
 
 
@@ -38,6 +39,16 @@ def truncated(percent: int) -> bytes:
 
 def sixteen_bit() -> bytes:
     return encoded(Image.fromarray(np.arange(48 * 48, dtype=np.uint16).reshape(48, 48)), "PNG")
+
+
+def thirty_two_bit() -> bytes:
+    return encoded(Image.fromarray(np.zeros((48, 48), np.float32)), "TIFF")
+
+
+def fits_image() -> bytes:
+    buffer = io.BytesIO()
+    fits.PrimaryHDU(np.zeros((48, 48), np.float32)).writeto(buffer)
+    return buffer.getvalue()
 
 
 def animated() -> bytes:
@@ -81,7 +92,9 @@ IMAGE_CASES = [
     ImageCase("palette", lambda: png("P"), None, "bad.png"),
     ImageCase("bitmap of one bit", lambda: png("1"), None, "bad.png"),
     ImageCase("animated", animated, None, "bad.gif"),
-    ImageCase("16 bits a channel", sixteen_bit, "expected 8 bits a channel", "bad.png"),
+    ImageCase("16 bits, grey", sixteen_bit, None, "bad.png"),
+    ImageCase("32 bits, grey", thirty_two_bit, "expected 8 or 16 bits a channel", "bad.tif"),
+    ImageCase("FITS called .jpg", fits_image, "a FITS image: --bands says which"),
     ImageCase("one pixel", lambda: png(side=1), "image is 1 x 1 px, the crop needs 40", "bad.png"),
     ImageCase(
         "smaller than the crop", lambda: jpeg(side=39), "image is 39 x 39 px, the crop needs 40"

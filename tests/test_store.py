@@ -303,9 +303,9 @@ def test_resuming_reads_only_the_rest(
     out = tmp_path / "store"
     interrupted(images, out, 3, monkeypatch)
     read: list[int] = []
-    read_bytes = ImageFiles.read_bytes
+    read_files = ImageFiles.read_files
     monkeypatch.setattr(
-        ImageFiles, "read_bytes", lambda self, at: (read.append(at), read_bytes(self, at))[1]
+        ImageFiles, "read_files", lambda self, at: (read.append(at), read_files(self, at))[1]
     )
     prepare_quietly(images, out)
     assert read == list(range(12, 60))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gz2tree.config import CutoutOptions
@@ -12,7 +13,8 @@ from gz2tree.flags import read_flags
 from gz2tree.report.galaxies import Galaxies
 from gz2tree.report.writing import check_free, write_report
 from gz2tree.sources import Opened, Sources, needed, open_one
-from gz2tree.store import CutoutStore, open_images
+from gz2tree.store import open_images
+from gz2tree.storeformat import HEADER
 from gz2tree.version import __version__
 
 
@@ -52,7 +54,7 @@ def make_report(sources: Sources, out: Path, *, pixels: int = 128, flag: str | N
     write_report(
         out,
         galaxies,
-        _pictures(images, opened.images.options.crop, pixels),
+        _pictures(images, opened.images.options, pixels),
         report,
         flagged=flagged,
         made_from=_made_from(sources, opened),
@@ -75,9 +77,8 @@ def _made_from(sources: Sources, opened: Opened) -> dict[str, str]:
     return made_from
 
 
-def _pictures(images: Path, crop: int, pixels: int) -> CutoutSource:
+def _pictures(images: Path, seen: CutoutOptions, pixels: int) -> CutoutSource:
     """Pictures of that many pixels of what the network sees; those of a store are as they are."""
-    found = open_images(images)
-    if isinstance(found, CutoutStore):
-        return found
-    return open_images(images, CutoutOptions(crop, min(crop, pixels)))
+    if (images / HEADER).exists():
+        return open_images(images)
+    return open_images(images, replace(seen, size=min(seen.crop, pixels)))
