@@ -29,6 +29,7 @@ from gz2tree.config import (
     Renormalised,
     ShardOptions,
     SplitOptions,
+    TableOptions,
     TrainConfig,
 )
 from gz2tree.coverage import vote_coverage
@@ -215,6 +216,7 @@ def predict_catalogue(
     level: float,
     options: PredictOptions,
     shards: ShardOptions,
+    table: TableOptions = TableOptions(),
 ) -> None:
     """Write a catalogue of predictions, of one model or of several together.
 
@@ -227,18 +229,21 @@ def predict_catalogue(
         )
     models = [find_model(path)[0] for path in model_paths]
     wanted = read_flags(flags, models[0].tree)
+    weights = ", ".join(Path(path).resolve().name for path in model_paths)
     if not is_folder(out):
         n = predict_to_file(
-            models, images[0], out, options, columns=columns, flags=wanted, level=level
-        )
+            models, images[0], out, options, columns=columns, flags=wanted, level=level,
+            table=table, weights=weights,
+        )  # fmt: skip
         print(f"{n:,} galaxies in {out}")
         return
 
     from gz2tree.scaling import predict_to_folder
 
     totals = predict_to_folder(
-        models, images, out, options, shards, columns=columns, flags=wanted, level=level
-    )
+        models, images, out, options, shards, columns=columns, flags=wanted, level=level,
+        table=table, weights=weights,
+    )  # fmt: skip
     if totals is not None:
         print(f"{totals.galaxies:,} galaxies in {out}")
 
