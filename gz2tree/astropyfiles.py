@@ -81,26 +81,21 @@ def write_astropy(
     metadata : mapping of str to str
     notes : mapping of str to ColumnNote
     """
-    if kind == "fits":
-        cards = {key.upper()[:8]: _ascii(text) for key, text in metadata.items()}
-        unit = _fits_unit_of(to_astropy(table, cards), notes)
+    with _quiet():
+        if kind == "fits":
+            cards = {key.upper()[:8]: _ascii(text) for key, text in metadata.items()}
+            unit = _fits_unit_of(to_astropy(table, cards), notes)
+            if path is not None:
+                unit.writeto(path, overwrite=True)
+            return
+        made = to_astropy(table, metadata, notes)
+        if kind == "ecsv":
+            if path is not None:
+                made.write(path, format="ascii.ecsv", overwrite=True)
+            return
+        file = _votable_of(made, metadata)
         if path is not None:
-            unit.writeto(path, overwrite=True)
-        return
-    made = to_astropy(table, metadata, notes)
-    if kind == "ecsv":
-        if path is not None:
-            made.write(path, format="ascii.ecsv", overwrite=True)
-        return
-    from astropy.io.votable import from_table
-    from astropy.io.votable.tree import Info
-
-    for name in made.colnames:
-        made[name] = _signed(made[name], unsigned=False)
-    file = from_table(made)
-    file.resources[0].infos.extend(Info(name=name, value=value) for name, value in metadata.items())
-    if path is not None:
-        file.to_xml(str(path))
+            file.to_xml(str(path))
 
 
 @contextmanager
@@ -170,6 +165,18 @@ def _signed(column: Column, unsigned: bool) -> Column:
         raise ValueError(f"column {column.name}: expected integers below 2^63, found larger ones")
     wider = {1: np.int16, 2: np.int32, 4: np.int64, 8: np.int64}[dtype.itemsize]
     return column.astype(wider)
+
+
+def _votable_of(table: Table, metadata: Mapping[str, str]) -> Any:
+    """Make a VOTable; what it says of itself is in ``INFO`` elements."""
+    from astropy.io.votable import from_table
+    from astropy.io.votable.tree import Info
+
+    for name in table.colnames:
+        table[name] = _signed(table[name], unsigned=False)
+    file = from_table(table)
+    file.resources[0].infos.extend(Info(name=key, value=text) for key, text in metadata.items())
+    return file
 
 
 def _fits_unit_of(table: Table, notes: Mapping[str, ColumnNote]) -> Any:

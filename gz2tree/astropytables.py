@@ -117,9 +117,8 @@ def _numpy(name: str, series: pd.Series[Any]) -> tuple[NDArray[Any], NDArray[np.
     import pyarrow as pa
     import pyarrow.types as kinds
 
-    values = pa.chunked_array([series.array.__arrow_array__()]).combine_chunks()
-    if not isinstance(values, pa.Array):
-        values = pa.concat_arrays(values.chunks)
+    found: Any = series.array.__arrow_array__()
+    values = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
     if kinds.is_list(values.type) or kinds.is_fixed_size_list(values.type):
         rows = values.to_pylist()
         lengths = {len(row) for row in rows if row is not None}

@@ -194,6 +194,8 @@ def _read(
     if written_in is not None:
         _refuse_unknown_answers(source, header, written_in)
         of_answers = [column if column in header else None for column in written_in.columns]
+        if id_column is None and image_ids is None and header[0] == tree.id_column:
+            id_columns = header[:1]  # of predictions; others may have been carried, with gaps
     elif not any(of_answers or ()):
         of_answers = _catalogue_columns(source, header, tree, kind)
     there = np.array([column is not None for column in of_answers or ()])
