@@ -157,7 +157,8 @@ def _native(column: Any) -> Any:
     values, missing = np.ma.getdata(column), np.ma.getmaskarray(column)
     if values.dtype.kind in "SUO":
         text = np.char.strip(values.astype(str)).astype(object)
-        return np.where(missing, None, text) if missing.any() else text
+        text[missing] = None
+        return text
     native = values.astype(values.dtype.newbyteorder("="))
     if not missing.any():
         return native

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -82,7 +83,7 @@ class UserTable:
 
     def rows(self, ids: ArrayLike, id_column: str) -> pd.DataFrame:
         """Rows of some galaxies, in their order; all is missing of those not in the table."""
-        found = self.frame[self.carried(id_column)].reindex(pd.Index(ids))
+        found = self.frame[self.carried(id_column)].reindex(np.asarray(ids, dtype=object))
         return found.reset_index(drop=True)
 
     def refuse_clashes(self, columns: Iterable[str], id_column: str) -> None:
@@ -109,9 +110,10 @@ class UserTable:
         batches : iterable of array_like of str
             Ids of the galaxies of the catalogue, in portions.
         """
+        known = self.frame.index.to_numpy(dtype=str)
         n_galaxies = n_found = 0
         for ids in batches:
-            found = pd.Index(ids).isin(self.frame.index)
+            found = np.isin(np.asarray(ids, dtype=str), known)
             n_galaxies, n_found = n_galaxies + len(found), n_found + int(found.sum())
         if n_found < len(self.frame):
             _log.warning(

@@ -15,6 +15,7 @@ import pytest
 import torch
 from astropy.io import fits, votable
 from astropy.table import Column, MaskedColumn, Table
+from astropy.units import Unit
 from conftest import SMALL, write_images
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,13 +93,32 @@ def save(table: Table, path: Path) -> Path:
 
 def load(path: Path) -> Table:
     """Read a table with other people's code."""
-    if path.suffix == ".fits":
-        return Table.read(path, character_as_bytes=False, mask_invalid=False)
-    if path.suffix == ".vot":
-        return votable.parse(path, verify="exception").get_first_table().to_table(True)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the length of text, which nobody told astropy
+        warnings.simplefilter("ignore")  # of a space in a name, and of erg, which is deprecated
+        if path.suffix == ".fits":
+            return Table.read(path, character_as_bytes=False, mask_invalid=False)
+        if path.suffix == ".vot":
+            return votable.parse(path).get_first_table().to_table(use_names_over_ids=True)
         return Table.read(path, format={".ecsv": "ascii.ecsv", ".parquet": "parquet"}[path.suffix])
+
+
+def load_parquet(path: Path) -> Table:
+    """Read a Parquet file of which lists are missing, which astropy does not."""
+    table = Table()
+    held = pq.read_table(path)
+    for name in held.column_names:
+        column = held.column(name)
+        gaps = np.array(column.is_null())
+        lists = pa.types.is_fixed_size_list(column.type)
+        cell = column.type.value_type if lists else column.type
+        kind = object if cell == pa.string() else cell.to_pandas_dtype()
+        rows = column.to_pylist()
+        if lists:
+            rows = [row or [0] * column.type.list_size for row in rows]
+            gaps = np.repeat(gaps[:, None], column.type.list_size, 1)
+        filled = [0 if row is None else row for row in rows]
+        table[name] = MaskedColumn(np.array(filled, kind), mask=gaps)
+    return table
 
 
 def predicted_to(
@@ -127,7 +147,7 @@ def test_nothing_of_the_table_is_lost(
     out = predicted_to(
         network, images, tmp_path / f"o{suffix}", save(table, tmp_path / f"t{source}")
     )
-    found = load(out)
+    found = load_parquet(out) if suffix == ".parquet" else load(out)
     assert found.colnames[: 1 + len(table.colnames)] == ["GalaxyID", *table.colnames]
     assert [str(galaxy) for galaxy in found["GalaxyID"]] == IDS
     there = np.isin(IDS, table["dr7objid"].astype(str))
@@ -140,7 +160,7 @@ def test_nothing_of_the_table_is_lost(
             continue
         # A masked logical is no type of FITS.
         kind = np.dtype(np.int16) if name == "good" and suffix == ".fits" else given.dtype
-        assert carried.dtype == kind, name
+        assert carried.dtype.newbyteorder("=") == kind, name
         assert missing(carried)[~there].all()
         np.testing.assert_array_equal(missing(carried)[there], missing(given)[rows])
         same = np.ma.getdata(carried)[there] == np.ma.getdata(given)[rows]
@@ -161,14 +181,23 @@ def test_units_and_descriptions_are_kept(
     out = predicted_to(
         network, images, tmp_path / f"o{suffix}", save(table, tmp_path / f"t{source}")
     )
-    found = load(out)
-    for name in table.colnames:
-        assert found[name].unit == table[name].unit, name
     notes = read_whole(out).notes
+    for name in table.colnames:
+        told = Unit(notes[name].unit) if name in notes and notes[name].unit else None
+        assert told == table[name].unit, name
+        if suffix != ".parquet":  # astropy reads none of which text or lists are missing
+            assert load(out)[name].unit == table[name].unit
     if source != ".fits":  # astropy before 7.1 writes no descriptions into FITS
         assert notes["RA"].description == "J2000"
         assert notes["flux"].description == "of H-alpha"
-    assert "unit" not in [note.unit for note in notes.values()]
+
+
+def test_astropy_reads_the_units_of_a_parquet_file(tmp_path: Path) -> None:
+    table = of_user()
+    read_whole(save(table, tmp_path / "t.fits")).write(tmp_path / "t.parquet")
+    found = load(tmp_path / "t.parquet")
+    assert found.colnames == table.colnames
+    assert [found[name].unit for name in found.colnames] == [c.unit for c in table.itercols()]
 
 
 def test_csv_keeps_digits_and_needless_zeros(
@@ -222,7 +251,7 @@ def test_galaxies_without_image_or_row_are_counted(
         predicted_to(network, images, out, save(of_user(), tmp_path / "t.fits"))
     assert "1 of 5 galaxies of" in caplog.text
     assert "2 of 6 galaxies are not in" in caplog.text
-    assert len(load(out)) == 6
+    assert len(read_whole(out).frame) == 6
 
 
 def test_same_id_column_is_not_repeated(
@@ -349,7 +378,8 @@ def test_header_of_a_fits_file(tmp_path: Path, network: GalaxyTreeNet, images: P
     out = predicted_to(network, images, tmp_path / "o.fits", save(of_user(), tmp_path / "t.ecsv"))
     header = fits.getheader(out, 1)
     cards = {header[key]: int(key[5:]) for key in header if key.startswith("TTYPE")}
-    assert header[f"TUNIT{cards['flux']}"] == "erg s-1 cm-2"
+    flux = Unit(header[f"TUNIT{cards['flux']}"], format="fits")
+    assert flux == Unit("erg / (s cm2)")
     assert header[f"TCOMM{cards['RA']}"] == "J2000"
     words = "Smooth, or features/disk? smooth: cumulative probability"
     assert header[f"TCOMM{cards['Class1_1']}"] == words
