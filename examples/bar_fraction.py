@@ -5,8 +5,7 @@ After Masters et al. (2011, MNRAS 411, 2026). Prints fractions with 68 % errors,
     python examples/bar_fraction.py --votes table5.csv.gz --images IMAGES --out bar_fraction.png
         --hart gz2_hart16_sample.csv --hart-images HART_IMAGES
 
-Nobody needs to have voted on IMAGES: the Hart sample, which has both, tells how far voted
-fractions are from predicted ones.
+The Hart sample has images and votes: it tells how far voted fractions are from predicted ones.
 """
 
 import argparse
@@ -30,8 +29,7 @@ PROMINENCE = np.array([0.0, 0.2, 0.8, 1.0])  # Masters et al. 2019, MNRAS 487, 1
 
 def discs(of, votes=None):
     """Discs that are not edge-on, by the cuts of Willett et al. 2013, with a bar or without."""
-    both = [select(of, TREE, sample, CUTS, votes=votes) for sample in ("barred", "unbarred")]
-    return np.any(both, 0)
+    return np.any([select(of, TREE, s, CUTS, votes=votes) for s in ("barred", "unbarred")], 0)
 
 
 def main():
@@ -39,7 +37,6 @@ def main():
     for name in ("votes", "images", "hart", "hart-images", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
-
     model, options = gz2tree.load_model("default"), gz2tree.PredictOptions(workers=0)
     folders = [open_images(folder, model.cutouts) for folder in (args.images, args.hart_images)]
     guess, both = (read_fractions(gz2tree.predict(model, f, options)) for f in folders)
@@ -50,11 +47,8 @@ def main():
     strength = (mean * (1 - mean)).sum() / np.square(seen - mean).sum() - 1
     print(f"voted fractions scatter as a Beta of strength {strength:.1f} ({here.sum()} discs)")
     of_model = guess.conditional[discs(guess.conditional)]
-    strengths = np.full((len(of_model), len(TREE.questions)), np.inf)
-    strengths[:, TREE.question_of[BAR]] = strength
-    beliefs = TreeDirichlet(TREE, of_model, strengths)
+    beliefs = TreeDirichlet(TREE, of_model, np.full((len(of_model), len(TREE.questions)), strength))
     drawn = beliefs.sample(100, np.random.default_rng(0))[..., BAR] >= 0.5
-
     axes = Figure(figsize=(7, 4.5), layout="constrained").subplots()
     for name, sample, colour, mark in (
         ("votes, Stripe 82", stripe.conditional[discs(stripe.conditional, stripe.votes)], 0, "o"),
@@ -73,8 +67,8 @@ def main():
             where = f"{name}: {n:,} discs, bulge {points[-1][0]:.2f}"
             print(f"{where}: {middle:.3f} ({low:.3f}-{high:.3f})")
         x, y, *errors = np.array(points[1:]).T
-        label = f"{name} (n = {len(sample):,})"
-        axes.errorbar(x, y, errors, fmt=f"{mark}-", color=COLOURS[colour], capsize=3, label=label)
+        style = {"color": COLOURS[colour], "fmt": f"{mark}-", "capsize": 3}
+        axes.errorbar(x, y, errors, label=f"{name} (n = {len(sample):,})", **style)
     axes.axhline(0.294, color="0.5", linestyle="--", label="Masters et al. 2011, all discs")
     axes.set(xlabel="prominence of the bulge, 0 to 1", ylabel="fraction with a bar", ylim=(0, 0.8))
     axes.legend()
