@@ -22,6 +22,7 @@ from gz2tree.config import (
     PredictOptions,
     ShardOptions,
     SplitOptions,
+    TableOptions,
     TrainConfig,
     check_workers,
 )
@@ -186,8 +187,8 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         "--out",
         type=Path,
         required=True,
-        help=".parquet, .csv or .fits file; a name without suffix is a folder of Parquet shards, "
-        "which the same command goes on with if it is interrupted",
+        help=".parquet, .csv, .fits, .vot or .ecsv file; a name without suffix is a folder of "
+        "Parquet shards, which the same command goes on with if it is interrupted",
     )
     predict.add_argument(
         "--columns", type=Columns, default="cumulative", help="probabilities to write"
@@ -206,7 +207,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         help="a column that says which galaxies have at least this cumulative probability of an "
         "answer, as in merger=0.4; may be repeated",
     )
-    for kind in (ImageOptions, PredictOptions, ShardOptions):
+    for kind in (TableOptions, ImageOptions, PredictOptions, ShardOptions):
         add_options(predict, kind)
     commands.add_subcommand("predict", predict, help="predict a catalogue of images")
 
@@ -433,6 +434,7 @@ def _predict(options: Namespace) -> None:
         options=prediction,
         shards=shards,
         image_options=take(ImageOptions, options),
+        table=take(TableOptions, options),
     )
 
 

@@ -29,6 +29,7 @@ from gz2tree.config import (
     Renormalised,
     ShardOptions,
     SplitOptions,
+    TableOptions,
     TrainConfig,
 )
 from gz2tree.coverage import vote_coverage
@@ -223,6 +224,7 @@ def predict_catalogue(
     options: PredictOptions,
     shards: ShardOptions,
     image_options: ImageOptions,
+    table: TableOptions = TableOptions(),
 ) -> None:
     """Write a catalogue of predictions, of one model or of several together.
 
@@ -236,10 +238,11 @@ def predict_catalogue(
     models = [find_model(path)[0] for path in model_paths]
     wanted = read_flags(flags, models[0].tree)
     given = image_options.given(models[0].cutouts)
+    weights = ", ".join(Path(path).resolve().name for path in model_paths)
     if not is_folder(out):
         n = predict_to_file(
             models, images[0], out, options,
-            given=given, columns=columns, flags=wanted, level=level,
+            given=given, columns=columns, flags=wanted, level=level, table=table, weights=weights,
         )  # fmt: skip
         print(f"{n:,} galaxies in {out}")
         return
@@ -248,7 +251,7 @@ def predict_catalogue(
 
     totals = predict_to_folder(
         models, images, out, options, shards,
-        given=given, columns=columns, flags=wanted, level=level,
+        given=given, columns=columns, flags=wanted, level=level, table=table, weights=weights,
     )  # fmt: skip
     if totals is not None:
         print(f"{totals.galaxies:,} galaxies in {out}")

@@ -368,6 +368,33 @@ class ShardOptions:
 
 
 @dataclass(frozen=True)
+class TableOptions:
+    """A table of the galaxies whose columns are carried into a catalogue of predictions.
+
+    Parameters
+    ----------
+    table : str, optional
+        CSV, Parquet, FITS, VOTable or ECSV: its columns come before those that are predicted, with
+        their types, and with units and descriptions where OUT can hold them. Galaxies without an
+        image are left out; of those that are not in it, its columns are empty.
+    id_column : str, optional
+        Its column of image names; found as train finds that of labels, by default.
+
+    Raises
+    ------
+    OptionError
+        A column of ids without a table.
+    """
+
+    table: str | None = None
+    id_column: str | None = None
+
+    def __post_init__(self) -> None:
+        alone = self.table is None and self.id_column is not None
+        _check("id_column", self.id_column, not alone, "together with --table TABLE")
+
+
+@dataclass(frozen=True)
 class ByOptions:
     """A quantity by which predictions are compared with labels.
 

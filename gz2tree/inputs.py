@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gz2tree.columnnotes import recognised
 from gz2tree.config import LabelOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
@@ -113,7 +114,7 @@ def read_predictions(
     Parameters
     ----------
     path : Path
-        CSV, gzipped CSV, Parquet or FITS.
+        CSV, gzipped CSV, Parquet, FITS, VOTable or ECSV.
     trees : iterable of DecisionTree
         Those that may have been predicted.
 
@@ -133,7 +134,8 @@ def read_predictions(
     expected = []
     for tree in trees:
         wanted = [tree.id_column, *tree.columns]
-        missing = [column for column in wanted if column not in header]
+        there = recognised(header, wanted)
+        missing = [column for column in wanted if column not in there]
         if not missing:
             return read_table(path, wanted, ids=[tree.id_column]), tree
         expected.append(f"{tree.name} (no column {first_few(missing)})")

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from gz2tree import galaxydatasets
+from gz2tree.columnnotes import recognised
 from gz2tree.config import Kind
 from gz2tree.errors import InputError, first_few
 from gz2tree.graph import DecisionGraph
@@ -93,7 +94,7 @@ def read_labels(
     labelled_as = kind if given.written_in is None else CUMULATIVE
     labels = Labels(given.ids, cumulative, tree, labelled_as, given.counts)
     labels = _without_bad_rows(given.source, labels, bad, allow_bad_rows)
-    _refuse_duplicates(given.source, labels.ids)
+    refuse_duplicates(given.source, labels.ids)
     return labels
 
 
@@ -146,7 +147,7 @@ def read_fractions(
     if bad:
         row = min(bad)
         raise InputError(f"{given.source}: row {row + 1} (id {given.ids[row]}): {bad[row]}")
-    _refuse_duplicates(given.source, given.ids)
+    refuse_duplicates(given.source, given.ids)
     votes = None
     if given.counts is not None:
         votes = np.stack([given.counts[:, answers].sum(-1) for answers in tree.slices], -1)
@@ -186,13 +187,15 @@ def _read(
     source = table_source(path)
     if kind not in get_args(Kind):
         raise InputError(f"kind: expected one of {', '.join(get_args(Kind))}, found {kind!r}")
-    header = table_columns(source)
+    header = recognised(table_columns(source), (*tree.columns, *tree.kaggle_columns))
     id_columns = id_candidates(source, header, id_column)
     of_answers: Sequence[str | None] | None = galaxydatasets.columns_of(tree, kind, header)
     written_in = None if any(of_answers or ()) else _tree_of_table(header, tree, kind)
     if written_in is not None:
         _refuse_unknown_answers(source, header, written_in)
         of_answers = [column if column in header else None for column in written_in.columns]
+        if id_column is None and image_ids is None and header[0] == tree.id_column:
+            id_columns = header[:1]  # of predictions; others may have been carried, with gaps
     elif not any(of_answers or ()):
         of_answers = _catalogue_columns(source, header, tree, kind)
     there = np.array([column is not None for column in of_answers or ()])
@@ -207,7 +210,7 @@ def _read(
     if table.empty:
         raise InputError(f"{source}: expected rows of labels, found none")
     names_of_files(table)
-    ids = _choose_ids(source, table, id_columns, image_ids)
+    ids = table[choose_id_column(source, table, id_columns, image_ids)].to_numpy(dtype=object)
     highest = np.inf if written_in is None and kind in ("count", "weight") else 1.0
     found, bad = _numbers(table, columns, highest)
     values = np.full((len(table), len(there)), np.nan)  # of some questions there may be none
@@ -307,9 +310,26 @@ def names_of_files(table: pd.DataFrame) -> None:
         ]
 
 
-def _choose_ids(
+def choose_id_column(
     path: TableSource, table: pd.DataFrame, candidates: list[str], image_ids: Collection[str] | None
-) -> NDArray[np.object_]:
+) -> str:
+    """Choose the column of ids: the first with names of images, where images are known.
+
+    Parameters
+    ----------
+    path : Path
+        Named in messages.
+    table : DataFrame
+        The candidates, as text.
+    candidates : list of str
+        As `id_candidates` gives them.
+    image_ids : collection of str, optional
+
+    Raises
+    ------
+    InputError
+        No id is that of an image, or one is missing.
+    """
     chosen = candidates[0]
     if image_ids is not None:
         images = set(image_ids)
@@ -335,7 +355,7 @@ def _choose_ids(
         raise InputError(
             f"{path}: column {chosen}, row {missing[0] + 1}: expected an id, found none"
         )
-    return table[chosen].to_numpy(dtype=object)
+    return chosen
 
 
 def _numbers(
@@ -405,7 +425,8 @@ def _without_bad_rows(
     return labels.take(np.setdiff1d(np.arange(len(labels)), rows))
 
 
-def _refuse_duplicates(path: TableSource, ids: NDArray[np.object_]) -> None:
+def refuse_duplicates(path: TableSource, ids: NDArray[np.object_]) -> None:
+    """Refuse ids that are used twice."""
     twice = pd.Index(ids)[pd.Index(ids).duplicated()]
     if len(twice):
         raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +16,8 @@ from tqdm import tqdm
 
 from gz2tree.beliefs import check_together
 from gz2tree.catalogue import CatalogueForm, log_flags
-from gz2tree.config import Columns, CutoutOptions, PredictOptions
+from gz2tree.columnnotes import topcat_names
+from gz2tree.config import Columns, CutoutOptions, PredictOptions, TableOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
@@ -23,8 +25,10 @@ from gz2tree.given import GivenImages
 from gz2tree.network import GalaxyNet
 from gz2tree.predictor import Output, Predictor, find_device
 from gz2tree.store import open_images
-from gz2tree.tables import TableWriter, table_format
+from gz2tree.tableformat import OF_ASTROPY, table_format
+from gz2tree.tables import TableWriter
 from gz2tree.tree import DecisionTree
+from gz2tree.usertable import UserTable
 
 _log = logging.getLogger("gz2tree")
 
@@ -70,7 +74,7 @@ def predict(
     """
     models = together(model)
     images = _opened(images, models, given)
-    form = CatalogueForm(models, "cumulative")
+    form = CatalogueForm(models, options, "cumulative")
     pieces = list(_catalogue_pieces(models, images, options, form, positions, progress))
     return pd.concat(pieces, ignore_index=True)
 
@@ -85,6 +89,8 @@ def predict_to_file(
     columns: Columns = "cumulative",
     flags: Sequence[Flag] = (),
     level: float = 0.8,
+    table: TableOptions = TableOptions(),
+    weights: str = "",
     progress: bool = True,
 ) -> int:
     """Write a catalogue of predictions, batch by batch.
@@ -94,8 +100,9 @@ def predict_to_file(
     model, images, options, given, progress
         As in `predict`.
     out : Path
-        ``.parquet``, ``.csv`` (Kaggle's submission format if the tree is Kaggle's) or ``.fits``.
-        The file appears when it is complete.
+        ``.parquet``, ``.csv`` (Kaggle's submission format if the tree is Kaggle's), ``.fits``,
+        ``.vot`` or ``.ecsv``; the last three with names as TOPCAT needs them
+        (`gz2tree.columnnotes.topcat_names`). The file appears when it is complete.
     columns : {"cumulative", "conditional", "reach", "uncertainty"}
         What to write of each answer, or (reach) of each question; the latter two of the first three
         are a suffix in the column names. Conditional probabilities of a question that is not
@@ -105,6 +112,10 @@ def predict_to_file(
         the gate. How many galaxies have it is logged.
     level : float, in (0, 1)
         Probability within the intervals that ``columns="uncertainty"`` writes.
+    table : TableOptions
+        A table of the galaxies whose columns are carried; see `gz2tree.usertable`.
+    weights : str
+        How the models are called, for the provenance.
 
     Returns
     -------
@@ -115,17 +126,27 @@ def predict_to_file(
     ------
     InputError
         As in `predict`; an unknown format; ``conditional`` or ``reach`` of a flat network;
-        ``uncertainty`` of one network that gives no strengths.
+        ``uncertainty`` of one network that gives no strengths; a table that cannot be read, has
+        no ids of images, or columns that are called as predicted ones or that `out` cannot hold.
     """
-    table_format(out)
+    spells = table_format(out) in OF_ASTROPY
     models = together(model)
-    form = CatalogueForm(models, columns, flags, level)
+    form = CatalogueForm(models, options, columns, flags, level, weights)
     images = _opened(images, models, given)
+    if table.table is not None:
+        carried = UserTable.read(Path(table.table), table.id_column, images.ids)
+        form.carry(carried)
+        carried.log_found([images.ids])
+    names = topcat_names(form.predicted) if spells else {}
+    notes = {names.get(column, column): note for column, note in form.notes.items()}
+    date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     written = 0
     flagged = dict.fromkeys((flag.column for flag in flags), 0)
-    with TableWriter(out, form.provenance) as writer:
+    with TableWriter(out, form.provenance | {"date": date}, notes) as writer:
+        if form.table is not None:
+            writer.check(form.table.frame)
         for piece in _catalogue_pieces(models, images, options, form, None, progress):
-            writer.write(piece)
+            writer.write(piece.rename(columns=names))
             written += len(piece)
             for column in flagged:
                 flagged[column] += int(piece[column].sum())

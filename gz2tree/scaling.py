@@ -6,8 +6,6 @@ work: an interrupted catalogue is gone on with by another number of them.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -25,11 +23,12 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from gz2tree.catalogue import CatalogueForm, log_flags
-from gz2tree.config import Columns, CutoutOptions, PredictOptions, ShardOptions
+from gz2tree.config import Columns, CutoutOptions, PredictOptions, ShardOptions, TableOptions
 from gz2tree.cutouts import default_workers
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
 from gz2tree.given import GivenImages
+from gz2tree.identity import catalogue_identity
 from gz2tree.imagenames import image_id
 from gz2tree.network import GalaxyNet
 from gz2tree.opening import expand, open_stream
@@ -46,10 +45,13 @@ from gz2tree.shardformat import (
     read_manifest,
     read_totals,
 )
-from gz2tree.shards import ShardedCatalogue
+from gz2tree.shards import ShardedCatalogue, ids_of_shards
 from gz2tree.streams import Entry, ImageStream, ListedImages, StoredCutouts
+from gz2tree.usertable import UserTable
 
 _log = logging.getLogger("gz2tree")
+
+_SOME = 1000  # images of each input, to find the ids among a table's columns
 
 
 def predict_to_folder(
@@ -63,6 +65,8 @@ def predict_to_folder(
     columns: Columns = "cumulative",
     flags: Sequence[Flag] = (),
     level: float = 0.8,
+    table: TableOptions = TableOptions(),
+    weights: str = "",
     progress: bool = True,
 ) -> Totals | None:
     """Write a catalogue in shards; called again after an interruption, go on where it stopped.
@@ -80,7 +84,7 @@ def predict_to_folder(
     shards : ShardOptions
     given : GivenImages
         What is known of the images.
-    columns, flags, level
+    columns, flags, level, table, weights
         As in `gz2tree.prediction.predict_to_file`.
     progress : bool
 
@@ -101,11 +105,13 @@ def predict_to_folder(
             f"--devices choose the devices; found {options.device!r}"
         )
     models = together(model)
-    form = CatalogueForm(models, columns, flags, level)
+    form = CatalogueForm(models, options, columns, flags, level, weights)
     processes = Processes(shards)
     job = processes.first(
-        lambda: _begin(images, out, models, options, shards.galaxies_per_shard, form, given)
+        lambda: _begin(images, out, models, options, shards.galaxies_per_shard, form, given, table)
     )
+    if table.table is not None and form.table is None:
+        form.carry(UserTable.read(Path(table.table), job.id_column))
     first = processes.rank == 0
     if job.complete:
         totals = read_totals(out) if first else None
@@ -130,6 +136,7 @@ class _Job:
     streams: list[ImageStream]
     given: GivenImages
     complete: bool
+    id_column: str | None
 
 
 class _Task(NamedTuple):
@@ -174,6 +181,7 @@ def _begin(
     galaxies_per_shard: int,
     form: CatalogueForm,
     given: GivenImages,
+    table: TableOptions,
 ) -> _Job:
     """Open the images and the catalogue; one process does it for all."""
     claim(out)
@@ -187,28 +195,12 @@ def _begin(
                 streams += open_stream(path, models[0].cutouts, listing, given)
             if len(streams) > 1 and any(isinstance(stream, StoredCutouts) for stream in streams):
                 raise InputError(f"images: expected a store alone, found {len(streams)} inputs")
-            identity = {
-                "models": [
-                    {
-                        "class": type(model).__name__,
-                        "backbone": model.backbone_name,
-                        "kind": model.kind,
-                        "sha256": _fingerprint(model),
-                    }
-                    for model in models
-                ],
-                "tree": form.tree.name,
-                "options": {
-                    **{name: getattr(options, name) for name in ("views", "gate", "precision")},
-                    **models[0].cutouts.to_dict(),
-                    **({"given": given.describe()} if given else {}),
-                    "columns": form.columns,
-                    **({"level": form.level} if form.columns == "uncertainty" else {}),
-                    "flags": {flag.column: flag.threshold for flag in form.flags},
-                    "galaxies_per_shard": galaxies_per_shard,
-                },
-                "inputs": [stream.description() for stream in streams],
-            }
+            if table.table is not None:
+                form.carry(_read_table(Path(table.table), table.id_column, streams))
+            described = [stream.description() for stream in streams]
+            identity = catalogue_identity(
+                models, options, form, galaxies_per_shard, described, given
+            )
             catalogue = ShardedCatalogue.begin(out, identity)
             for number, stream in enumerate(streams):
                 if isinstance(stream, ListedImages) and stream.kind == "folder":
@@ -217,16 +209,16 @@ def _begin(
         with suppress(OSError):  # not empty
             out.rmdir()
         raise
-    return _Job(catalogue, streams, given, read_manifest(out)["complete"])
+    id_column = form.table.id_column if form.table is not None else None
+    return _Job(catalogue, streams, given, read_manifest(out)["complete"], id_column)
 
 
-def _fingerprint(model: GalaxyNet) -> str:
-    """SHA-256 of all that a saved model holds."""
-    sha256 = hashlib.sha256(json.dumps(model.config(), sort_keys=True).encode())
-    for name, value in sorted(model.state_dict().items()):
-        sha256.update(name.encode())
-        sha256.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return sha256.hexdigest()
+def _read_table(path: Path, id_column: str | None, streams: Sequence[ImageStream]) -> UserTable:
+    """Read the user's table; some of the images tell which column is that of the ids."""
+    if id_column is not None:
+        return UserTable.read(path, id_column)
+    entries = (entry for stream in streams for entry in islice(stream.entries(), _SOME))
+    return UserTable.read(path, None, [image_id(entry.name) for entry in entries])
 
 
 def _tasks(job: _Job, processes: Processes, batch_size: int) -> Iterator[_Task]:
@@ -290,7 +282,7 @@ def _work(
             bar.update(len(batch.ids) + len(batch.problems))
             if batch.final:
                 rows = pd.concat(pieces[1:] or pieces, ignore_index=True)
-                job.catalogue.write(batch.shard, rows, problems, form.provenance)
+                job.catalogue.write(batch.shard, rows, problems, form.provenance, form.notes)
                 pieces, problems = [form.empty()], []
 
 
@@ -310,4 +302,6 @@ def _report(totals: Totals, form: CatalogueForm, out: Path) -> None:
             "%s of %s images cannot be read and are left out: %s",
             f"{totals.unreadable:,}", f"{n_images:,}", out / PROBLEMS,
         )  # fmt: skip
+    if form.table is not None:
+        form.table.log_found(ids_of_shards(out, form.tree.id_column))
     log_flags(form.flags, totals.flagged, totals.galaxies, form.tree)

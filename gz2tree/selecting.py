@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from gz2tree.classstrings import class_strings
+from gz2tree.columnnotes import ColumnNote
 from gz2tree.config import Kind
 from gz2tree.errors import InputError
-from gz2tree.labeltable import Fractions, id_candidates, read_fractions
+from gz2tree.labeltable import Fractions, read_fractions
 from gz2tree.samples import WELL_SAMPLED, Cuts, select
-from gz2tree.tables import is_table_name, read_table, table_columns, write_table
+from gz2tree.tableformat import is_table_name
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
+from gz2tree.wholetables import read_whole
 
 CLASS_COLUMN = "class_string"
 
@@ -90,7 +93,7 @@ def select_catalogue(
         A catalogue of votes: how pure and how complete the sample is, by the same cuts on it.
     """
     if out is not None and not is_table_name(out):
-        raise InputError(f"{out}: expected a table to write: .parquet, .csv or .fits")
+        raise InputError(f"{out}: expected a table to write: .parquet, .csv, .fits, .vot or .ecsv")
     fractions = read_fractions(catalogue, tree, kind, id_column)
     before = None
     if preceding_kind is not None:
@@ -105,7 +108,8 @@ def select_catalogue(
         truly = select(votes.conditional, tree, sample, cuts, votes=votes.votes)
         print(_against(fractions, chosen, votes, truly, against))
     if out is not None:
-        write_table(_whole(catalogue, id_column)[chosen], out)
+        table = read_whole(catalogue)
+        replace(table, frame=table.frame[chosen]).write(out)
         print(f"they are in {out}")
 
 
@@ -119,7 +123,7 @@ def spell_catalogue(
 ) -> None:
     """Write a catalogue again with a column of class strings; parameters as `select_catalogue`."""
     if not is_table_name(out):
-        raise InputError(f"{out}: expected a table to write: .parquet, .csv or .fits")
+        raise InputError(f"{out}: expected a table to write: .parquet, .csv, .fits, .vot or .ecsv")
     fractions = read_fractions(catalogue, tree, kind, id_column)
     unmeasured = [
         column
@@ -132,17 +136,13 @@ def spell_catalogue(
             f"{', '.join(unmeasured)}"
         )
     classes = class_strings(fractions.conditional, tree)
-    table = _whole(catalogue, id_column)
-    if CLASS_COLUMN in table:
+    table = read_whole(catalogue)
+    if CLASS_COLUMN in table.frame:
         raise InputError(f"{catalogue}: expected no column {CLASS_COLUMN} yet, found one")
-    table[CLASS_COLUMN] = classes
-    write_table(table, out)
-    print(f"{pd.Series(classes).nunique():,} classes of {len(table):,} galaxies in {out}")
-
-
-def _whole(catalogue: Path, id_column: str | None) -> pd.DataFrame:
-    header = table_columns(catalogue)
-    return read_table(catalogue, header, ids=id_candidates(catalogue, header, id_column))
+    note = {CLASS_COLUMN: ColumnNote("", "class string, as in the Galaxy Zoo 2 catalogue")}
+    frame = table.frame.assign(**{CLASS_COLUMN: classes})
+    replace(table, frame=frame, notes=table.notes | note).write(out)
+    print(f"{pd.Series(classes).nunique():,} classes of {len(frame):,} galaxies in {out}")
 
 
 def _against(

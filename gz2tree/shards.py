@@ -7,12 +7,17 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from gz2tree.columnnotes import ColumnNote
 from gz2tree.errors import InputError, first_few
+from gz2tree.parquet import arrow_table
 from gz2tree.run import differences
 from gz2tree.shardformat import (
     FORMAT,
@@ -79,7 +84,9 @@ class ShardedCatalogue:
             if held["complete"] and any(not (path / s["file"]).exists() for s in held["shards"]):
                 write_json(path / MANIFEST, held | {"complete": False})
         else:
-            manifest = {"format": FORMAT, "complete": False, "version": __version__, **given}
+            begun = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            held = {"format": FORMAT, "complete": False, "version": __version__, "begun": begun}
+            manifest = {**held, **given}
             write_json(path / MANIFEST, manifest)
         images = tuple(described.get("images") for described in given["inputs"])
         return cls(path, given["options"]["galaxies_per_shard"], images)
@@ -113,6 +120,7 @@ class ShardedCatalogue:
         rows: pd.DataFrame,
         problems: Sequence[tuple[str, str, str]],
         provenance: Mapping[str, str],
+        notes: Mapping[str, ColumnNote],
     ) -> None:
         """Write a shard, all of it or nothing.
 
@@ -124,19 +132,16 @@ class ShardedCatalogue:
         problems : sequence of (str, str, str)
             Id, file and problem of each image that could not be read.
         provenance : mapping of str to str
-            Kept beside it in the schema.
+            Kept beside it in the schema, as `notes` of the columns are.
+        notes : mapping of str to ColumnNote
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pa.Table.from_pandas(rows, preserve_index=False)
-        # Neither pandas' version nor a shard without rows may change the type of the ids.
-        table = table.set_column(0, rows.columns[0], table.column(0).cast(pa.string()))
         flagged = {name: int(flag.sum()) for name, flag in rows.select_dtypes("bool").items()}
         record = {**shard._asdict(), "problems": problems, "flagged": flagged}
         metadata: dict[str, str] = {**provenance, _RECORD: json.dumps(record)}
         with appearing(self.path / shard.file) as partial:
-            pq.write_table(table.replace_schema_metadata(metadata), partial)
+            pq.write_table(arrow_table(rows, metadata, notes), partial)
 
     def complete(self) -> Totals | None:
         """Finish the manifest if all shards are there; None if some are not, or it is finished.
@@ -212,6 +217,15 @@ class ShardedCatalogue:
                     f"{reached[entry['input']]:,} on, found one from {entry['first']:,} on"
                 )
             reached[entry["input"]] += entry["images"]
+
+
+def ids_of_shards(path: Path, id_column: str) -> Iterator[NDArray[np.object_]]:
+    """Ids of the galaxies of a catalogue, shard by shard."""
+    import pyarrow.parquet as pq
+
+    for shard in sorted(path.glob("part-*.parquet")):
+        ids = pq.read_table(shard, columns=[id_column]).column(0)
+        yield np.array(ids.to_pylist(), dtype=object)
 
 
 def _numbered(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tables on disk: CSV, gzipped CSV, Parquet and FITS, with ids that stay strings.
+"""Tables on disk: CSV, Parquet, FITS, VOTable and ECSV, with ids that stay strings.
 
 Galaxy ids such as dr7objid exceed 2^53, so a detour through floats would merge galaxies.
 """
@@ -6,8 +6,7 @@ Galaxy ids such as dr7objid exceed 2^53, so a detour through floats would merge 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +15,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from gz2tree.astropyfiles import astropy_columns, read_astropy, write_astropy
+from gz2tree.astropytables import to_astropy as to_astropy
+from gz2tree.columnnotes import ColumnNote, recognised
 from gz2tree.errors import InputError
+from gz2tree.parquet import arrow_table
+from gz2tree.tableformat import OF_ASTROPY, existing_format, unreadable
+from gz2tree.tableformat import is_table_name as is_table_name
+from gz2tree.tableformat import table_format as table_format
 
 if TYPE_CHECKING:
     from astropy.table import Table
-
-_CSV = (".csv", ".csv.gz")
-_PARQUET = (".parquet", ".pq")
-_FITS = (".fits", ".fit", ".fits.gz")
 
 
 @dataclass(frozen=True)
@@ -52,26 +54,6 @@ def table_source(given: str | Path | pd.DataFrame | Table) -> TableSource:
     )
 
 
-def table_format(path: Path) -> str:
-    """``"csv"``, ``"parquet"`` or ``"fits"``, by the suffix.
-
-    Raises
-    ------
-    InputError
-        Another suffix.
-    """
-    for name, suffixes in (("csv", _CSV), ("parquet", _PARQUET), ("fits", _FITS)):
-        if path.name.lower().endswith(suffixes):
-            return name
-    known = ", ".join(_CSV + _PARQUET + _FITS)
-    raise InputError(f"{path}: expected a table ending in one of {known}")
-
-
-def is_table_name(path: Path) -> bool:
-    """Whether the suffix is one of a table's."""
-    return path.name.lower().endswith(_CSV + _PARQUET + _FITS)
-
-
 def table_columns(path: TableSource) -> list[str]:
     """Names of a table's columns; a folder of Parquet files is one table.
 
@@ -91,7 +73,8 @@ def read_table(path: TableSource, columns: Collection[str], ids: Collection[str]
     path : Path or TableInMemory
         A file, a folder of Parquet files, or a table in memory.
     columns : collection of str
-        The columns to read; all must exist.
+        The columns to read; all must exist, under these names or as TOPCAT spells them
+        (`gz2tree.columnnotes.topcat_names`).
     ids : collection of str
         Those of them that hold ids and are read as strings.
 
@@ -114,10 +97,7 @@ def _read(
     if isinstance(path, TableInMemory):
         chosen = path.table if columns is None else path.table[columns].reset_index(drop=True)
         return _with_ids(path, chosen.copy(), text)
-    shards = path.is_dir() and any(path.glob("*.parquet"))
-    kind = "parquet" if shards else table_format(path)
-    if not (shards or path.is_file()):
-        raise InputError(f"{path}: expected a table, found no such file")
+    kind = existing_format(path)
     try:
         if kind == "csv":
             table = pd.read_csv(
@@ -128,12 +108,11 @@ def _read(
                 low_memory=False,
             )
             return table if columns is None else table[columns]  # pandas keeps the file's order
-        read = _read_parquet if kind == "parquet" else _read_fits
-        table = read(path, columns, header_only)
+        read = _read_parquet if kind == "parquet" else _read_astropy
+        table = read(path, kind, columns, header_only)
     # Each reader has its own errors for a damaged file, down to those of C libraries.
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as {kind}: {reason}") from error
+        raise unreadable(path, kind, error) from error
     return _with_ids(path, table, text)
 
 
@@ -150,7 +129,9 @@ def _with_ids(path: TableSource, table: pd.DataFrame, text: Collection[str]) -> 
     return table
 
 
-def _read_parquet(path: Path, columns: list[str] | None, header_only: bool) -> pd.DataFrame:
+def _read_parquet(
+    path: Path, kind: str, columns: list[str] | None, header_only: bool
+) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     if header_only:
@@ -159,39 +140,48 @@ def _read_parquet(path: Path, columns: list[str] | None, header_only: bool) -> p
     return pq.read_table(path, columns=columns).to_pandas()
 
 
-def _read_fits(path: Path, columns: list[str] | None, header_only: bool) -> pd.DataFrame:
-    from astropy.io import fits
-
-    with warnings.catch_warnings(), fits.open(path, memmap=True) as file:
-        warnings.filterwarnings("error", "File may have been truncated")
-        tables = [unit for unit in file if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
-        if not tables:
-            raise ValueError("no table extension in the file")
-        if header_only:
-            return pd.DataFrame(columns=tables[0].columns.names)
-        data = tables[0].data
-        return pd.DataFrame({name: _native(data[name]) for name in columns or ()})
+def _read_astropy(
+    path: Path, kind: str, columns: list[str] | None, header_only: bool
+) -> pd.DataFrame:
+    if header_only:
+        return pd.DataFrame(columns=astropy_columns(path, kind))
+    table = read_astropy(path, kind).table
+    called = dict(zip(recognised(table.colnames, columns or ()), table.colnames, strict=True))
+    return pd.DataFrame({name: _native(table[called[name]]) for name in columns or ()})
 
 
-def _native(values: Any) -> np.ndarray:
-    """FITS stores big-endian numbers and padded text."""
-    array = np.asarray(values)
-    if array.dtype.kind in "US":
-        return np.char.strip(array.astype(str)).astype(object)
-    return array.astype(array.dtype.newbyteorder("="))
+def _native(column: Any) -> Any:
+    """Numbers in this machine's order, text without padding, and missing values of both."""
+    if column.ndim > 1:
+        raise ValueError(f"column {column.name}: expected one value a galaxy, found arrays")
+    values, missing = np.ma.getdata(column), np.ma.getmaskarray(column)
+    if values.dtype.kind in "SUO":
+        text = np.char.strip(values.astype(str)).astype(object)
+        text[missing] = None
+        return text
+    native = values.astype(values.dtype.newbyteorder("="))
+    if not missing.any():
+        return native
+    if native.dtype.kind == "f":
+        return np.where(missing, np.nan, native)
+    of_type = pd.arrays.BooleanArray if native.dtype.kind == "b" else pd.arrays.IntegerArray
+    return of_type(native, missing)
 
 
 class TableWriter:
     """Write a table piece by piece; the file appears under its name when it is complete.
 
-    Parquet and CSV keep one piece in memory at a time, FITS all of them.
+    Parquet and CSV keep one piece in memory at a time, the others all of them.
 
     Parameters
     ----------
     path : Path
         Its suffix names the format.
-    metadata : dict of str to str
-        Provenance, kept in Parquet's schema and FITS's header.
+    metadata : mapping of str to str, optional
+        Provenance, kept in all formats but CSV: in Parquet's schema, FITS's header, VOTable's
+        ``INFO`` and the head of ECSV.
+    notes : mapping of str to ColumnNote, optional
+        Units and descriptions by column, in all formats but CSV.
 
     Raises
     ------
@@ -199,14 +189,19 @@ class TableWriter:
         An unknown suffix, or a folder that does not exist.
     """
 
-    def __init__(self, path: Path, metadata: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        metadata: Mapping[str, str] | None = None,
+        notes: Mapping[str, ColumnNote] | None = None,
+    ) -> None:
         self.format = table_format(path)
         if path.is_dir():
             raise InputError(f"{path}: expected a file to write, found a folder")
         if not path.parent.is_dir():
             raise InputError(f"{path}: expected an existing folder, found none at {path.parent}")
         self.path = path
-        self.metadata = metadata or {}
+        self.metadata, self.notes = dict(metadata or {}), dict(notes or {})
         # The suffix stays last: pandas compresses, and astropy checks, by it.
         self._partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
         self._parquet: Any = None
@@ -216,17 +211,16 @@ class TableWriter:
     def write(self, piece: pd.DataFrame) -> None:
         """Append rows; every piece has the columns of the first."""
         if self.format == "csv":
+            self.check(piece)
             piece.to_csv(
                 self._partial, mode="a" if self._begun else "w", header=not self._begun, index=False
             )
         elif self.format == "parquet":
-            import pyarrow as pa
             import pyarrow.parquet as pq
 
-            rows = pa.Table.from_pandas(piece, preserve_index=False)
+            rows = arrow_table(piece, self.metadata, self.notes)
             if self._parquet is None:
-                schema = rows.schema.with_metadata({**rows.schema.metadata, **self.metadata})
-                self._parquet = pq.ParquetWriter(self._partial, schema)
+                self._parquet = pq.ParquetWriter(self._partial, rows.schema)
             self._parquet.write_table(rows.cast(self._parquet.schema))
         else:
             self._pieces.append(piece)
@@ -245,49 +239,47 @@ class TableWriter:
             if self._parquet is not None:
                 self._parquet.close()
             if error is None and self._begun:
-                if self.format == "fits":
-                    self._write_fits(pd.concat(self._pieces, ignore_index=True))
+                if self.format in OF_ASTROPY:
+                    self._write_astropy(self._partial, pd.concat(self._pieces, ignore_index=True))
                 os.replace(self._partial, self.path)
         finally:
             self._partial.unlink(missing_ok=True)
 
-    def _write_fits(self, table: pd.DataFrame) -> None:
-        written = to_astropy(table, {k.upper()[:8]: v for k, v in self.metadata.items()})
+    def check(self, rows: pd.DataFrame) -> None:
+        """Refuse columns that the format cannot hold, before the work that makes others of them.
+
+        Raises
+        ------
+        InputError
+            Text that FITS does not have, lists in a CSV file, integers that are too large.
+        """
+        if self.format == "csv":
+            lists = [name for name, kind in rows.dtypes.items() if "list" in str(kind)]
+            if lists:
+                raise InputError(
+                    f"{self.path}: column {lists[0]}: expected one value a galaxy in a CSV file, "
+                    "found lists"
+                )
+        elif self.format in OF_ASTROPY:
+            self._write_astropy(None, rows)
+
+    def _write_astropy(self, path: Path | None, table: pd.DataFrame) -> None:
         try:
-            written.write(self._partial, format="fits", overwrite=True)
+            write_astropy(table, path, self.format, self.metadata, self.notes)
         except UnicodeEncodeError as error:
             raise InputError(
                 f"{self.path}: expected ASCII text, all that FITS holds, found {error.object!r}"
             ) from error
+        except ValueError as error:
+            raise InputError(f"{self.path}: {error}") from error
 
 
-def write_table(table: pd.DataFrame, path: Path, metadata: dict[str, str] | None = None) -> None:
+def write_table(
+    table: pd.DataFrame,
+    path: Path,
+    metadata: Mapping[str, str] | None = None,
+    notes: Mapping[str, ColumnNote] | None = None,
+) -> None:
     """Write a whole table; see `TableWriter`."""
-    with TableWriter(path, metadata) as writer:
+    with TableWriter(path, metadata, notes) as writer:
         writer.write(table)
-
-
-def to_astropy(table: pd.DataFrame, metadata: dict[str, str] | None = None) -> Table:
-    """Make an astropy Table of a DataFrame, for example of predictions.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Ids and other text become columns of strings; the index is left out.
-    metadata : dict of str to str, optional
-
-    Returns
-    -------
-    table : astropy.table.Table
-    """
-    from astropy.table import Table
-
-    columns = {
-        str(name): values.to_numpy(dtype=str) if _is_text(values) else values.to_numpy()
-        for name, values in table.items()
-    }
-    return Table(columns, meta=metadata)
-
-
-def _is_text(values: pd.Series[Any]) -> bool:
-    return not pd.api.types.is_numeric_dtype(values)

@@ -145,6 +145,24 @@ def test_raw_or_debiased(shared: Path, tmp_path: Path) -> None:
     assert (tmp_path / "f.png").stat().st_size > 10_000
 
 
+def test_bar_fraction(shared: Path, tmp_path: Path) -> None:
+    """Of some of the real galaxies."""
+    for name, n in (("kaggle_gz2", 120), ("gz2_hart16", 150)):
+        (tmp_path / name).mkdir()
+        for image in sorted((shared / "data" / name / "images").iterdir())[:n]:
+            (tmp_path / name / image.name).symlink_to(image)
+    said = example(
+        "bar_fraction.py",
+        "--votes", shared / "data" / "gz2_willett13_stripe82" / "table5.csv.gz",
+        "--images", tmp_path / "kaggle_gz2", "--hart-images", tmp_path / "gz2_hart16",
+        "--hart", shared / "data" / "gz2_hart16" / "gz2_hart16_sample.csv",
+        "--out", tmp_path / "bars.png",
+    )  # fmt: skip
+    assert "votes, Stripe 82: 2,874 discs, bulge 0.49: 0.320 (0.311-0.329)" in said
+    assert said.count("predictions: ") == 6
+    assert (tmp_path / "bars.png").stat().st_size > 10_000
+
+
 def test_finetune_in_its_quick_form(tmp_path: Path) -> None:
     said = example("finetune.py", "--quick", "--out", tmp_path)
     table = pd.read_csv(tmp_path / "accuracy.csv")

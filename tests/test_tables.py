@@ -15,8 +15,10 @@ from astropy.table import Table
 from gz2tree.errors import InputError
 from gz2tree.tables import TableWriter, read_table, table_columns, table_format, write_table
 
-SUFFIXES = [".csv", ".csv.gz", ".parquet", ".pq", ".fits", ".fit", ".fits.gz"]
-FORMATS = [".csv", ".csv.gz", ".parquet", ".fits"]
+SUFFIXES = [
+    ".csv", ".csv.gz", ".parquet", ".pq", ".fits", ".fit", ".fits.gz", ".vot", ".xml", ".ecsv",
+]  # fmt: skip
+FORMATS = [".csv", ".csv.gz", ".parquet", ".fits", ".vot", ".ecsv"]
 
 # 2^53 + 1 is the first integer that a float cannot hold.
 TABLE = pd.DataFrame(
@@ -38,7 +40,7 @@ def save(table: pd.DataFrame, path: Path) -> Path:
         pq.write_table(pa.table({name: table[name].to_numpy() for name in table}), path)
     else:
         columns = {n: c.to_numpy(str if c.dtype == "str" else None) for n, c in table.items()}
-        Table(columns).write(path, format="fits")
+        Table(columns).write(path, format={"ecsv": "ascii.ecsv"}.get(kind, kind))
     return path
 
 
@@ -49,7 +51,9 @@ def load(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, dtype={"id": str, "GalaxyID": str})
     if kind == "parquet":
         return pq.read_table(path).to_pandas()
-    return Table.read(path, character_as_bytes=False).to_pandas()
+    if kind == "fits":
+        return Table.read(path, character_as_bytes=False).to_pandas()
+    return Table.read(path, format={"ecsv": "ascii.ecsv"}.get(kind, kind)).to_pandas()
 
 
 # reading
@@ -73,6 +77,8 @@ def test_columns_come_in_the_order_asked_for(tmp_path: Path, suffix: str) -> Non
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_integer_ids_become_their_digits(tmp_path: Path, suffix: str, dtype: type) -> None:
     ids = np.array([7, 2**31 - 1, np.iinfo(dtype).max], dtype)
+    if suffix == ".vot" and dtype is np.uint64:
+        pytest.skip("a VOTable has no such integers")
     path = save(pd.DataFrame({"dr7objid": ids}), tmp_path / f"table{suffix}")
     table = read_table(path, ["dr7objid"], ids=["dr7objid"])
     assert table["dr7objid"].tolist() == [str(int(number)) for number in ids]

@@ -1,0 +1,58 @@
+"""Formats of tables, told by the suffixes of their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gz2tree.errors import InputError
+
+_SUFFIXES = {
+    "csv": (".csv", ".csv.gz"),
+    "parquet": (".parquet", ".pq"),
+    "fits": (".fits", ".fit", ".fits.gz"),
+    "votable": (".vot", ".votable", ".xml"),
+    "ecsv": (".ecsv",),
+}
+_KNOWN = tuple(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
+OF_ASTROPY = ("fits", "votable", "ecsv")
+"""Formats with units, that astropy reads and writes; others are plain."""
+
+
+def table_format(path: Path) -> str:
+    """``"csv"``, ``"parquet"``, ``"fits"``, ``"votable"`` or ``"ecsv"``, by the suffix.
+
+    Raises
+    ------
+    InputError
+        Another suffix.
+    """
+    for name, suffixes in _SUFFIXES.items():
+        if path.name.lower().endswith(suffixes):
+            return name
+    raise InputError(f"{path}: expected a table ending in one of {', '.join(_KNOWN)}")
+
+
+def is_table_name(path: Path) -> bool:
+    """Whether the suffix is one of a table's."""
+    return path.name.lower().endswith(_KNOWN)
+
+
+def existing_format(path: Path) -> str:
+    """Format of a table that is there; that of a folder of Parquet files is Parquet.
+
+    Raises
+    ------
+    InputError
+        No such file, or an unknown format.
+    """
+    shards = path.is_dir() and any(path.glob("*.parquet"))
+    kind = "parquet" if shards else table_format(path)
+    if not (shards or path.is_file()):
+        raise InputError(f"{path}: expected a table, found no such file")
+    return kind
+
+
+def unreadable(path: Path, kind: str, error: Exception) -> InputError:
+    """Make one line of what is wrong with a damaged file."""
+    reason = " ".join(str(error).split())
+    return InputError(f"{path}: cannot be read as {kind}: {reason}")
