@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from gz2tree.activations import activate, check_activation, inverse
 from gz2tree.config import Activation
 from gz2tree.errors import InputError
-from gz2tree.jumps import filled, jumps_to_the_roots
+from gz2tree.jumps import fill_up, jumps_to_the_roots
 from gz2tree.tree import DecisionTree
 
 # Rows before the answers in the table that `reach` sums up.
@@ -69,12 +69,12 @@ class DecisionGraph(nn.Module):
         self.width = max(len(question) for question in tree.questions)
         self._index("question_of", list(tree.question_of))
         self._lay_out_slots()
-        self._planjumps_to_the_roots()
+        self._plan_jumps()
 
         # Parents of every question as rows of the table [nobody, everyone, answers in tree order].
         self.max_parents = max(1, *(len(parents) for parents in tree.parents))
         rows = [[2 + parent for parent in parents] for parents in tree.parents]
-        of_questions = [filled(row, self.max_parents, _NOBODY, _EVERYONE) for row in rows]
+        of_questions = [fill_up(row, self.max_parents, _NOBODY, _EVERYONE) for row in rows]
         self._index("reach_parent", [row for of_question in of_questions for row in of_question])
 
     def _lay_out_slots(self) -> None:
@@ -95,7 +95,7 @@ class DecisionGraph(nn.Module):
         # (n_questions, width, 1)
         self.register_buffer("slot_empty", empty.view(-1, self.width, 1), persistent=False)
 
-    def _planjumps_to_the_roots(self) -> None:
+    def _plan_jumps(self) -> None:
         """Find the rows of the table [slots, nobody, everyone] that multiply each of its rows."""
         of_slot = self.slot_question.tolist()
         nobody, everyone = len(of_slot), len(of_slot) + 1
@@ -103,7 +103,7 @@ class DecisionGraph(nn.Module):
         jumps = jumps_to_the_roots([*parents, [], []])
         self.jump_widths = [max(map(len, jump)) for jump in jumps]
         for number, (jump, most) in enumerate(zip(jumps, self.jump_widths, strict=True)):
-            filled = [filled(rows, most, nobody, everyone) for rows in jump]
+            filled = [fill_up(rows, most, nobody, everyone) for rows in jump]
             self._index(
                 f"jump_{number}", [row for rows in zip(*filled, strict=True) for row in rows]
             )

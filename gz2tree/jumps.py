@@ -6,7 +6,7 @@ Plain lists of numbers: what `gz2tree.graph` computes with tensors is planned he
 from __future__ import annotations
 
 
-def filled(parents: list[int], most: int, nobody: int, everyone: int) -> list[int]:
+def fill_up(parents: list[int], most: int, nobody: int, everyone: int) -> list[int]:
     """Fill up rows to add with that of nobody, which adds 0; no parents: asked of everyone."""
     known = parents or [everyone]
     return known + [nobody] * (most - len(known))
