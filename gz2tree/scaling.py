@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from gz2tree.catalogue import CatalogueForm, log_flags
+from gz2tree.catalogue import CatalogueForm
 from gz2tree.config import Columns, CutoutOptions, PredictOptions, ShardOptions
 from gz2tree.cutouts import default_workers
 from gz2tree.errors import InputError
@@ -60,6 +60,7 @@ def predict_to_folder(
     columns: Columns = "cumulative",
     flags: Sequence[Flag] = (),
     level: float = 0.8,
+    atypical: bool = False,
     progress: bool = True,
 ) -> Totals | None:
     """Write a catalogue in shards; called again after an interruption, go on where it stopped.
@@ -75,7 +76,7 @@ def predict_to_folder(
     options : PredictOptions
         Its ``device`` is None: the accelerator and devices of `shards` choose.
     shards : ShardOptions
-    columns, flags, level
+    columns, flags, level, atypical
         As in `gz2tree.prediction.predict_to_file`.
     progress : bool
 
@@ -96,7 +97,7 @@ def predict_to_folder(
             f"--devices choose the devices; found {options.device!r}"
         )
     models = together(model)
-    form = CatalogueForm(models, columns, flags, level)
+    form = CatalogueForm(models, columns, flags, level, atypical=atypical)
     processes = Processes(shards)
     job = processes.first(
         lambda: _begin(images, out, models, options, shards.galaxies_per_shard, form)
@@ -193,6 +194,7 @@ def _begin(
                     **asdict(models[0].cutouts),
                     "columns": form.columns,
                     **({"level": form.level} if form.columns == "uncertainty" else {}),
+                    **({"atypical": True} if form.atypical else {}),
                     "flags": {flag.column: flag.threshold for flag in form.flags},
                     "galaxies_per_shard": galaxies_per_shard,
                 },
@@ -274,12 +276,14 @@ def _work(
         for batch in loader:
             if len(batch.ids):
                 of_batch = torch.from_numpy(batch.cutouts)
-                pieces.append(form.piece(batch.ids, [network(of_batch) for network in networks]))
+                judged = [each.judge(of_batch, atypical=form.atypical) for each in networks]
+                pieces.append(form.piece(batch.ids, judged))
             problems += batch.problems
             bar.update(len(batch.ids) + len(batch.problems))
             if batch.final:
                 rows = pd.concat(pieces[1:] or pieces, ignore_index=True)
-                job.catalogue.write(batch.shard, rows, problems, form.provenance)
+                counts = form.counts(rows)
+                job.catalogue.write(batch.shard, rows, problems, form.provenance, counts)
                 pieces, problems = [form.empty()], []
 
 
@@ -299,4 +303,4 @@ def _report(totals: Totals, form: CatalogueForm, out: Path) -> None:
             "%s of %s images cannot be read and are left out: %s",
             f"{totals.unreadable:,}", f"{n_images:,}", out / PROBLEMS,
         )  # fmt: skip
-    log_flags(form.flags, totals.flagged, totals.galaxies, form.tree)
+    form.log(totals.flagged, totals.galaxies)

@@ -113,6 +113,7 @@ class ShardedCatalogue:
         rows: pd.DataFrame,
         problems: Sequence[tuple[str, str, str]],
         provenance: Mapping[str, str],
+        flagged: Mapping[str, int],
     ) -> None:
         """Write a shard, all of it or nothing.
 
@@ -125,6 +126,8 @@ class ShardedCatalogue:
             Id, file and problem of each image that could not be read.
         provenance : mapping of str to str
             Kept beside it in the schema.
+        flagged : mapping of str to int
+            How many galaxies have each flag, or are atypical; by column.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -132,8 +135,7 @@ class ShardedCatalogue:
         table = pa.Table.from_pandas(rows, preserve_index=False)
         # Neither pandas' version nor a shard without rows may change the type of the ids.
         table = table.set_column(0, rows.columns[0], table.column(0).cast(pa.string()))
-        flagged = {name: int(flag.sum()) for name, flag in rows.select_dtypes("bool").items()}
-        record = {**shard._asdict(), "problems": problems, "flagged": flagged}
+        record = {**shard._asdict(), "problems": problems, "flagged": dict(flagged)}
         metadata: dict[str, str] = {**provenance, _RECORD: json.dumps(record)}
         with appearing(self.path / shard.file) as partial:
             pq.write_table(table.replace_schema_metadata(metadata), partial)
