@@ -19,6 +19,7 @@ from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.predictor import Judged
+from gz2tree.tree import DecisionTree
 from gz2tree.typicality import TAIL
 from gz2tree.version import __version__
 
