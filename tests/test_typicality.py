@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from gz2tree import (
     fit,
     load_model,
 )
-from gz2tree.catalogue import ATYPICAL
+from gz2tree.catalogue import ATYPICAL, CatalogueForm
 from gz2tree.cli import main
 from gz2tree.prediction import predict_to_file
 from gz2tree.predictor import Embedder, Predictor
@@ -320,6 +321,39 @@ class TestCommands:
         common = ("typical", "--model", models[0], "--images", small_sky.store, "--views", 8)
         assert run(*common) == 2
         assert "expected one view, found 8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("far", "above", "n", "said"),
+    [
+        (1, 1, 1, ["1 of 1 images are unlike"]),
+        (12, 400, 800, []),
+        (20, 400, 800, ["20 of 800 images are unlike"]),
+        (1_100, 50_000, 100_000, []),  # more than chance has it, but not by much
+        (8, 800, 800, ["800 of 800 images are farther"]),
+        (8, 600, 800, []),
+        (0, 3, 3, []),
+        (40, 700, 800, ["40 of 800 images are unlike", "700 of 800 images are farther"]),
+    ],
+)
+def test_warnings_are_of_many(
+    far: int,
+    above: int,
+    n: int,
+    said: list[str],
+    models: tuple[Path, Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    form = CatalogueForm([load_model(models[1])], "cumulative", atypical=True)
+    score = np.full(n, form.median / 2)
+    score[:above] = (form.median + 1) / 2
+    score[:far] = 1.5
+    counts = form.counts(pd.DataFrame({ATYPICAL: score}))
+    with caplog.at_level(logging.WARNING, logger="gz2tree"):
+        form.log(counts, n)
+    assert len(caplog.messages) == len(said)
+    for message, expected in zip(caplog.messages, said, strict=True):
+        assert message.replace(",", "").startswith(expected)
 
 
 def test_score_is_that_of_the_features_in_one_look(
