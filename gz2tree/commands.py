@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -250,7 +250,7 @@ def predict_catalogue(
 
 def _which_columns(wanted: Sequence[MoreColumns]) -> tuple[Columns, bool]:
     """Tell what to write of each answer, and whether to say how atypical galaxies are."""
-    probabilities = [each for each in wanted if each != ATYPICAL]
+    probabilities = cast(list[Columns], [each for each in wanted if each != ATYPICAL])
     if len(probabilities) > 1:
         raise InputError(
             f"columns: expected one of {', '.join(get_args(Columns))}, and {ATYPICAL} if wanted, "
