@@ -41,6 +41,9 @@ from gz2tree import (
 from gz2tree.given import GZ2_RADII_PER_PIXEL
 from gz2tree.network import DEFAULT_MODEL, GalaxyNet
 from gz2tree.plots import draw_galaxies
+from gz2tree.run import RunDirectory
+from gz2tree.splits import write_split
+from gz2tree.typical import fit_to_galaxies
 
 DEEP = ("Class3", "Class4", "Class5", "Class9", "Class10", "Class11")
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "default_model"
@@ -65,10 +68,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--learning-rate", type=float, default=TrainConfig.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=["held-out", "everything", "card"])
+    parser.add_argument("--only", choices=["held-out", "everything", "typicality", "card"])
     args = parser.parse_args()
 
-    if args.only != "card":
+    if args.only == "typicality":
+        galaxies = {name: sample(args, name) for name in SAMPLES}
+        know_galaxies(everything(galaxies))
+    elif args.only != "card":
         train_both(args)
     if args.only in (None, "card"):
         write_card(args)
@@ -82,17 +88,28 @@ def train_both(args: argparse.Namespace) -> None:
         name: np.array([part_of[image] for image in galaxies.hashes])
         for name, galaxies in samples.items()
     }
-    # An image that is in both samples is learnt from Kaggle's labels only.
-    of_hart_alone = ~np.isin(samples["hart"].hashes, samples["kaggle"].hashes)
-
     if args.only != "everything":
         rows = {name: parts[name] == "train" for name in samples}
-        rows["hart"] &= of_hart_alone
-        train(args, samples, rows, args.out / "held-out")
+        rows["hart"] &= of_hart_alone(samples)
+        train(args, joined(samples, rows), args.out / "held-out")
+        ids = [galaxy for galaxies in samples.values() for galaxy in galaxies.labels.ids]
+        split = np.concatenate([parts[name] for name in samples])
+        write_split(RunDirectory(args.out / "held-out").split, ids, split)
         test(args, samples, {name: parts[name] == "test" for name in samples})
     if args.only != "held-out":
-        rows = {"kaggle": np.full(len(samples["kaggle"]), True), "hart": of_hart_alone}
-        ship(train(args, samples, rows, args.out / "everything"))
+        ship(train(args, everything(samples), args.out / "everything"))
+        know_galaxies(everything(samples))
+
+
+def of_hart_alone(samples: dict[str, LabelledCutouts]) -> np.ndarray:
+    """Say which of Hart's galaxies to learn: an image in both samples has Kaggle's labels only."""
+    return ~np.isin(samples["hart"].hashes, samples["kaggle"].hashes)
+
+
+def everything(samples: dict[str, LabelledCutouts]) -> LabelledCutouts:
+    """Join all galaxies that the network in the box learns from."""
+    every = np.full(len(samples["kaggle"]), True)
+    return joined(samples, {"kaggle": every, "hart": of_hart_alone(samples)})
 
 
 def cutouts(args: argparse.Namespace) -> CutoutOptions:
@@ -107,14 +124,13 @@ def sample(args: argparse.Namespace, name: str) -> LabelledCutouts:
     return LabelledCutouts(store, read_labels(args.data / folder / table, image_ids=store.ids))
 
 
-def train(
-    args: argparse.Namespace,
-    samples: dict[str, LabelledCutouts],
-    rows: dict[str, np.ndarray],
-    out: Path,
-) -> GalaxyTreeNet:
+def joined(samples: dict[str, LabelledCutouts], rows: dict[str, np.ndarray]) -> LabelledCutouts:
     kaggle, hart = (samples[name].take(rows[name]) for name in ("kaggle", "hart"))
     deep = LabelledCutouts(hart.stores[0], hart.labels.only_conditional(DEEP))
+    return LabelledCutouts.join(kaggle, deep)
+
+
+def train(args: argparse.Namespace, galaxies: LabelledCutouts, out: Path) -> GalaxyTreeNet:
     torch.manual_seed(args.seed)
     network = GalaxyTreeNet(
         args.backbone,
@@ -130,7 +146,7 @@ def train(
         # With them and 45 epochs the test RMSE was 0.0900; without, and 30 epochs, 0.0891.
         own_sigmoids=False,
     )
-    fit(network, LabelledCutouts.join(kaggle, deep), None, config, out=out, resume=out.exists())
+    fit(network, galaxies, None, config, out=out, resume=out.exists())
     return network
 
 
@@ -175,6 +191,14 @@ def ship(network: GalaxyTreeNet) -> None:
     network.save_pretrained(DEFAULT_MODEL)
     (DEFAULT_MODEL / "README.md").unlink()  # the hub's empty template; the card is in docs
     print(f"{sum(file.stat().st_size for file in DEFAULT_MODEL.iterdir()):,} bytes")
+
+
+def know_galaxies(galaxies: LabelledCutouts) -> None:
+    """Write into the package where the galaxies lie in the features of the network as shipped."""
+    network = load_model(DEFAULT_MODEL)
+    network.typicality = fit_to_galaxies(network, galaxies)
+    network.save_config(DEFAULT_MODEL)
+    print(f"knows {network.typicality.n_galaxies:,} galaxies")
 
 
 def write_card(args: argparse.Namespace) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from huggingface_hub.constants import CONFIG_NAME
 from torch import Tensor
 
 from gz2tree.beliefs import mixture_of
@@ -22,11 +19,11 @@ from gz2tree.coverage import vote_coverage
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
-from gz2tree.inputs import find_model, open_labelled
+from gz2tree.inputs import check_storable, open_labelled, store_model
 from gz2tree.labels import Labels
 from gz2tree.likelihoods import dirichlet_multinomial_log_likelihood, multinomial_log_likelihood
 from gz2tree.model import GalaxyTreeNet
-from gz2tree.network import DEFAULT_NAME, GalaxyNet
+from gz2tree.network import GalaxyNet
 from gz2tree.prediction import predict_batches
 from gz2tree.predictor import Output
 from gz2tree.strength import STRONGEST, WEAKEST
@@ -151,8 +148,7 @@ def calibrate_model(
     options: PredictOptions,
 ) -> None:
     """Fit a calibration, show what it does to the galaxies it was fitted on, and store it."""
-    if out is None and model_path == DEFAULT_NAME:
-        raise InputError("the model in the box stays as it is: name a folder with --out")
+    check_storable(model_path, out)
     if options.gate > 0:
         raise InputError("calibrate: expected no gate, which would set probabilities to 0")
     model, source, labels = open_labelled(
@@ -181,25 +177,11 @@ def calibrate_model(
         for text, given in (("before", output), ("after", calibrated)):
             table = vote_coverage(mixture_of(graph, [given]), labels.counts)
             print("", f"votes {text} calibration", coverage_text(table), sep="\n")
-    print(
-        f"calibrated on {len(labels):,} galaxies; the model is in {_store(model, model_path, out)}"
-    )
+    folder = store_model(model, model_path, out)
+    print(f"calibrated on {len(labels):,} galaxies; the model is in {folder}")
 
 
 def coverage_text(table: pd.DataFrame) -> str:
     """Set the result of `vote_coverage` as text."""
     whole = table.assign(galaxies=table["galaxies"].astype(int), votes=table["votes"].astype(int))
     return whole.to_string(float_format="%.3f", na_rep="-")
-
-
-def _store(model: GalaxyTreeNet, model_path: str, out: Path | None) -> Path:
-    """Save the model in a folder of its own, or write the calibration into its config."""
-    if out is not None:
-        model.save_pretrained(out)
-        return out
-    run = find_model(model_path)[1]
-    folder = Path(model_path) if run is None else run.model
-    partial = folder / f".partial-{CONFIG_NAME}"
-    partial.write_text(json.dumps(model.config(), sort_keys=True, indent=2))
-    os.replace(partial, folder / CONFIG_NAME)
-    return folder

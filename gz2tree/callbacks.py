@@ -1,4 +1,4 @@
-"""What keeps a run: its history, its best model and a checkpoint to resume from."""
+"""What keeps a run: its history, its best model, a checkpoint; what galaxies the model knows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import lightning as L
 import pandas as pd
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from gz2tree.dataset import LabelledCutouts
 from gz2tree.network import GalaxyNet
 from gz2tree.run import RunDirectory
+from gz2tree.typical import fit_after_training
 
 
 class ProgressBar(TQDMProgressBar):
@@ -24,6 +26,25 @@ class ProgressBar(TQDMProgressBar):
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
         return dict(metrics)
+
+
+class TypicalityFitter(L.Callback):
+    """Fit the best model on its training galaxies when the training ends; see `gz2tree.typical`.
+
+    Parameters
+    ----------
+    run : RunDirectory
+    train : LabelledCutouts
+    """
+
+    def __init__(self, run: RunDirectory, train: LabelledCutouts) -> None:
+        self.run, self.train = run, train
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Fit in one process, before any reads the best model."""
+        if trainer.is_global_zero:
+            fit_after_training(self.run, self.train, pl_module.device)
+        trainer.strategy.barrier()
 
 
 class RunKeeper(L.Callback):

@@ -13,11 +13,11 @@ from gz2tree.config import (
     FINETUNE,
     PRESETS,
     ByOptions,
-    Columns,
     CommandName,
     CutoutOptions,
     Kind,
     LabelOptions,
+    MoreColumns,
     NetworkOptions,
     PredictOptions,
     ShardOptions,
@@ -167,6 +167,20 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     add_options(calibrate, PredictOptions)
     commands.add_subcommand("calibrate", calibrate, help="fit temperatures and strengths")
 
+    typical = Parser(
+        description="Fit what a network's training galaxies look like to it, and store it in the "
+        "network; training does so by itself.",
+    )
+    _add_model(typical)
+    typical.add_argument(
+        "--images", type=Path, required=True, help="of its training galaxies: folder, zip or store"
+    )
+    typical.add_argument(
+        "--out", type=Path | None, default=None, help="folder for the model; its own by default"
+    )
+    add_options(typical, PredictOptions)
+    commands.add_subcommand("typical", typical, help="fit what training galaxies look like")
+
     predict = Parser(description="Predict a catalogue of images.")
     predict.add_argument(
         "--model",
@@ -191,7 +205,11 @@ def build_parser(arguments: Sequence[str]) -> Parser:
         "Parquet shards, which the same command goes on with if it is interrupted",
     )
     predict.add_argument(
-        "--columns", type=Columns, default="cumulative", help="probabilities to write"
+        "--columns",
+        type=MoreColumns,
+        nargs="+",
+        default=["cumulative"],
+        help="probabilities to write; and atypical: how unlike the training galaxies an image is",
     )
     predict.add_argument(
         "--level",
@@ -419,6 +437,14 @@ def _calibrate(options: Namespace) -> None:
     )
 
 
+def _typical(options: Namespace) -> None:
+    prediction = take(PredictOptions, options)
+
+    from gz2tree.typifying import typify_model
+
+    typify_model(options.model, options.images, options.out, options=prediction)
+
+
 def _predict(options: Namespace) -> None:
     prediction, shards = take(PredictOptions, options), take(ShardOptions, options)
 
@@ -503,6 +529,7 @@ _COMMANDS: dict[CommandName, Callable[[Namespace], None]] = {
     "finetune": _finetune,
     "evaluate": _evaluate,
     "calibrate": _calibrate,
+    "typical": _typical,
     "predict": _predict,
     "select": _select,
     "classes": _classes,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,13 @@ from gz2tree.backbones import check_backbone_name
 from gz2tree.beliefs import mixture_of
 from gz2tree.binned import binned_text, evaluate_by
 from gz2tree.calibrating import catalogue_of, coverage_text, outputs_of
+from gz2tree.catalogue import ATYPICAL
 from gz2tree.config import (
     ByOptions,
     Columns,
     CutoutOptions,
     LabelOptions,
+    MoreColumns,
     NetworkOptions,
     PredictOptions,
     Renormalised,
@@ -218,7 +220,7 @@ def predict_catalogue(
     images: Sequence[str],
     out: Path,
     *,
-    columns: Columns,
+    columns: Sequence[MoreColumns],
     flags: Sequence[str],
     level: float,
     options: PredictOptions,
@@ -235,6 +237,7 @@ def predict_catalogue(
             f"{out}: expected a folder, a name without a suffix, to write shards into: one table "
             "is written of one folder, zip file or store, by one process"
         )
+    probabilities, atypical = _which_columns(columns)
     models = [find_model(path)[0] for path in model_paths]
     wanted = read_flags(flags, models[0].tree)
     given = image_options.given(models[0].cutouts)
@@ -242,7 +245,8 @@ def predict_catalogue(
     if not is_folder(out):
         n = predict_to_file(
             models, images[0], out, options,
-            given=given, columns=columns, flags=wanted, level=level, table=table, weights=weights,
+            given=given, columns=probabilities, flags=wanted, level=level, atypical=atypical,
+            table=table, weights=weights,
         )  # fmt: skip
         print(f"{n:,} galaxies in {out}")
         return
@@ -251,10 +255,22 @@ def predict_catalogue(
 
     totals = predict_to_folder(
         models, images, out, options, shards,
-        given=given, columns=columns, flags=wanted, level=level, table=table, weights=weights,
+        given=given, columns=probabilities, flags=wanted, level=level, atypical=atypical,
+        table=table, weights=weights,
     )  # fmt: skip
     if totals is not None:
         print(f"{totals.galaxies:,} galaxies in {out}")
+
+
+def _which_columns(wanted: Sequence[MoreColumns]) -> tuple[Columns, bool]:
+    """Tell what to write of each answer, and whether to say how atypical galaxies are."""
+    probabilities = cast(list[Columns], [each for each in wanted if each != ATYPICAL])
+    if len(probabilities) > 1:
+        raise InputError(
+            f"columns: expected one of {', '.join(get_args(Columns))}, and {ATYPICAL} if wanted, "
+            f"found {' '.join(wanted)}"
+        )
+    return (probabilities or ["cumulative"])[0], ATYPICAL in wanted
 
 
 def build_network(

@@ -13,10 +13,11 @@ from gz2tree.stretch import Stretch
 Accelerator = Literal["auto", "cpu", "gpu"]
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
 CommandName = Literal[
-    "tree", "simulate", "prepare", "train", "finetune", "evaluate", "calibrate", "predict",
-    "select", "classes", "embed", "export", "plot", "report", "demo",
+    "tree", "simulate", "prepare", "train", "finetune", "evaluate", "calibrate", "typical",
+    "predict", "select", "classes", "embed", "export", "plot", "report", "demo",
 ]  # fmt: skip
 Columns = Literal["cumulative", "conditional", "reach", "uncertainty"]
+MoreColumns = Literal["cumulative", "conditional", "reach", "uncertainty", "atypical"]
 CountLoss = Literal["multinomial", "dirichlet_multinomial"]
 FractionLoss = Literal[
     "binary_cross_entropy", "squared_error", "root_squared_error", "cross_entropy"

@@ -53,6 +53,7 @@ def catalogue_identity(
             **({"given": given.describe()} if given else {}),
             "columns": form.columns,
             **({"level": form.level} if form.columns == "uncertainty" else {}),
+            **({"atypical": True} if form.atypical else {}),
             "flags": {flag.column: flag.threshold for flag in form.flags},
             "galaxies_per_shard": galaxies_per_shard,
             **({"table": form.table.description()} if form.table is not None else {}),

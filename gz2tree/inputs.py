@@ -52,6 +52,37 @@ def find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:
     return load_model(name), None
 
 
+def check_storable(name: str, out: Path | None) -> None:
+    """Refuse to write into the model in the box."""
+    if out is None and name == DEFAULT_NAME:
+        raise InputError("the model in the box stays as it is: name a folder with --out")
+
+
+def store_model(model: GalaxyNet, name: str, out: Path | None) -> Path:
+    """Save a model to whose config something was added, in a folder of its own or where it is.
+
+    Parameters
+    ----------
+    model : GalaxyNet
+    name : str
+        By which `find_model` found it.
+    out : Path, optional
+        Without it, the config alone is written anew.
+
+    Returns
+    -------
+    folder : Path
+    """
+    check_storable(name, out)
+    if out is not None:
+        model.save_pretrained(out)
+        return out
+    run = find_model(name)[1]
+    folder = Path(name) if run is None else run.model
+    model.save_config(folder)
+    return folder
+
+
 def open_labelled(
     model_path: str,
     table: Path,

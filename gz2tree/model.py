@@ -116,20 +116,9 @@ class GalaxyTreeNet(GalaxyNet):
             "calibration": calibrated,
         }
 
-    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits of all answers, and the strength of each question.
-
-        Parameters
-        ----------
-        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
-
-        Returns
-        -------
-        logits : Tensor, shape (N, n_answers)
-        strength : Tensor, shape (N, n_questions), or None
-            As trained, before any calibration; None without ``dirichlet=True``.
-        """
-        features = self._features_by_question(images)
+    def outputs_of(self, feature_map: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits of all answers, and the strength of each question, of a feature map."""
+        features = self._features_by_question(feature_map)
         strength = None if self.strengths is None else self.strengths(features)
         return self._logits_by_question(features), strength
 
@@ -138,19 +127,6 @@ class GalaxyTreeNet(GalaxyNet):
         if self.calibration is None:
             return strength
         return self.calibration.strengthen(strength, logits.to(torch.float32))
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits of all answers, question by question.
-
-        Parameters
-        ----------
-        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
-
-        Returns
-        -------
-        logits : Tensor, shape (N, n_answers)
-        """
-        return self._logits_by_question(self._features_by_question(images))
 
     def conditional(self, images: Tensor) -> Tensor:
         """Conditional probabilities: P(answer | its question was asked).
@@ -267,28 +243,20 @@ class FlatNet(GalaxyNet):
         del config["activation"]
         return config
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits of all answers.
-
-        Parameters
-        ----------
-        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
-
-        Returns
-        -------
-        logits : Tensor, shape (N, n_answers)
-        """
+    def outputs_of(self, feature_map: Tensor) -> tuple[Tensor, None]:
+        """Logits of all answers of a feature map; no strengths."""
         if self.head_name == "attention":
-            return self._logits_by_question(self._features_by_question(images))
+            return self._logits_by_question(self._features_by_question(feature_map)), None
         if self.head_name == "pooled":
-            return self.head(self.features(images))
-        flat = self.forward_features(images).flatten(1)  # (N, num_features * h * w)
+            return self.head(self.pooled(feature_map)), None
+        flat = feature_map.flatten(1)  # (N, num_features * h * w)
         if flat.shape[1] != self.head.in_features:
+            size = self.cutouts.size
             raise InputError(
-                f"images: expected {self.cutouts.size} x {self.cutouts.size} pixels, "
-                f"found {images.shape[-2]} x {images.shape[-1]}"
+                f"images: expected {size} x {size} pixels, found a feature map of shape "
+                f"{tuple(feature_map.shape)}"
             )
-        return self.head(flat)
+        return self.head(flat), None
 
     def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Probabilities, meant as cumulative ones.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +22,7 @@ from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 from gz2tree.pooling import QuestionPooling
 from gz2tree.tree import DecisionTree
+from gz2tree.typicality import Typicality
 from gz2tree.version import __version__
 
 DEFAULT_NAME = "default"
@@ -41,6 +43,8 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         Which kind of label it was trained on; None before training.
     training_record : dict
         How it was trained: options, data, versions, as JSON values.
+    typicality : Typicality or None
+        Where the features of its training galaxies lie; None where that was never fitted.
     """
 
     backbone: Any  # timm promises more of its networks than nn.Module does
@@ -65,6 +69,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         self.cutouts = cutouts
         self.kind = kind
         self.training_record = dict(training or {})
+        self.typicality: Typicality | None = None
         self.backbone_name = backbone
         self.backbone = create_backbone(backbone, pretrained, cutouts.size)
         # Some backbones have a layer between the pooling and the classifier.
@@ -81,6 +86,16 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         """Columns of answers that no training galaxy had measured: their output means nothing."""
         trained = self.training_record.get("answers", self.tree.columns)
         return [column for column in self.tree.columns if column not in trained]
+
+    @property
+    def known_galaxies(self) -> Typicality:
+        """Its typicality; refused, as an InputError, where that was never fitted."""
+        if self.typicality is None:
+            raise InputError(
+                "atypical: expected a model that knows where the features of its training galaxies "
+                "lie, found one without; gz2tree typical fits that and stores it in the model"
+            )
+        return self.typicality
 
     @property
     def view_angle(self) -> float:
@@ -127,7 +142,11 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         -------
         features : Tensor, shape (N, n_pooled_features)
         """
-        return self.backbone.forward_head(self.forward_features(images))
+        return self.pooled(self.forward_features(images))
+
+    def pooled(self, feature_map: Tensor) -> Tensor:
+        """Pool what `forward_features` gives; (N, n_pooled_features)."""
+        return self.backbone.forward_head(feature_map)
 
     def _add_heads(self, pooling: Pooling) -> None:
         """Add a linear head for each question, and the attention if it is to pool for them."""
@@ -138,11 +157,11 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             self.attention = QuestionPooling(width, len(self.tree.questions))
         self.heads = nn.ModuleList(nn.Linear(width, len(q)) for q in self.tree.questions)
 
-    def _features_by_question(self, images: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) -> for each question (N, its heads' in_features)."""
+    def _features_by_question(self, feature_map: Tensor) -> list[Tensor]:
+        """Feature map -> for each question (N, its heads' in_features)."""
         if self.attention is None:
-            return [self.features(images)] * len(self.heads)  # of (N, n_pooled_features)
-        of_questions = self.attention(self.forward_features(images))
+            return [self.pooled(feature_map)] * len(self.heads)  # of (N, n_pooled_features)
+        of_questions = self.attention(feature_map)
         return list(of_questions.unbind(1))  # of (N, num_features)
 
     def _logits_by_question(self, features: list[Tensor]) -> Tensor:
@@ -158,12 +177,36 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
                     bias.copy_(biases[self.tree.slices[int(number)]])
 
     def logits(self, images: Tensor) -> Tensor:
-        """Logits of all answers."""
-        raise NotImplementedError
+        """Logits of all answers.
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+
+        Returns
+        -------
+        logits : Tensor, shape (N, n_answers)
+        """
+        return self.outputs(images)[0]
 
     def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits of all answers, and the strength of each question if the network gives one."""
-        return self.logits(images), None
+        """Logits of all answers, and the strength of each question.
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+
+        Returns
+        -------
+        logits : Tensor, shape (N, n_answers)
+        strength : Tensor, shape (N, n_questions), or None
+            As trained, before any calibration; None of a network that gives none.
+        """
+        return self.outputs_of(self.forward_features(images))
+
+    def outputs_of(self, feature_map: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Give what `outputs` gives, of the feature map of images."""
+        raise NotImplementedError
 
     def calibrated_strength(self, logits: Tensor, strength: Tensor | None) -> Tensor | None:
         """Strengths of `outputs` after calibration, as the subclass understands it."""
@@ -196,6 +239,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             "std": self.std.flatten().tolist(),
             "kind": self.kind,
             "training": self.training_record,
+            "typicality": self.typicality.to_dict() if self.typicality else None,
         }
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> str | None:
@@ -209,6 +253,12 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         """
         kwargs["config"] = kwargs.get("config") or self.config()
         return super().save_pretrained(save_directory, **kwargs)
+
+    def save_config(self, folder: Path) -> None:
+        """Write the config of a saved network anew; a kill leaves the old one or the new."""
+        partial = folder / f".partial-{CONFIG_NAME}"
+        partial.write_text(json.dumps(self.config(), sort_keys=True, indent=2))
+        os.replace(partial, folder / CONFIG_NAME)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> Self:
@@ -271,6 +321,9 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             network = cls(**arguments)
             if list(tree.columns) != config["columns"]:
                 raise InputError(f"{model_id}/{CONFIG_NAME}: its columns are not those of its tree")
+            if config.get("typicality") is not None:
+                fitted = Typicality.from_dict(config["typicality"], network.n_pooled_features)
+                network.typicality = fitted
         except (KeyError, TypeError) as error:
             raise InputError(f"{model_id}/{CONFIG_NAME}: incomplete: {error!r}") from error
         if Path(model_id).is_dir():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gz2tree.beliefs import check_together
-from gz2tree.catalogue import CatalogueForm, log_flags
+from gz2tree.catalogue import CatalogueForm
 from gz2tree.columnnotes import topcat_names
 from gz2tree.config import Columns, CutoutOptions, PredictOptions, TableOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
@@ -23,7 +25,7 @@ from gz2tree.errors import InputError
 from gz2tree.flags import Flag
 from gz2tree.given import GivenImages
 from gz2tree.network import GalaxyNet
-from gz2tree.predictor import Output, Predictor, find_device
+from gz2tree.predictor import Judged, Output, Predictor, find_device
 from gz2tree.store import open_images
 from gz2tree.tableformat import OF_ASTROPY, table_format
 from gz2tree.tables import TableWriter
@@ -91,6 +93,7 @@ def predict_to_file(
     level: float = 0.8,
     table: TableOptions = TableOptions(),
     weights: str = "",
+    atypical: bool = False,
     progress: bool = True,
 ) -> int:
     """Write a catalogue of predictions, batch by batch.
@@ -116,6 +119,10 @@ def predict_to_file(
         A table of the galaxies whose columns are carried; see `gz2tree.usertable`.
     weights : str
         How the models are called, for the provenance.
+    atypical : bool
+        A column ``atypical`` besides: how unlike the training galaxies an image is, see
+        `gz2tree.typicality`; above 1 it is more so than 99 of 100 galaxies like those. Of several
+        models the mean. A warning is logged if more galaxies are than chance has it.
 
     Returns
     -------
@@ -126,12 +133,13 @@ def predict_to_file(
     ------
     InputError
         As in `predict`; an unknown format; ``conditional`` or ``reach`` of a flat network;
-        ``uncertainty`` of one network that gives no strengths; a table that cannot be read, has
-        no ids of images, or columns that are called as predicted ones or that `out` cannot hold.
+        ``uncertainty`` of one network that gives no strengths; ``atypical`` of one that holds
+        nothing of its training galaxies; a table that cannot be read, has no ids of images, or
+        columns that are called as predicted ones or that `out` cannot hold.
     """
     spells = table_format(out) in OF_ASTROPY
     models = together(model)
-    form = CatalogueForm(models, options, columns, flags, level, weights)
+    form = CatalogueForm(models, options, columns, flags, level, weights, atypical=atypical)
     images = _opened(images, models, given)
     if table.table is not None:
         carried = UserTable.read(Path(table.table), table.id_column, images.ids)
@@ -141,16 +149,15 @@ def predict_to_file(
     notes = {names.get(column, column): note for column, note in form.notes.items()}
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     written = 0
-    flagged = dict.fromkeys((flag.column for flag in flags), 0)
+    counts: Counter[str] = Counter()
     with TableWriter(out, form.provenance | {"date": date}, notes) as writer:
         if form.table is not None:
             writer.check(form.table.frame)
         for piece in _catalogue_pieces(models, images, options, form, None, progress):
             writer.write(piece.rename(columns=names))
             written += len(piece)
-            for column in flagged:
-                flagged[column] += int(piece[column].sum())
-    log_flags(flags, flagged, written, form.tree)
+            counts.update(form.counts(piece))
+    form.log(counts, written)
     return written
 
 
@@ -183,8 +190,9 @@ def _catalogue_pieces(
     positions: ArrayLike | None,
     progress: bool,
 ) -> Iterator[pd.DataFrame]:
-    for ids, outputs in predict_batches(models, images, options, positions, progress):
-        yield form.piece(ids, outputs)
+    batches = _judge_batches(models, images, options, positions, progress, atypical=form.atypical)
+    for ids, judged in batches:
+        yield form.piece(ids, judged)
 
 
 def predict_batches(
@@ -203,11 +211,27 @@ def predict_batches(
         Tensors of float32 on the CPU, of shapes (N, n_answers) and (N, n_questions); the strength
         is that after calibration, None if the network gives none.
     """
+    for ids, judged in _judge_batches(models, images, options, positions, progress, atypical=False):
+        yield ids, [output for output, _ in judged]
+
+
+def _judge_batches(
+    models: Sequence[GalaxyNet],
+    images: CutoutSource,
+    options: PredictOptions,
+    positions: ArrayLike | None,
+    progress: bool,
+    *,
+    atypical: bool,
+) -> Iterator[tuple[NDArray[np.object_], list[Judged]]]:
+    """Predict, and say how atypical galaxies are, batch by batch."""
     for model in models:
         warn_of_untrained(model)
     device = find_device(options.device)
-    predictors = [Predictor(model, device, options) for model in models]
-    return look_at(predictors, images, models[0].cutouts, options, positions, progress)
+    judges = [
+        partial(Predictor(model, device, options).judge, atypical=atypical) for model in models
+    ]
+    return look_at(judges, images, models[0].cutouts, options, positions, progress)
 
 
 def look_at(
@@ -222,7 +246,7 @@ def look_at(
 
     Parameters
     ----------
-    networks : sequence of Predictor or Embedder
+    networks : sequence of Predictor, its method `judge`, or Embedder
     images, options, positions, progress
         As in `predict`.
     cutouts : CutoutOptions

@@ -16,6 +16,8 @@ from gz2tree.precision import autocast, choose_precision, for_inference, memory_
 
 # Cumulative answers (N, n_answers) and strengths (N, n_questions), on the CPU.
 Output = tuple[Tensor, Tensor | None]
+# How atypical the galaxies are beside it, (N,); see `gz2tree.typicality`.
+Judged = tuple[Output, Tensor | None]
 
 
 def find_device(name: str | None) -> torch.device:
@@ -72,13 +74,22 @@ class _Ready:
 class Predictor(_Ready):
     """A network ready to predict, the mean over its views; parameters as of `Embedder`."""
 
-    @torch.inference_mode()
     def __call__(self, cutouts: Tensor) -> Output:
         """uint8 (N, H, W, 3) -> cumulative (N, n_answers), strength (N, n_questions) or None."""
+        return self.judge(cutouts, atypical=False)[0]
+
+    @torch.inference_mode()
+    def judge(self, cutouts: Tensor, *, atypical: bool) -> Judged:
+        """Predict, and say how atypical galaxies are; the latter is None if it is not wanted."""
         total, strengths = torch.zeros((), device=self.device), []
+        features = None
         with self.autocast():
             for view in self.views(cutouts):
-                logits, strength = self.model.outputs(view)
+                feature_map = self.model.forward_features(view)
+                # Typicality is fitted on one view, too: the mean of several would scatter less.
+                if atypical and features is None:
+                    features = self.model.pooled(feature_map)
+                logits, strength = self.model.outputs_of(feature_map)
                 total = total + self.model.cumulative(logits)
                 strength = self.model.calibrated_strength(logits, strength)
                 if strength is not None:
@@ -88,7 +99,8 @@ class Predictor(_Ready):
         if self.options.gate > 0:
             mean = self.model.gate(mean, self.options.gate)
         typical = torch.stack(strengths).mean(0).exp().cpu() if strengths else None
-        return mean.cpu(), typical
+        score = None if features is None else self.model.known_galaxies.score(features).cpu()
+        return (mean.cpu(), typical), score
 
 
 class Embedder(_Ready):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from gz2tree.catalogue import CatalogueForm, log_flags
+from gz2tree.catalogue import CatalogueForm
 from gz2tree.config import Columns, CutoutOptions, PredictOptions, ShardOptions, TableOptions
 from gz2tree.cutouts import default_workers
 from gz2tree.errors import InputError
@@ -67,6 +67,7 @@ def predict_to_folder(
     level: float = 0.8,
     table: TableOptions = TableOptions(),
     weights: str = "",
+    atypical: bool = False,
     progress: bool = True,
 ) -> Totals | None:
     """Write a catalogue in shards; called again after an interruption, go on where it stopped.
@@ -84,7 +85,7 @@ def predict_to_folder(
     shards : ShardOptions
     given : GivenImages
         What is known of the images.
-    columns, flags, level, table, weights
+    columns, flags, level, table, weights, atypical
         As in `gz2tree.prediction.predict_to_file`.
     progress : bool
 
@@ -105,7 +106,7 @@ def predict_to_folder(
             f"--devices choose the devices; found {options.device!r}"
         )
     models = together(model)
-    form = CatalogueForm(models, options, columns, flags, level, weights)
+    form = CatalogueForm(models, options, columns, flags, level, weights, atypical=atypical)
     processes = Processes(shards)
     job = processes.first(
         lambda: _begin(images, out, models, options, shards.galaxies_per_shard, form, given, table)
@@ -277,12 +278,16 @@ def _work(
         for batch in loader:
             if len(batch.ids):
                 of_batch = torch.from_numpy(batch.cutouts)
-                pieces.append(form.piece(batch.ids, [network(of_batch) for network in networks]))
+                judged = [each.judge(of_batch, atypical=form.atypical) for each in networks]
+                pieces.append(form.piece(batch.ids, judged))
             problems += batch.problems
             bar.update(len(batch.ids) + len(batch.problems))
             if batch.final:
                 rows = pd.concat(pieces[1:] or pieces, ignore_index=True)
-                job.catalogue.write(batch.shard, rows, problems, form.provenance, form.notes)
+                counts = form.counts(rows)
+                job.catalogue.write(
+                    batch.shard, rows, problems, form.provenance, form.notes, counts
+                )
                 pieces, problems = [form.empty()], []
 
 
@@ -304,4 +309,4 @@ def _report(totals: Totals, form: CatalogueForm, out: Path) -> None:
         )  # fmt: skip
     if form.table is not None:
         form.table.log_found(ids_of_shards(out, form.tree.id_column))
-    log_flags(form.flags, totals.flagged, totals.galaxies, form.tree)
+    form.log(totals.flagged, totals.galaxies)

@@ -53,7 +53,7 @@ class Shard(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """What a complete catalogue holds: galaxies, images left out, galaxies with each flag."""
+    """What a complete catalogue holds: galaxies, images left out, galaxies counted by column."""
 
     galaxies: int
     unreadable: int

@@ -121,6 +121,7 @@ class ShardedCatalogue:
         problems: Sequence[tuple[str, str, str]],
         provenance: Mapping[str, str],
         notes: Mapping[str, ColumnNote],
+        flagged: Mapping[str, int],
     ) -> None:
         """Write a shard, all of it or nothing.
 
@@ -134,11 +135,12 @@ class ShardedCatalogue:
         provenance : mapping of str to str
             Kept beside it in the schema, as `notes` of the columns are.
         notes : mapping of str to ColumnNote
+        flagged : mapping of str to int
+            How many galaxies have each flag, or are atypical; by column.
         """
         import pyarrow.parquet as pq
 
-        flagged = {name: int(flag.sum()) for name, flag in rows.select_dtypes("bool").items()}
-        record = {**shard._asdict(), "problems": problems, "flagged": flagged}
+        record = {**shard._asdict(), "problems": problems, "flagged": dict(flagged)}
         metadata: dict[str, str] = {**provenance, _RECORD: json.dumps(record)}
         with appearing(self.path / shard.file) as partial:
             pq.write_table(arrow_table(rows, metadata, notes), partial)

@@ -23,7 +23,7 @@ from torch.optim import lr_scheduler
 from torchmetrics import MeanMetric
 
 from gz2tree.augment import RandomView, orientations
-from gz2tree.callbacks import ProgressBar, RunKeeper
+from gz2tree.callbacks import ProgressBar, RunKeeper, TypicalityFitter
 from gz2tree.config import CountLoss, FractionLoss, TrainConfig
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
@@ -104,6 +104,7 @@ def fit(
     best = type(model).from_pretrained(run.model)
     model.load_state_dict(best.state_dict())
     model.kind, model.training_record = best.kind, best.training_record
+    model.typicality = best.typicality
     model.eval().cpu()
     return pd.read_csv(run.history)
 
@@ -121,6 +122,7 @@ def _train(
     record = run.record()
     if isinstance(model, GalaxyTreeNet):
         model.calibration = None  # of the weights before
+    model.typicality = None
     model.kind = train.labels.kind
     model.training_record = {
         **record["options"],
@@ -139,7 +141,10 @@ def _train(
     model.train().to(memory_format=memory_format(model, device))
     if config.start_at_mean and not trained_before:
         model.start_at_mean(train.labels)
-    callbacks: list[L.Callback] = [RunKeeper(run, config.checkpoint_minutes)]
+    callbacks: list[L.Callback] = [
+        RunKeeper(run, config.checkpoint_minutes),
+        TypicalityFitter(run, train),
+    ]
     if progress:
         callbacks.append(ProgressBar())
     if valid is not None and config.early_stopping is not None:

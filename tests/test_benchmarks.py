@@ -18,7 +18,9 @@ from gz2tree import GZ2_KAGGLE, DecisionTree, Labels, Question, evaluate
 from gz2tree.graph import DecisionGraph
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+from bench_atypical import auc, auc_interval
 from bench_heads import FOLDS, folds, of_separate
+from failures import FAILURES
 from head_arms import ARMS, VOLUNTEERS, Arm, LinearHead, project
 from head_measures import (
     Predicted,
@@ -227,3 +229,23 @@ def test_unmeasured_question_is_no_loss_to_the_dirichlets() -> None:
     assert gradient is not None
     assert (gradient[GZ2_KAGGLE.slices[4]] == 0).all()
     assert (gradient[GZ2_KAGGLE.slices[0]] != 0).any()
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failures_are_images_and_leave_the_galaxy_alone(name: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    before = pixels.copy()
+    failed = FAILURES[name](pixels, np.random.default_rng(1))
+    assert (failed.shape, failed.dtype) == (pixels.shape, np.uint8)
+    np.testing.assert_array_equal(pixels, before)
+    assert (name == "as it is") == np.array_equal(failed, pixels)
+
+
+def test_auc_counts_pairs() -> None:
+    rng = np.random.default_rng(0)
+    failures, others = rng.integers(0, 9, 20) + 2.0, rng.integers(0, 9, 30) + 0.0
+    pairs = failures[:, None] - others[None]
+    expected = ((pairs > 0) + 0.5 * (pairs == 0)).mean()
+    assert auc(failures, others) == pytest.approx(expected)
+    low, high = auc_interval(failures, others)
+    assert low < expected < high

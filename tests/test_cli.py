@@ -52,7 +52,7 @@ class TestHelp:
         "command",
         [
             "tree", "simulate", "prepare", "train", "finetune", "evaluate", "calibrate",
-            "predict", "embed", "export", "plot", "report", "demo",
+            "typical", "predict", "embed", "export", "plot", "report", "demo",
         ],
     )  # fmt: skip
     def test_every_command_explains_itself(

@@ -28,6 +28,7 @@ def test_knows_all_answers_and_how_it_was_made() -> None:
     assert model.tree == GZ2_KAGGLE
     assert model.untrained == []
     assert model.training_record["n_train"] > 4000
+    assert model.known_galaxies.n_galaxies == model.training_record["n_train"]
     assert next(model.parameters()).dtype == torch.float32
     assert isinstance(load_model("default"), GalaxyTreeNet)
 
