@@ -13,6 +13,7 @@ import pandas as pd
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 from gz2tree.dataset import LabelledCutouts
+from gz2tree.faults import check_weights, writing
 from gz2tree.network import GalaxyNet
 from gz2tree.run import RunDirectory
 from gz2tree.typical import fit_after_training
@@ -88,14 +89,17 @@ class RunKeeper(L.Callback):
         # Processes that trained together would have to agree on the time: they save after epochs.
         late = trainer.world_size == 1 and time.monotonic() - self._saved > self.interval
         if batch_idx + 1 < trainer.num_training_batches and (self._due or late):
+            check_weights(pl_module, trainer.global_step)
             partial = self.run.checkpoint.with_suffix(".partial")
-            trainer.save_checkpoint(partial)
+            with writing(self.run.checkpoint):
+                trainer.save_checkpoint(partial)
             if trainer.is_global_zero:
                 os.replace(partial, self.run.checkpoint)
             self._saved, self._due = time.monotonic(), False
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Add a row to the history and save the model if it is the best so far."""
+        check_weights(pl_module, trainer.global_step)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row = {
             "epoch": trainer.current_epoch + 1,
@@ -110,7 +114,8 @@ class RunKeeper(L.Callback):
         self.history.append(row)
         self._due, self._began = True, time.monotonic()
         if trainer.is_global_zero:
-            self._write(row, pl_module.model)
+            with writing(self.run.path):
+                self._write(row, pl_module.model)
         trainer.strategy.barrier()  # after the last epoch every process reads the best model
 
     def _write(self, row: dict[str, Any], model: GalaxyNet) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,13 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     exit_code : int
-        0; 2 for options or input that are refused; 130 after Ctrl-C.
+        0; 2 for options or input that are refused; 130 after Ctrl-C or SIGTERM, which SLURM sends
+        before it kills.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     given = [with_underscores(argument) for argument in arguments]
     parsed = build_parser(given).parse_args(given)
     command = parsed.subcommand
     _log_to_stderr()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if command == "train" and (parsed.train.preset or "") != value_of("--preset", given):
             raise InputError("preset: expected on the command line, found in the --config file")
@@ -70,12 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         again = {
+            "prepare": "; the same command goes on",
             "train": "; the same command with --resume goes on",
             "finetune": "; the same command with --resume goes on",
             "predict": "; a folder of shards is gone on with by the same command",
         }.get(command, "")
         print(f"interrupted{again}", file=sys.stderr)
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

@@ -102,6 +102,15 @@ class RunDirectory:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{file}: expected the record of a run: {error!r}") from error
 
+    def kept(self) -> str:
+        """Say what an interrupted training leaves behind."""
+        kept = []
+        if (self.model / "config.json").is_file():
+            kept.append(f"the best model of the epochs before is in {self.model}")
+        if self.checkpoint.is_file():
+            kept.append(f"the last good checkpoint is {self.checkpoint}")
+        return ", ".join(kept) or f"{self.path} holds no checkpoint yet"
+
     def finish(self) -> None:
         """Mark the training as finished."""
         self._write(json.loads((self.path / _RECORD).read_text()) | {"status": "finished"})

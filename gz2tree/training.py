@@ -27,6 +27,7 @@ from gz2tree.callbacks import ProgressBar, RunKeeper, TypicalityFitter
 from gz2tree.config import CountLoss, FractionLoss, TrainConfig
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
+from gz2tree.faults import NotFiniteError, check_checkpoint, check_outputs
 from gz2tree.layers import freeze, parameter_groups
 from gz2tree.likelihoods import COUNT_LOSSES, asked_of
 from gz2tree.loaders import GalaxyData
@@ -173,6 +174,8 @@ def _train(
                 default_root_dir=run.path,
             )
         go_on = resume and run.checkpoint.is_file()
+        if go_on:
+            check_checkpoint(run.checkpoint)
         try:
             trainer.fit(
                 GalaxyModule(model, config, config.epochs * data.batches_per_epoch),
@@ -180,6 +183,8 @@ def _train(
                 ckpt_path=str(run.checkpoint) if go_on else None,
                 weights_only=True,
             )
+        except NotFiniteError as error:
+            raise InputError(f"{error}; {run.kept()}. A lower learning rate may help") from error
         except SystemExit:  # Lightning's answer to Ctrl-C
             raise KeyboardInterrupt from None
         finally:
@@ -245,11 +250,7 @@ class GalaxyModule(L.LightningModule):
         images = self.view(_to_unit_range(cutouts), generator)
         images = images.contiguous(memory_format=self.layout)
         logits, strength = self.model.outputs(images)  # (N, n_answers), (N, n_questions)
-        if not torch.isfinite(logits).all():
-            raise InputError(
-                f"the network's output is not finite at step {self.global_step}; the best model of "
-                "the epochs before, if any, is kept. A lower learning rate may help"
-            )
+        check_outputs(logits, self.global_step)
         loss = self._loss(logits, target, reach, strength, counts)
         self.train_loss.update(loss.detach())
         self.log("train_loss", loss.detach(), prog_bar=True)
@@ -259,6 +260,7 @@ class GalaxyModule(L.LightningModule):
         """Accumulate loss and squared error over the measured cells."""
         cutouts, target, reach, counts = batch
         logits, strength = self(cutouts)  # (N, n_answers), (N, n_questions)
+        check_outputs(logits, self.global_step)
         cumulative = self.model.cumulative(logits, reach)  # (N, n_answers)
         measured = ~target.isnan()
         n_cells = measured.sum()
