@@ -41,10 +41,11 @@ class TypicalityFitter(L.Callback):
     def __init__(self, run: RunDirectory, train: LabelledCutouts) -> None:
         self.run, self.train = run, train
 
-    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Fit in one process, before any reads the best model."""
         if trainer.is_global_zero:
-            fit_after_training(self.run, self.train, pl_module.device)
+            kind = type(pl_module.model)
+            fit_after_training(kind, self.run, self.train, pl_module.device)
         trainer.strategy.barrier()
 
 

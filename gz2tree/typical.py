@@ -11,7 +11,6 @@ from torch import Tensor
 
 from gz2tree.config import PredictOptions
 from gz2tree.dataset import LabelledCutouts
-from gz2tree.model import load_model
 from gz2tree.network import GalaxyNet
 from gz2tree.predictor import Embedder, find_device
 from gz2tree.run import RunDirectory
@@ -57,11 +56,13 @@ def fit_to_galaxies(
     return fit_typicality(features())
 
 
-def fit_after_training(run: RunDirectory, train: LabelledCutouts, device: torch.device) -> None:
+def fit_after_training(
+    kind: type[GalaxyNet], run: RunDirectory, train: LabelledCutouts, device: torch.device
+) -> None:
     """Fit the best model of a run on its training galaxies, and store the result in it."""
     if len(train) < 2:
         return
-    model = load_model(run.model)
+    model = kind.from_pretrained(run.model)
     model.typicality = fit_to_galaxies(model, train, device)
     model.save_config(run.model)
 
