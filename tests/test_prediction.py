@@ -431,8 +431,8 @@ def test_predictions_and_network_may_be_on_different_devices(
     network = tree_net()
     write(network, images, tmp_path / "expected.parquet", columns)
     with torch.inference_mode():
-        batch = images.ids, [(network(pixels(folder)), None)]
-    monkeypatch.setattr("gz2tree.prediction.predict_batches", lambda *_: iter([batch]))
+        batch = images.ids, [((network(pixels(folder)), None), None)]
+    monkeypatch.setattr("gz2tree.prediction._judge_batches", lambda *_, **__: iter([batch]))
     write(network.to("meta"), images, tmp_path / "given.parquet", columns)
     expected, given = (load(tmp_path / f"{name}.parquet") for name in ("expected", "given"))
     pd.testing.assert_frame_equal(given, expected, rtol=0, atol=1e-5)

@@ -344,7 +344,7 @@ def test_warnings_are_of_many(
     models: tuple[Path, Path],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    form = CatalogueForm([load_model(models[1])], "cumulative", atypical=True)
+    form = CatalogueForm([load_model(models[1])], PredictOptions(), "cumulative", atypical=True)
     score = np.full(n, form.median / 2)
     score[:above] = (form.median + 1) / 2
     score[:far] = 1.5
