@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, get_args
 
 from gz2tree.errors import InputError
@@ -65,14 +66,15 @@ class CutoutOptions:
     Raises
     ------
     OptionError
-        A side below 1 pixel, or a cutout larger than its crop.
+        A side that is no whole number or below 1 pixel, or a cutout larger than its crop.
     """
 
     crop: int = 256
     size: int = 96
 
     def __post_init__(self) -> None:
-        if not 1 <= self.size <= self.crop:
+        whole = isinstance(self.size, Integral) and isinstance(self.crop, Integral)
+        if not (whole and 1 <= self.size <= self.crop):
             raise OptionError(
                 f"expected 1 <= size <= crop, found size {self.size} and crop {self.crop}"
             )

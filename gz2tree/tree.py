@@ -15,7 +15,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
-from gz2tree.errors import InputError
+from gz2tree.errors import InputError, shown
 
 Naming = Literal["kaggle", "catalogue"]
 
@@ -51,6 +51,7 @@ class Answer:
 
     def __post_init__(self) -> None:
         _check_name("answer", self.name)
+        _check_texts(f"answer {self.name!r}", label=self.label, column=self.column)
         if self.column and not _COLUMN.match(self.column):
             raise TreeError(
                 f"answer {self.name!r}: column: expected letters, digits, underscores and hyphens "
@@ -98,6 +99,9 @@ class Question:
                 )
         if not answers:
             raise TreeError(f"question {name!r} has no answers; at least one is expected")
+        _check_texts(f"question {name!r}", label=label)
+        for parent in asked_after:
+            _check_texts(f"question {name!r}", asked_after=parent)
         made = tuple(a if isinstance(a, Answer) else Answer(a) for a in answers)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "answers", made)
@@ -156,7 +160,10 @@ class DecisionTree:
         source: str = "",
     ) -> None:
         if naming not in ("catalogue", "kaggle"):
-            raise TreeError(f"naming is 'catalogue' or 'kaggle', found {naming!r}")
+            raise TreeError(f"naming is 'catalogue' or 'kaggle', found {shown(naming)}")
+        _check_texts("tree", name=name, source=source)
+        for kind, ending in (kinds or {}).items():
+            _check_texts("tree: kinds", kind=kind, **{f"ending of {shown(kind)}": ending})
         self.name = name
         self.questions = tuple(questions)
         self.naming: Naming = naming
@@ -486,5 +493,11 @@ def _check_name(what: str, name: object) -> None:
     if not isinstance(name, str) or not _NAME.match(name):
         raise TreeError(
             f"{what} name: expected letters, digits and underscores starting with a letter, "
-            f"found {name!r}"
+            f"found {shown(name)}"
         )
+
+
+def _check_texts(who: str, **fields: object) -> None:
+    for field, value in fields.items():
+        if not isinstance(value, str):
+            raise TreeError(f"{who}: {field}: expected text, found {shown(value)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import get_args
 
 import numpy as np
@@ -12,13 +13,14 @@ from hypothesis import strategies as st
 from strategies import WIDE_SHAPES, trees
 from torch import Tensor
 
-from gz2tree.config import Activation
+from gz2tree.config import Activation, FractionLoss
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import multiply_down
 from gz2tree.losses import LOSSES
 from gz2tree.tree import DecisionTree
 
-SPARSE = ("entmax15", "sparsemax")
+ENTMAX = find_spec("entmax") is not None
+ACTIVATIONS = [a for a in get_args(Activation) if ENTMAX or a not in ("entmax15", "sparsemax")]
 PRECISIONS = (torch.float32, torch.bfloat16, torch.float16)
 N = 6  # galaxies
 # An answer of twelve rounds twelve times, and the sum of four parents as often.
@@ -28,13 +30,6 @@ large_trees = trees(max_questions=40, shapes=WIDE_SHAPES)
 seeds = st.integers(0, 2**32 - 1)
 precisions = st.sampled_from(PRECISIONS)
 thresholds = st.floats(0, 1) | st.floats(0, 0.05)
-
-
-@pytest.fixture(params=get_args(Activation))
-def activation(request: pytest.FixtureRequest) -> Activation:
-    if request.param in SPARSE:
-        pytest.importorskip("entmax")
-    return request.param
 
 
 def hard_logits(tree: DecisionTree, seed: int, dtype: torch.dtype) -> Tensor:
@@ -71,8 +66,9 @@ def check_probabilities(graph: DecisionGraph, cumulative: Tensor) -> None:
     assert ((sums(graph.tree, cumulative) - reach).abs() <= ROUNDING).all()
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @given(tree=large_trees, seed=seeds, dtype=precisions)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_logits_give_probabilities_and_finite_gradients(
     activation: Activation, tree: DecisionTree, seed: int, dtype: torch.dtype
 ) -> None:
@@ -93,7 +89,7 @@ def test_logits_give_probabilities_and_finite_gradients(
 
 
 @given(tree=large_trees, seed=seeds, dtype=precisions)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_hard_zeros_multiply_down_with_finite_gradients(
     tree: DecisionTree, seed: int, dtype: torch.dtype
 ) -> None:
@@ -110,10 +106,11 @@ def test_hard_zeros_multiply_down_with_finite_gradients(
     assert conditional.grad.isfinite().all()
 
 
-@given(tree=large_trees, seed=seeds, loss=st.sampled_from(sorted(LOSSES)))
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@given(activation=st.sampled_from(ACTIVATIONS), tree=large_trees, seed=seeds)
+@settings(max_examples=25, deadline=None)
 def test_losses_are_finite_at_hard_zeros(
-    activation: Activation, tree: DecisionTree, seed: int, loss: str
+    loss: FractionLoss, activation: Activation, tree: DecisionTree, seed: int
 ) -> None:
     """Of answers predicted as 0 that were given, and the reverse; of some not measured."""
     logits = hard_logits(tree, seed, torch.float32).requires_grad_()
@@ -121,7 +118,7 @@ def test_losses_are_finite_at_hard_zeros(
     target[torch.rand(target.shape, generator=torch.Generator().manual_seed(seed)) < 0.2] = (
         torch.nan
     )
-    value = LOSSES[loss](DecisionGraph(tree, activation)(logits), target)  # type: ignore[index]
+    value = LOSSES[loss](DecisionGraph(tree, activation)(logits), target)
     value.backward()
     assert value.isfinite()
     assert logits.grad is not None
@@ -129,7 +126,7 @@ def test_losses_are_finite_at_hard_zeros(
 
 
 @given(tree=large_trees, seed=seeds, dtype=precisions, one=thresholds, other=thresholds)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_gated_are_probabilities_and_their_zeros_grow(
     tree: DecisionTree, seed: int, dtype: torch.dtype, one: float, other: float
 ) -> None:
@@ -146,7 +143,7 @@ def test_gated_are_probabilities_and_their_zeros_grow(
 
 
 @given(tree=large_trees, seed=seeds, dtype=precisions)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_cumulative_to_conditional_and_back(
     tree: DecisionTree, seed: int, dtype: torch.dtype
 ) -> None:
