@@ -237,8 +237,8 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             return super().from_pretrained(name, **kwargs)
         except InputError:
             raise
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InputError(f"{name}/{CONFIG_NAME}: expected JSON: {error}") from error
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, AttributeError) as error:
+            raise InputError(f"{name}/{CONFIG_NAME}: expected a JSON object: {error}") from error
         except (OSError, HfHubHTTPError, HFValidationError) as error:
             raise InputError(
                 f"model {name!r}: no such folder, and it could not be fetched from the Hugging "
