@@ -7,6 +7,7 @@ image recognition".
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from timm.models import register_model
 from torch import Tensor, nn
 
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError, first_few, shown
 
 # How a weights file says that its network has the stride of He et al. 2016.
 _STRIDE_KEY, _STRIDE_V1 = "stride", " v1"
@@ -66,6 +67,8 @@ def resnet50_v1_trunk(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 
 def check_backbone_name(name: str) -> None:
     """Refuse, with an InputError that names the nearest, what is no backbone."""
+    if not isinstance(name, str):
+        raise InputError(f"backbone: expected the name of a timm model, found {shown(name)}")
     base = name.split(".")[0]
     if not name.startswith(("hf_hub:", "hf-hub:")) and not timm.is_model(base):
         near = difflib.get_close_matches(base, timm.list_models(), n=1)
@@ -118,6 +121,29 @@ def create_backbone(name: str, pretrained: bool | str | Path, size: int) -> nn.M
     if not isinstance(pretrained, bool):
         load_backbone_weights(backbone, Path(pretrained), name)
     return backbone
+
+
+def channel_values(name: str, given: Sequence[float]) -> Tensor:
+    """Mean or standard deviation of red, green and blue, as a tensor of shape (3, 1, 1).
+
+    Parameters
+    ----------
+    name : {"mean", "std"}
+    given : sequence of 3 floats
+
+    Raises
+    ------
+    InputError
+        Not three finite numbers, or a standard deviation that is not above 0.
+    """
+    try:
+        values = torch.tensor(given, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError):
+        values = torch.empty(0)
+    if values.shape != (3,) or not values.isfinite().all() or (name == "std" and values.min() <= 0):
+        above = " above 0" if name == "std" else ""
+        raise InputError(f"{name}: expected three numbers{above}, found {shown(given)}")
+    return values.view(3, 1, 1)
 
 
 def load_backbone_weights(backbone: nn.Module, path: Path, name: str) -> None:

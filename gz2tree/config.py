@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Integral
 from typing import Any, Literal, Self, get_args
 
 from gz2tree.errors import InputError
@@ -83,7 +84,8 @@ class CutoutOptions:
     Raises
     ------
     OptionError
-        A side below 1 pixel, a cutout larger than its crop, scales that are not above 0, or both.
+        A side that is no whole number or below 1 pixel, a cutout larger than its crop, scales that
+        are not above 0, or both.
     """
 
     crop: int = 256
@@ -93,7 +95,8 @@ class CutoutOptions:
     stretch: Stretch | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.size <= self.crop:
+        whole = isinstance(self.size, Integral) and isinstance(self.crop, Integral)
+        if not (whole and 1 <= self.size <= self.crop):
             raise OptionError(
                 f"expected 1 <= size <= crop, found size {self.size} and crop {self.crop}"
             )

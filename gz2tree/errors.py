@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
+from typing import Any
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 
 
 class InputError(ValueError):
@@ -23,3 +29,16 @@ def first_few(names: Sequence[object], limit: int = 3) -> str:
     """
     shown = ", ".join(str(name) for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def shown(value: Any) -> str:
+    """Show a value from a file in a message, in few letters whatever it is.
+
+    A file of some lines can declare, by YAML's aliases, what would take gigabytes to write out.
+
+    Examples
+    --------
+    >>> shown({"answers": [["a", "b"], list(range(1000))]})
+    "{'answers': [[...], [...]]}"
+    """
+    return _SHORT.repr(value)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from gz2tree.activations import LEAST
 from gz2tree.calibration import Calibration
 from gz2tree.config import Activation, CutoutOptions, Head, Pooling, Renormalised
-from gz2tree.errors import InputError
+from gz2tree.errors import InputError, shown
 from gz2tree.labels import Labels
 from gz2tree.network import DEFAULT_MODEL, DEFAULT_NAME, GalaxyNet
 from gz2tree.strength import StrengthHeads
@@ -322,11 +322,12 @@ def load_model(folder: str | Path) -> GalaxyNet:
         )
     try:
         name = json.loads((folder / CONFIG_NAME).read_text()).get("model")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{folder / CONFIG_NAME}: expected a JSON object: {error}") from error
     classes = {cls.__name__: cls for cls in (GalaxyTreeNet, FlatNet)}
-    if name not in classes:
+    if not isinstance(name, str) or name not in classes:
         raise InputError(
-            f"{folder / CONFIG_NAME}: expected a model of {' or '.join(classes)}, found {name!r}"
+            f"{folder / CONFIG_NAME}: expected a model of {' or '.join(classes)}, "
+            f"found {shown(name)}"
         )
     return classes[name].from_pretrained(folder)

@@ -15,7 +15,7 @@ from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from torch import Tensor, nn
 
-from gz2tree.backbones import create_backbone, load_strictly, read_safetensors
+from gz2tree.backbones import channel_values, create_backbone, load_strictly, read_safetensors
 from gz2tree.config import Activation, CutoutOptions, Pooling
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
@@ -78,8 +78,8 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         )
         normalisation = self.backbone.pretrained_cfg
         for name, given in (("mean", mean), ("std", std)):
-            values = torch.tensor(given if given is not None else normalisation[name])
-            self.register_buffer(name, values.view(3, 1, 1), persistent=False)
+            values = channel_values(name, given if given is not None else normalisation[name])
+            self.register_buffer(name, values, persistent=False)
 
     @property
     def untrained(self) -> list[str]:
@@ -284,8 +284,10 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             raise InputError(f"{name}: expected a folder with {CONFIG_NAME}, found none")
         try:
             return super().from_pretrained(name, **kwargs)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{name}/{CONFIG_NAME}: expected JSON: {error}") from error
+        except InputError:
+            raise
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, AttributeError) as error:
+            raise InputError(f"{name}/{CONFIG_NAME}: expected a JSON object: {error}") from error
         except (OSError, HfHubHTTPError, HFValidationError) as error:
             raise InputError(
                 f"model {name!r}: no such folder, and it could not be fetched from the Hugging "
@@ -324,8 +326,14 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             if config.get("typicality") is not None:
                 fitted = Typicality.from_dict(config["typicality"], network.n_pooled_features)
                 network.typicality = fitted
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{model_id}/{CONFIG_NAME}: incomplete: {error!r}") from error
+            # Later, nobody could tell that what is read then came from here.
+            json.dumps([network.config(), network.untrained, network.view_angle])
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{model_id}/{CONFIG_NAME}: incomplete or damaged: {error!r}"
+            ) from error
         if Path(model_id).is_dir():
             file = Path(model_id) / SAFETENSORS_SINGLE_FILE
         else:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gz2tree.errors import InputError
+from gz2tree.errors import InputError, shown
 
 # Names become keys of a state dict and columns of FITS, SQL and CSV tables.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
@@ -39,7 +39,8 @@ class Answer:
     column: str = ""
 
     def __post_init__(self) -> None:
-        _check_name("answer", self.name)
+        check_name("answer", self.name)
+        check_texts(f"answer {self.name!r}", label=self.label, column=self.column)
         if self.column and not _COLUMN.match(self.column):
             raise TreeError(
                 f"answer {self.name!r}: column: expected letters, digits, underscores and hyphens "
@@ -79,7 +80,7 @@ class Question:
         asked_after: Sequence[str] = (),
         label: str = "",
     ) -> None:
-        _check_name("question", name)
+        check_name("question", name)
         for field, value in (("answers", answers), ("asked_after", asked_after)):
             if isinstance(value, str):
                 raise TreeError(
@@ -87,6 +88,9 @@ class Question:
                 )
         if not answers:
             raise TreeError(f"question {name!r} has no answers; at least one is expected")
+        check_texts(f"question {name!r}", label=label)
+        for parent in asked_after:
+            check_texts(f"question {name!r}", asked_after=parent)
         made = tuple(a if isinstance(a, Answer) else Answer(a) for a in answers)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "answers", made)
@@ -98,9 +102,27 @@ class Question:
         return len(self.answers)
 
 
-def _check_name(what: str, name: object) -> None:
+def check_name(what: str, name: object) -> None:
+    """Refuse what is no name: letters, digits and underscores.
+
+    Raises
+    ------
+    TreeError
+    """
     if not isinstance(name, str) or not NAME.match(name):
         raise TreeError(
             f"{what} name: expected letters, digits and underscores starting with a letter, "
-            f"found {name!r}"
+            f"found {shown(name)}"
         )
+
+
+def check_texts(who: str, **fields: object) -> None:
+    """Refuse what a file may hold in place of text.
+
+    Raises
+    ------
+    TreeError
+    """
+    for field, value in fields.items():
+        if not isinstance(value, str):
+            raise TreeError(f"{who}: {field}: expected text, found {shown(value)}")

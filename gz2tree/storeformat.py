@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gz2tree.config import CutoutOptions
-from gz2tree.errors import InputError
+from gz2tree.errors import InputError, shown
 from gz2tree.version import __version__
 
 FORMAT = 1
@@ -98,18 +98,19 @@ class StoreHeader:
             if content["format"] != FORMAT:
                 raise InputError(
                     f"expected a store of format {FORMAT}, {folder} has format "
-                    f"{content['format']}: it was written by gz2tree {content.get('gz2tree')}"
+                    f"{shown(content['format'])}: it was written by gz2tree "
+                    f"{shown(content.get('gz2tree'))}"
                 )
             header = cls(**content)
             for name, kind in cls.__annotations__.items():
                 value = getattr(header, name)
                 if type(value).__name__ != kind.split("[")[0]:
-                    raise TypeError(f"{name}: expected {kind}, found {value!r}")
+                    raise TypeError(f"{name}: expected {kind}, found {shown(value)}")
             header.options  # noqa: B018 - it may not be understood either
             return header
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"expected a prepared store, {folder} has no {HEADER}") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{path} does not describe a store: {error}") from error
 
     def write(self, folder: Path) -> None:

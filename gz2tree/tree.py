@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from gz2tree.errors import InputError
-from gz2tree.questions import NAME, Answer, Question, TreeError
+from gz2tree.errors import InputError, shown
+from gz2tree.questions import NAME, Answer, Question, TreeError, check_texts
 from gz2tree.treechecks import check_names, check_parents
 from gz2tree.treetext import tree_lines
 
@@ -68,7 +68,10 @@ class DecisionTree:
         source: str = "",
     ) -> None:
         if naming not in ("catalogue", "kaggle"):
-            raise TreeError(f"naming is 'catalogue' or 'kaggle', found {naming!r}")
+            raise TreeError(f"naming is 'catalogue' or 'kaggle', found {shown(naming)}")
+        check_texts("tree", name=name, source=source)
+        for kind, ending in (kinds or {}).items():
+            check_texts("tree: kinds", kind=kind, **{f"ending of {shown(kind)}": ending})
         self.name = name
         self.questions = tuple(questions)
         self.naming: Naming = naming

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gz2tree.errors import first_few
+from gz2tree.errors import first_few, shown
 from gz2tree.questions import Answer, Question, TreeError
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import TREES
@@ -85,6 +85,8 @@ def read_tree(path: str | Path) -> DecisionTree:
     try:
         # The base loader makes text of everything: `yes`, `no` and `1` are answers, not values.
         declared = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.BaseLoader)
+    except RecursionError as error:
+        raise TreeError(f"{path}: expected YAML or JSON: it is nested too deep") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise TreeError(f"{path}: expected YAML or JSON: {reason}") from error
@@ -124,10 +126,10 @@ def write_tree(tree: DecisionTree, path: str | Path) -> None:
 def _declare(declared: Any) -> DecisionTree:
     _check_fields("tree", "the file", declared, needed=("name", "questions"))
     if not isinstance(declared["questions"], list):
-        raise TreeError(f"questions: expected a list, found {declared['questions']!r}")
+        raise TreeError(f"questions: expected a list, found {shown(declared['questions'])}")
     kinds = declared.get("kinds") or {}
     if not isinstance(kinds, dict):
-        raise TreeError(f"kinds: expected a column ending for each kind, found {kinds!r}")
+        raise TreeError(f"kinds: expected a column ending for each kind, found {shown(kinds)}")
     return DecisionTree(
         declared["name"],
         [_question(number, given) for number, given in enumerate(declared["questions"], 1)],
@@ -140,7 +142,7 @@ def _declare(declared: Any) -> DecisionTree:
 def _question(number: int, given: Any) -> Question:
     who = f"question {number}"
     if isinstance(given, dict) and "name" in given:
-        who = f"question {given['name']!r}"
+        who = f"question {shown(given['name'])}"
     _check_fields("question", who, given, needed=("name", "answers"))
     parents = given.get("asked_after") or []
     return Question(
@@ -160,14 +162,14 @@ def _answer(who: str, given: Any) -> Answer:
 
 def _listed(what: str, given: Any) -> list[Any]:
     if not isinstance(given, list):
-        raise TreeError(f"{what}: expected a list, found {given!r}")
+        raise TreeError(f"{what}: expected a list, found {shown(given)}")
     return given
 
 
 def _check_fields(kind: str, who: str, given: Any, needed: tuple[str, ...]) -> None:
     known = _FIELDS[kind]
     if not isinstance(given, dict):
-        raise TreeError(f"{who}: expected the fields {', '.join(known)}, found {given!r}")
+        raise TreeError(f"{who}: expected the fields {', '.join(known)}, found {shown(given)}")
     unknown = [str(field) for field in given if field not in known]
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, n=1)

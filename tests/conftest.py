@@ -18,6 +18,8 @@ from gz2tree.labels import multiply_down
 from gz2tree.store import prepare
 
 SMALL = CutoutOptions(crop=40, size=32)
+# Scripts that need more than the tests do; they hold no doctests.
+collect_ignore = ["mutation_sample.py", "lowest_bounds.py"]
 
 
 @pytest.fixture(scope="session")

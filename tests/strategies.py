@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from gz2tree.tree import DecisionTree
 
 # Answers and parents of a question; the simplest, to which examples shrink, comes first.
 SHAPES = list(product((2, 3, 1, 5), (1, 2, 0, 3)))
+WIDE_SHAPES = list(product((2, 3, 1, *range(4, 13)), (1, 2, 0, 3, 4)))
 
 
 def question(number: int, n_answers: int, asked_after: list[str]) -> Question:
@@ -31,13 +33,15 @@ def questionnaires(draw: st.DrawFn, max_questions: int = 5) -> list[Question]:
 
 
 @st.composite
-def trees(draw: st.DrawFn, max_questions: int = 8) -> DecisionTree:
+def trees(
+    draw: st.DrawFn, max_questions: int = 8, shapes: Sequence[tuple[int, int]] = SHAPES
+) -> DecisionTree:
     """Decision trees: several roots, questions of one answer and of several parents among them."""
     questions: list[Question] = []
     # For each answer, those that can be given of the same galaxy, itself included.
     together: dict[str, set[str]] = {}
     for number in range(draw(st.integers(1, max_questions))):
-        n_answers, n_parents = draw(st.sampled_from(SHAPES)) if questions else (2, 0)
+        n_answers, n_parents = draw(st.sampled_from(shapes)) if questions else (2, 0)
         parents: list[str] = []
         free = list(together)
         while free and len(parents) < n_parents:

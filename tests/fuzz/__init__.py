@@ -1,0 +1,1 @@
+"""Files that anyone may hand in, mutated: each is read or refused with an InputError."""
