@@ -41,7 +41,7 @@ def spoiled_after(monkeypatch: pytest.MonkeyPatch) -> Any:
 
         def step(self: GalaxyModule, *arguments: Any, **options: Any) -> None:
             whole(self, *arguments, **options)
-            if self.trainer.global_step >= at:
+            if self.trainer.global_step >= at - 1:  # it counts this one afterwards
                 with torch.no_grad():
                     self.model.heads[0].weight.fill_(torch.nan)
 
@@ -68,7 +68,11 @@ def test_spoiled_weights_are_never_saved(
             fit(tiny_net(), small_galaxies, valid, CONFIG, out=run, progress=False)
     saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert all(value.isfinite().all() for value in saved.values() if value.is_floating_point())
-    assert load_model(run).training_record["epoch"] == (1 if offset == 0 else 2)
+    model = load_model(run)
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+    assert model.training_record["epoch"] in (
+        {1} if offset == 0 else {2} if not validated else {1, 2}
+    )
 
 
 def test_a_run_goes_on_after_its_weights_were_spoiled(
@@ -122,7 +126,7 @@ def test_damaged_checkpoints_are_refused_and_not_executed(
         fit(tiny_net(), small_galaxies, None, CONFIG, out=run, progress=False)
     checkpoint = run / "checkpoints" / "last.ckpt"
     content = {
-        "a pickle that executes": pickle.dumps(Trap(executed)),
+        "a pickle that executes": pickle.dumps(Trap(executed), protocol=2),
         "empty": b"",
         "cut off": checkpoint.read_bytes()[:1000],
     }[damage]
