@@ -69,6 +69,15 @@ def test_columns_come_in_the_order_asked_for(tmp_path: Path, suffix: str) -> Non
     pd.testing.assert_frame_equal(read_table(path, wanted, ids=["id"]), TABLE[wanted])
 
 
+@pytest.mark.parametrize("more", [",", ",7", ",7,8"])
+def test_rows_longer_than_the_header_are_refused(tmp_path: Path, more: str) -> None:
+    """Their values would be taken for those of the next column."""
+    path = tmp_path / "table.csv"
+    path.write_text(f"id,share\n0042,0.5{more}\n0043,0.25{more}\n")
+    with pytest.raises(InputError, match=r"table\.csv.*each name of the header, found more"):
+        read_table(path, ["id", "share"], ids=["id"])
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int32])
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_integer_ids_become_their_digits(tmp_path: Path, suffix: str, dtype: type) -> None:
