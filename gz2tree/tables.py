@@ -126,10 +126,9 @@ def _read(
                 dtype=dict.fromkeys(text, str),
                 nrows=0 if header_only else None,
                 low_memory=False,
+                # Else, where rows are longer than the header, all values move under other names.
+                index_col=False,
             )
-            # pandas takes the values too many for an index and moves all others under other names.
-            if not (header_only or isinstance(table.index, pd.RangeIndex)):
-                raise ValueError("expected a value for each name of the header, found more")
             return table if columns is None else table[columns]  # pandas keeps the file's order
         read = _read_parquet if kind == "parquet" else _read_fits
         table = read(path, columns, header_only)
