@@ -106,6 +106,8 @@ def _read(
                 dtype=dict.fromkeys(text, str),
                 nrows=0 if header_only else None,
                 low_memory=False,
+                # Else, where rows are longer than the header, all values move under other names.
+                index_col=False,
             )
             return table if columns is None else table[columns]  # pandas keeps the file's order
         read = _read_parquet if kind == "parquet" else _read_astropy

@@ -24,8 +24,9 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ import libcst as cst
 import pytest
 from hypothesis import Phase, settings
 from libcst.metadata import MetadataWrapper
-from mutmut.mutation.file_mutation import MutationVisitor
+from mutmut.mutation.file_mutation import Mutation, MutationVisitor
 from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
@@ -86,33 +87,45 @@ class Mutations(MutationVisitor):
         return not isinstance(node, cst.FunctionDef) and super()._skip_node_and_children(node)
 
 
-def mutants_of(module: str) -> list[Mutant]:
-    """All mutants of a module that compile, differ in what they do and are no mere wording.
+@dataclass(frozen=True)
+class Mutable:
+    """A module and all that can be changed in it."""
 
-    The text of messages is left out: whether an error begins with another letter is no behaviour.
-    """
-    original = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
-    ignored = IgnoredCode(set(), set(), set())
-    visitor = Mutations(mutation_operators, ignored)
-    parsed = MetadataWrapper(cst.parse_module(original)).visit(visitor)
-    known = {_meaning(original)}
-    found = []
-    for number, mutation in enumerate(visitor.mutations):
-        if isinstance(mutation.original_node, cst.BaseString):
-            continue
-        source = parsed.deep_replace(mutation.original_node, mutation.mutated_node).code
+    module: str
+    original: str
+    parsed: cst.Module
+    mutations: list[Mutation]
+
+    @classmethod
+    def read(cls, module: str) -> Mutable:
+        """Find the mutations; the wording of messages, which is no behaviour, is left alone."""
+        original = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+        visitor = Mutations(mutation_operators, IgnoredCode(set(), set(), set()))
+        parsed = MetadataWrapper(cst.parse_module(original)).visit(visitor)
+        kept = [m for m in visitor.mutations if not isinstance(m.original_node, cst.BaseString)]
+        return cls(module, original, parsed, kept)
+
+    def mutant(self, number: int) -> Mutant | None:
+        """Apply a mutation; None if the result does not compile or means the same."""
+        mutation = self.mutations[number]
+        source = self.parsed.deep_replace(mutation.original_node, mutation.mutated_node).code
         try:
-            meaning = _meaning(source)
+            if _meaning(source) == _meaning(self.original):
+                return None
         except SyntaxError:
-            continue
-        if meaning not in known:
-            known.add(meaning)
-            lines = list(
-                difflib.unified_diff(original.splitlines(), source.splitlines(), n=0, lineterm="")
-            )
-            line = int(lines[2].split()[1].split(",")[0].removeprefix("-"))
-            found.append(Mutant(module, number, line, source, "\n".join(lines[3:])))
-    return found
+            return None
+        old, new = self.original.splitlines(), source.splitlines()
+        lines = list(difflib.unified_diff(old, new, n=0, lineterm=""))
+        line = int(lines[2].split()[1].split(",")[0].removeprefix("-"))
+        return Mutant(self.module, number, line, source, "\n".join(lines[3:]))
+
+
+def draw(mutables: Sequence[Mutable], n: int, seed: int) -> Iterator[Mutant]:
+    """Draw n mutants, every mutation of every module as likely as any other."""
+    places = [(m, number) for m in mutables for number in range(len(m.mutations))]
+    random.Random(seed).shuffle(places)
+    made = (m.mutant(number) for m, number in places)
+    return islice((mutant for mutant in made if mutant is not None), n)
 
 
 def _meaning(source: str) -> str:
@@ -231,8 +244,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw, run, print the survivors and write all outcomes as JSON after each mutant."""
     arguments = parse(argv)
-    everything = [mutant for module in arguments.modules for mutant in mutants_of(module)]
-    chosen = random.Random(arguments.seed).sample(everything, min(arguments.n, len(everything)))
+    mutables = [Mutable.read(module) for module in arguments.modules]
     import_what_tests_import()
     for module in arguments.modules:  # else every mutant would count as killed
         began = time.monotonic()
@@ -241,10 +253,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         if code:
             sys.exit(f"{module}: its tests fail without any mutation (pytest's exit code {code})")
     outcomes = []
-    for mutant in chosen:
+    for mutant in draw(mutables, arguments.n, arguments.seed):
         outcomes.append(judge(mutant, arguments))
         last = outcomes[-1]
-        print(f"{len(outcomes)}/{len(chosen)} {last.module}.py:{last.line} {last.outcome} "
+        print(f"{len(outcomes)}/{arguments.n} {last.module}.py:{last.line} {last.outcome} "
               f"({last.seconds} s)", flush=True)  # fmt: skip
         if last.outcome == SURVIVED:
             print(last.diff, flush=True)
@@ -252,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         caught = (counts[KILLED] + counts[TIMED_OUT]) / len(outcomes)
         result = {
             "seed": arguments.seed,
-            "drawn_from": len(everything),
+            "drawn_from": sum(len(m.mutations) for m in mutables),
             "counts": dict(counts),
             "caught": round(caught, 4),
             "outcomes": [asdict(outcome) for outcome in outcomes],

@@ -73,6 +73,16 @@ def test_columns_come_in_the_order_asked_for(tmp_path: Path, suffix: str) -> Non
     pd.testing.assert_frame_equal(read_table(path, wanted, ids=["id"]), TABLE[wanted])
 
 
+@pytest.mark.filterwarnings("ignore:Length of header")
+@pytest.mark.parametrize("more", ["", ",", ",7", ",7,8"])
+def test_rows_longer_than_the_header_move_no_value(tmp_path: Path, more: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f"id,share,other\n0042,0.5,1{more}\n0043,0.25,2{more}\n")
+    table = read_table(path, ["id", "share"], ids=["id"])
+    assert table["id"].tolist() == ["0042", "0043"]
+    assert table["share"].tolist() == [0.5, 0.25]
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int32])
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_integer_ids_become_their_digits(tmp_path: Path, suffix: str, dtype: type) -> None:

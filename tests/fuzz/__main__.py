@@ -34,7 +34,7 @@ def main() -> None:
         (corpus / hashlib.sha1(content).hexdigest()).write_bytes(content)
     quietly()
     warnings.simplefilter("ignore")
-    options = [f"-artifact_prefix=fuzz-corpus/{name}-", "-max_len=20000", "-timeout=60"]
+    options = [f"-artifact_prefix=fuzz-corpus/{name}-", "-max_len=8000", "-timeout=60"]
     atheris.Setup([sys.argv[0], *options, *sys.argv[2:], str(corpus)], TARGETS[name].read)
     atheris.Fuzz()
 
