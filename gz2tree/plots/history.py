@@ -79,6 +79,13 @@ def draw_history(figure: Figure, histories: Mapping[str, pd.DataFrame]) -> Figur
     -------
     figure : Figure
     """
-    for axes, curve in zip(figure.subplots(1, len(_LABELS)), _LABELS, strict=True):
+    panels = dict(zip(_LABELS, figure.subplots(1, len(_LABELS)), strict=True))
+    for curve, axes in panels.items():
         plot_history(axes, histories, curve)
+        # One legend for all: within, that of several runs hides their curves.
+        if axes.get_legend() is not None:
+            axes.get_legend().remove()
+    panels["loss"].set_title("dashed: training, solid: validation", fontsize=8)
+    lines, names = panels["learning_rate"].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
