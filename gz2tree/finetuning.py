@@ -41,6 +41,8 @@ def adapt(model: GalaxyNet, tree: DecisionTree, cutouts: CutoutOptions | None = 
     arguments |= {"tree": tree, "cutouts": cutouts or model.cutouts, "pretrained": False}
     same = _answers(model.tree) == _answers(tree)
     if not same:
+        # What was fitted to the heads goes with them.
+        arguments = {name: value for name, value in arguments.items() if name != "calibration"}
         arguments |= {"kind": None, "training": None}
     adapted = type(model)(**arguments)
     weights = model.state_dict()
