@@ -243,20 +243,24 @@ class FlatNet(GalaxyNet):
         del config["activation"]
         return config
 
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits of all answers; no strengths. See `GalaxyNet.outputs`."""
+        size = self.cutouts.size
+        if self.head_name == "flatten" and images.shape[-2:] != (size, size):
+            height, width = images.shape[-2:]
+            raise InputError(
+                f"images: expected {size} x {size} pixels, found {height} x {width}: a flattened "
+                "feature map fits one size only"
+            )
+        return super().outputs(images)
+
     def outputs_of(self, feature_map: Tensor) -> tuple[Tensor, None]:
         """Logits of all answers of a feature map; no strengths."""
         if self.head_name == "attention":
             return self._logits_by_question(self._features_by_question(feature_map)), None
         if self.head_name == "pooled":
             return self.head(self.pooled(feature_map)), None
-        flat = feature_map.flatten(1)  # (N, num_features * h * w)
-        if flat.shape[1] != self.head.in_features:
-            size = self.cutouts.size
-            raise InputError(
-                f"images: expected {size} x {size} pixels, found a feature map of shape "
-                f"{tuple(feature_map.shape)}"
-            )
-        return self.head(flat), None
+        return self.head(feature_map.flatten(1)), None  # of (N, num_features * h * w)
 
     def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Probabilities, meant as cumulative ones.

@@ -29,6 +29,7 @@ TAIL = 0.01
 N_PROJECTED = 64
 _SEED = 0
 _LEAST = 1e-5  # distance, for galaxies that are all alike
+_LEAST_SHRINKAGE = 1e-6
 _LITTLE_ENDIAN = np.dtype("<f4")
 
 
@@ -205,7 +206,8 @@ def _shrunk(centred: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
         return _LEAST**2 * np.eye(k), np.zeros(n)
     away = np.square(raw - size * np.eye(k)).sum()
     noise = (np.square(np.square(centred).sum(-1)).sum() / n - np.square(raw).sum()) / n
-    shrinkage = min(max(noise, 0.0) / away, 1.0) if away > 0 else 1.0
+    # At least a little: features of few directions have no covariance that can be inverted.
+    shrinkage = min(max(noise / away, _LEAST_SHRINKAGE), 1.0) if away > 0 else 1.0
     covariance = (1 - shrinkage) * raw + shrinkage * size * np.eye(k)
     # Without one of n galaxies, but with the same shrinkage, see `fit_typicality`.
     others = (1 - shrinkage) * n / (n - 1) * raw + shrinkage * size * np.eye(k)

@@ -139,7 +139,7 @@ def test_mixture_has_the_means_of_the_networks() -> None:
         ([0, GalaxyTreeNet("resnet10t", GZ2, pretrained=False, cutouts=SMALL)], "one tree, found"),
         (
             [0, GalaxyTreeNet("resnet10t", pretrained=False, cutouts=CutoutOptions(40, 16))],
-            "one crop and size, found",
+            "one crop and size of cutouts, found",
         ),
     ],
 )

@@ -426,3 +426,14 @@ def test_command_takes_the_training_part_of_a_run(
     prepare(strangers, tmp_path / "store", SMALL, workers=0, progress=False)
     assert run(*common, tmp_path / "store") == 2
     assert "expected images of galaxies that trained the model" in capsys.readouterr().err
+
+
+def test_features_of_few_directions_can_be_fitted() -> None:
+    """Covariance of which no inverse exists, as of images that differ in brightness alone."""
+    brightness = torch.linspace(0, 1, 64)[:, None]
+    direction = torch.arange(1.0, 97.0)[None, :]
+    fitted = fit_typicality([brightness * direction])
+    score = fitted.score(brightness * direction)
+    assert score.isfinite().all()
+    assert score.max() < 2
+    assert fitted.score(-3 * direction) > 2
