@@ -16,7 +16,7 @@ from gz2tree.columnnotes import ColumnNote
 
 if TYPE_CHECKING:
     from astropy.io.fits import BinTableHDU
-    from astropy.table import Column, Table
+    from astropy.table import Column, MaskedColumn, Table
 
 _NOTES = {"unit": "TUNIT", "description": "TCOMM", "ucd": "TUCD"}  # FITS cards, with a number
 
@@ -167,6 +167,14 @@ def _signed(column: Column, unsigned: bool) -> Column:
     return column.astype(wider)
 
 
+def _unused(column: MaskedColumn) -> int:
+    """Integer to stand for a missing one: the lowest that is no value of the column."""
+    lowest = int(np.iinfo(column.dtype).min)
+    values = np.unique(column.compressed())  # ascending
+    taken = values == lowest + np.arange(len(values), dtype=values.dtype)
+    return lowest + int(np.argmin(np.append(taken, False)))
+
+
 def _votable_of(table: Table, metadata: Mapping[str, str]) -> Any:
     """Make a VOTable; what it says of itself is in ``INFO`` elements."""
     from astropy.io.votable import from_table
@@ -186,7 +194,7 @@ def _fits_unit_of(table: Table, notes: Mapping[str, ColumnNote]) -> Any:
     for name in table.colnames:
         table[name] = _signed(table[name], unsigned=True)
         if table[name].dtype.kind == "i" and hasattr(table[name], "mask"):
-            table[name].fill_value = np.iinfo(table[name].dtype).min
+            table[name].fill_value = _unused(table[name])
     unit = fits.table_to_hdu(table)
     for number, name in enumerate(table.colnames, 1):
         note = notes.get(name, ColumnNote())
