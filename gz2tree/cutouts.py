@@ -23,6 +23,7 @@ from gz2tree.decoding import check_bytes, file_bytes, read_cutout
 from gz2tree.errors import InputError, UnreadableImage, first_few
 from gz2tree.given import GivenImages
 from gz2tree.imagenames import files_of_galaxies
+from gz2tree.workers import default_workers, end_with_parent
 
 __all__ = [
     "CutoutBatch",
@@ -34,9 +35,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger("gz2tree")
-
-# Beyond this many processes reading is bound by the disk and by whoever consumes the cutouts.
-_MOST_WORKERS = 16
 
 
 @dataclass(frozen=True)
@@ -192,17 +190,10 @@ class ImageFiles:
             batch_size=None,  # a chunk is a batch already
             collate_fn=partial(read_batch, self),
             num_workers=default_workers(len(chunks)) if workers is None else workers,
+            worker_init_fn=end_with_parent,
         )
         for readable, cutouts, hashes, problems in loader:
             yield CutoutBatch(readable, torch.from_numpy(cutouts), hashes, problems)
-
-
-def default_workers(n_batches: int | None = None) -> int:
-    """Choose how many processes read: one a core and batch; 0, none but this, if that were one."""
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    workers = min(cores, n_batches or cores, _MOST_WORKERS)
-    return workers if workers > 1 else 0
 
 
 class ImageBytes(Protocol):

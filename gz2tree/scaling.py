@@ -24,7 +24,6 @@ from tqdm import tqdm
 
 from gz2tree.catalogue import CatalogueForm
 from gz2tree.config import Columns, CutoutOptions, PredictOptions, ShardOptions, TableOptions
-from gz2tree.cutouts import default_workers
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
 from gz2tree.given import GivenImages
@@ -48,6 +47,7 @@ from gz2tree.shardformat import (
 from gz2tree.shards import ShardedCatalogue, ids_of_shards
 from gz2tree.streams import Entry, ImageStream, ListedImages, StoredCutouts
 from gz2tree.usertable import UserTable
+from gz2tree.workers import default_workers, end_with_parent
 
 _log = logging.getLogger("gz2tree")
 
@@ -272,6 +272,7 @@ def _work(
         batch_size=None,  # a task is a batch already
         collate_fn=_as_it_is,
         num_workers=workers,
+        worker_init_fn=end_with_parent,
     )
     pieces, problems = [form.empty()], []
     with tqdm(unit="galaxy", disable=not progress) as bar:

@@ -19,7 +19,7 @@ from gz2tree.store import prepare
 
 SMALL = CutoutOptions(crop=40, size=32)
 # Scripts that need more than the tests do; they hold no doctests.
-collect_ignore = ["mutation_sample.py", "lowest_bounds.py"]
+collect_ignore = ["mutation_sample.py", "lowest_bounds.py", "survive_kills.py"]
 
 
 @pytest.fixture(scope="session")

@@ -193,7 +193,11 @@ def test_an_interrupted_training_says_how_to_go_on(
         "--backbone", "resnet10t", "--pretrained", "false", "--epochs", "1000",
         "--batch-size", "8", "--valid-fraction", "0", "--checkpoint-minutes", "1e-9",
     ]  # fmt: skip
-    training = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    training = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True,
+        # Whatever runs the tests in the background may have told them to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),
+    )  # fmt: skip
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
     deadline = time.monotonic() + 120
     while not checkpoint.is_file() and time.monotonic() < deadline:

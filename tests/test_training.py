@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from conftest import SMALL, SmallSky
+from run_equality import assert_same_run, same_weights
 
 from gz2tree import (
     GZ2,
@@ -35,7 +35,6 @@ from gz2tree import (
 from gz2tree.callbacks import RunKeeper
 from gz2tree.config import PRESETS, Activation, Head
 from gz2tree.loaders import StepOrder
-from gz2tree.network import GalaxyNet
 from gz2tree.training import GalaxyModule
 
 TINY = "resnet10t"
@@ -47,11 +46,6 @@ EXACT = TrainConfig(
 def tiny_net(**options: object) -> GalaxyTreeNet:
     torch.manual_seed(0)
     return GalaxyTreeNet(TINY, pretrained=False, cutouts=SMALL, **options)  # type: ignore[arg-type]
-
-
-def same_weights(one: GalaxyNet, other: GalaxyNet) -> bool:
-    theirs = other.state_dict()
-    return all(torch.equal(value, theirs[key]) for key, value in one.state_dict().items())
 
 
 class TestFit:
@@ -237,20 +231,6 @@ galaxies = LabelledCutouts(CutoutStore({store!r}), read_labels({table!r}))
 valid = galaxies.take(range(10))
 fit(tiny_net(), galaxies, valid, EXACT, out={out!r}, resume=True, progress=False)
 """
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    """Histories, best models, and weights and optimisers of the last checkpoints are equal."""
-    histories = [pd.read_csv(run / "history.csv").drop(columns="seconds") for run in (one, other)]
-    pd.testing.assert_frame_equal(*histories, check_exact=True)
-    assert same_weights(load_model(one), load_model(other))
-    last = [
-        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (one, other)
-    ]
-    assert last[0]["global_step"] == last[1]["global_step"]
-    assert last[0]["lr_schedulers"] == last[1]["lr_schedulers"]
-    for part in ("state_dict", "optimizer_states"):
-        torch.testing.assert_close(last[0][part], last[1][part], rtol=0, atol=0)
 
 
 class InterruptionError(Exception):
