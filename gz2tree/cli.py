@@ -14,19 +14,16 @@ from gz2tree.config import (
     FINETUNE,
     PRESETS,
     ByOptions,
-    CommandName,
     CutoutOptions,
-    Kind,
     LabelOptions,
-    MoreColumns,
     NetworkOptions,
     PredictOptions,
     ShardOptions,
     SplitOptions,
     TableOptions,
     TrainConfig,
-    check_workers,
 )
+from gz2tree.config.choices import CommandName, Kind, MoreColumns, check_workers
 from gz2tree.errors import InputError
 from gz2tree.given import ImageOptions
 from gz2tree.parsing import (

@@ -22,18 +22,16 @@ from gz2tree.calibrating import catalogue_of, coverage_text, outputs_of
 from gz2tree.catalogue import ATYPICAL
 from gz2tree.config import (
     ByOptions,
-    Columns,
     CutoutOptions,
     LabelOptions,
-    MoreColumns,
     NetworkOptions,
     PredictOptions,
-    Renormalised,
     ShardOptions,
     SplitOptions,
     TableOptions,
     TrainConfig,
 )
+from gz2tree.config.choices import Columns, MoreColumns, Renormalised
 from gz2tree.coverage import vote_coverage
 from gz2tree.cutouts import ImageFiles
 from gz2tree.dataset import LabelledCutouts

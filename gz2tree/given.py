@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gz2tree.config import CutoutOptions, OptionError, check_scales
+from gz2tree.config import CutoutOptions, OptionError
+from gz2tree.config.choices import check_scales
 from gz2tree.errors import InputError, UnreadableImage, first_few
 from gz2tree.stretch import STRETCH_OPTIONS, Mapped, Stretch
 

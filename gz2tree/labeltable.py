@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gz2tree import galaxydatasets
 from gz2tree.columnnotes import recognised
-from gz2tree.config import Kind
+from gz2tree.config.choices import Kind
 from gz2tree.errors import InputError, first_few
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import CUMULATIVE, Labels, multiply_down

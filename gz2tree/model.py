@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from gz2tree.activations import LEAST
 from gz2tree.calibration import Calibration
-from gz2tree.config import Activation, CutoutOptions, Head, Pooling, Renormalised
+from gz2tree.config import CutoutOptions
+from gz2tree.config.choices import Activation, Head, Pooling, Renormalised
 from gz2tree.errors import InputError, shown
 from gz2tree.labels import Labels
 from gz2tree.network import DEFAULT_MODEL, DEFAULT_NAME, GalaxyNet

@@ -16,7 +16,8 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from torch import Tensor, nn
 
 from gz2tree.backbones import channel_values, create_backbone, load_strictly, read_safetensors
-from gz2tree.config import Activation, CutoutOptions, Pooling
+from gz2tree.config import CutoutOptions
+from gz2tree.config.choices import Activation, Pooling
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 
 from jsonargparse import ArgumentParser, Namespace
 
-from gz2tree.config import CommandName
+from gz2tree.config.choices import CommandName
 from gz2tree.tree import DecisionTree
 from gz2tree.treefile import find_tree, tree_names
 

@@ -24,7 +24,8 @@ from torchmetrics import MeanMetric
 
 from gz2tree.augment import RandomView, orientations
 from gz2tree.callbacks import ProgressBar, RunKeeper, TypicalityFitter
-from gz2tree.config import CountLoss, FractionLoss, TrainConfig
+from gz2tree.config import TrainConfig
+from gz2tree.config.choices import CountLoss, FractionLoss
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
 from gz2tree.faults import NotFiniteError, check_checkpoint, check_outputs

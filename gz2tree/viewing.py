@@ -7,7 +7,8 @@ from typing import get_args
 
 from jsonargparse import Namespace
 
-from gz2tree.config import FigureName, FigureOptions, LabelOptions, PredictOptions
+from gz2tree.config import FigureOptions, LabelOptions, PredictOptions
+from gz2tree.config.choices import FigureName
 from gz2tree.errors import InputError
 from gz2tree.parsing import PARTS, Parser, a_tree, add_options, add_tree, given_tree, take
 

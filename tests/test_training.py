@@ -33,7 +33,8 @@ from gz2tree import (
     predict,
 )
 from gz2tree.callbacks import RunKeeper
-from gz2tree.config import PRESETS, Activation, Head
+from gz2tree.config import PRESETS
+from gz2tree.config.choices import Activation, Head
 from gz2tree.loaders import StepOrder
 from gz2tree.network import GalaxyNet
 from gz2tree.training import GalaxyModule
