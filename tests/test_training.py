@@ -37,7 +37,7 @@ from gz2tree.config import PRESETS
 from gz2tree.config.choices import Activation, Head
 from gz2tree.loaders import StepOrder
 from gz2tree.network import GalaxyNet
-from gz2tree.training import GalaxyModule
+from gz2tree.steps import GalaxyModule
 
 TINY = "resnet10t"
 EXACT = TrainConfig(

@@ -20,9 +20,10 @@ from gz2tree.cutouts import ImageFiles
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
 from gz2tree.finetuning import adapt
+from gz2tree.flat import FlatNet
 from gz2tree.given import ImageOptions
 from gz2tree.inputs import find_model, read_labels_as
-from gz2tree.model import FlatNet, GalaxyTreeNet
+from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.run import RunDirectory
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
