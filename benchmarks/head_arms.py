@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gz2tree.activations import LEAST
-from gz2tree.config import Activation, LossName
+from gz2tree.config.choices import Activation, LossName
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 from gz2tree.losses import LOSSES

@@ -20,7 +20,7 @@ from gz2tree import GZ2_KAGGLE, CutoutOptions, FlatNet, GalaxyTreeNet, TrainConf
 from gz2tree.augment import orientations
 from gz2tree.network import GalaxyNet
 from gz2tree.precision import autocast, choose_precision, for_inference, memory_format
-from gz2tree.training import GalaxyModule
+from gz2tree.steps import GalaxyModule
 
 CPU = torch.device("cpu")
 

@@ -19,7 +19,7 @@ from speed_timing import Row, alternate, compare, repeated, timed
 from torch import Tensor
 
 from gz2tree import GZ2_KAGGLE, CutoutOptions, DecisionTree, prepare
-from gz2tree.config import Activation, CommandName
+from gz2tree.config.choices import Activation, CommandName
 from gz2tree.decoding import read_cutout
 from gz2tree.graph import DecisionGraph
 

@@ -39,9 +39,10 @@ from gz2tree import (
     split_parts,
 )
 from gz2tree.given import GZ2_RADII_PER_PIXEL
-from gz2tree.network import DEFAULT_MODEL, GalaxyNet
+from gz2tree.network import GalaxyNet
 from gz2tree.plots import draw_galaxies
 from gz2tree.run import RunDirectory
+from gz2tree.saved import DEFAULT_MODEL
 from gz2tree.splits import write_split
 from gz2tree.typical import fit_to_galaxies
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from gz2tree.errors import InputError as InputError
     from gz2tree.evaluation import Report as Report
     from gz2tree.evaluation import evaluate as evaluate
+    from gz2tree.flat import FlatNet as FlatNet
     from gz2tree.graph import DecisionGraph as DecisionGraph
     from gz2tree.labels import Labels as Labels
     from gz2tree.labeltable import read_labels as read_labels
-    from gz2tree.model import FlatNet as FlatNet
     from gz2tree.model import GalaxyTreeNet as GalaxyTreeNet
     from gz2tree.model import load_model as load_model
     from gz2tree.prediction import predict as predict
@@ -42,7 +42,7 @@ _MODULE_OF = {
     "CutoutStore": "store",
     "DecisionGraph": "graph",
     "DecisionTree": "tree",
-    "FlatNet": "model",
+    "FlatNet": "flat",
     "GZ2": "trees",
     "GZ2_KAGGLE": "trees",
     "GalaxyTreeNet": "model",

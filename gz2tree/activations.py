@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gz2tree.config import Activation
+from gz2tree.config.choices import Activation
 from gz2tree.errors import InputError
 
 LEAST = 1e-4

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from gz2tree.config import Probability
+from gz2tree.config.choices import Probability
 from gz2tree.errors import InputError
 from gz2tree.labels import Labels
 

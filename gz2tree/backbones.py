@@ -146,6 +146,15 @@ def channel_values(name: str, given: Sequence[float]) -> Tensor:
     return values.view(3, 1, 1)
 
 
+def check_images(images: Tensor) -> None:
+    """Refuse, with an InputError, what is no batch of images that a network may look at."""
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        raise InputError(
+            "images: expected floating-point RGB in [0, 1] of shape (N, 3, H, W), found "
+            f"{str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}"
+        )
+
+
 def load_backbone_weights(backbone: nn.Module, path: Path, name: str) -> None:
     """Load a state dict into a backbone, strictly but for the classifier it does not have.
 

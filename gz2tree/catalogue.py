@@ -13,7 +13,8 @@ from scipy.stats import binom
 
 from gz2tree.beliefs import check_uncertain, mixture_of, uncertainty_columns
 from gz2tree.columnnotes import ColumnNote, topcat_names
-from gz2tree.config import Columns, PredictOptions
+from gz2tree.config import PredictOptions
+from gz2tree.config.choices import Columns
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
 from gz2tree.graph import DecisionGraph

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from gz2tree.config import CutoutOptions, TrainConfig
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.evaluation import Report, evaluate
+from gz2tree.flat import FlatNet
 from gz2tree.labeltable import read_labels
-from gz2tree.model import FlatNet, GalaxyTreeNet
+from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.plots import draw_galaxies, plot_null_rmse
 from gz2tree.prediction import predict

@@ -12,7 +12,8 @@ import numpy as np
 from gz2tree import plots
 from gz2tree.analysis import calibration_curve, correlations, pair_counts
 from gz2tree.binned import evaluate_by
-from gz2tree.config import FigureName, FigureOptions
+from gz2tree.config import FigureOptions
+from gz2tree.config.choices import FigureName
 from gz2tree.errors import InputError, first_few
 from gz2tree.evaluation import conditional_answers, evaluate
 from gz2tree.flags import read_flags

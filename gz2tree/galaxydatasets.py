@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gz2tree.config import Kind
+from gz2tree.config.choices import Kind
 from gz2tree.tree import DecisionTree
 
 _ENDINGS: dict[str, str] = {"count": "", "fraction": "_fraction"}

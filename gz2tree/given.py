@@ -6,15 +6,14 @@ images whose pixels span something else, the crop is that many pixels more or fe
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gz2tree.config import CutoutOptions, OptionError, check_scales
+from gz2tree.config import CutoutOptions, OptionError
+from gz2tree.config.choices import check_scales
 from gz2tree.errors import InputError, UnreadableImage, first_few
+from gz2tree.radii import Radii, read_radii
 from gz2tree.stretch import STRETCH_OPTIONS, Mapped, Stretch
 
 GZ2_RADII_PER_PIXEL = 0.02
@@ -23,26 +22,6 @@ GZ2_RADII_PER_PIXEL = 0.02
 They were scaled by 0.02 petroR90_r arcsec a pixel, so that their 424 pixels are 8.48 radii of 90 %
 of the Petrosian flux (Willett et al. 2013, MNRAS 435, 2835, section 2).
 """
-
-
-@dataclass(frozen=True)
-class Radii:
-    """Radii of galaxies.
-
-    Parameters
-    ----------
-    source : str
-        Table and column, for messages and records.
-    of : mapping of str to float, arcsec
-        Above 0, by id. Galaxies without a radius are left out.
-    """
-
-    source: str
-    of: Mapping[str, float] = field(repr=False)
-
-    def digest(self) -> str:
-        """SHA-256 of ids and radii, in hexadecimal."""
-        return hashlib.sha256(json.dumps(sorted(self.of.items())).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -243,50 +222,6 @@ class ImageOptions:
         if "bands" not in told:
             raise OptionError(f"{first_few(sorted(told))}: expected together with --bands")
         return Stretch(**told)
-
-
-def read_radii(table: Path, column: str, id_column: str | None = None) -> Radii:
-    """Read radii of galaxies, in arcsec; those that are not above 0 or not finite are not known.
-
-    Parameters
-    ----------
-    table : Path
-        CSV, gzipped CSV, Parquet or FITS.
-    column : str
-    id_column : str, optional
-        Found as in a table of labels, by default.
-
-    Raises
-    ------
-    InputError
-        No such table or column, text where numbers are expected, or two radii of a galaxy.
-    """
-    import numpy as np
-    import pandas as pd
-
-    from gz2tree.labeltable import id_candidates, names_of_files
-    from gz2tree.tables import read_table, table_columns
-
-    header = table_columns(table)
-    if column not in header:
-        raise InputError(f"{table}: expected a column {column}, found {first_few(header)}")
-    ids = id_candidates(table, header, id_column)[0]
-    read = read_table(table, [ids, column], ids=[ids])
-    names_of_files(read)
-    radii = pd.to_numeric(read[column], errors="coerce")
-    wrong = radii.isna() & read[column].notna()
-    if wrong.any():
-        raise InputError(
-            f"{table}: column {column}: expected numbers, found {read[column][wrong].iloc[0]!r}"
-        )
-    rows = (radii > 0) & np.isfinite(radii)
-    known = read[ids][rows]
-    if known.duplicated().any():
-        twice = first_few(list(known[known.duplicated()]))
-        raise InputError(f"{table}: expected each id once, found {twice} repeated")
-    values = radii[rows].astype(float).tolist()
-    source = f"{table.name}, columns {ids} and {column}"
-    return Radii(source, dict(zip(known.tolist(), values, strict=True)))
 
 
 def _list_of(name: str, text: str) -> tuple[Any, ...]:

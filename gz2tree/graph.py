@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gz2tree.activations import activate, check_activation, inverse
-from gz2tree.config import Activation
+from gz2tree.config.choices import Activation
 from gz2tree.errors import InputError
 from gz2tree.jumps import fill_up, jumps_to_the_roots
 from gz2tree.tree import DecisionTree

@@ -18,8 +18,9 @@ from gz2tree.labels import CUMULATIVE, Labels
 from gz2tree.labeltable import read_labels
 from gz2tree.matching import which_have
 from gz2tree.model import load_model
-from gz2tree.network import DEFAULT_NAME, GalaxyNet
+from gz2tree.network import GalaxyNet
 from gz2tree.run import RunDirectory
+from gz2tree.saved import DEFAULT_NAME
 from gz2tree.splits import read_split
 from gz2tree.store import open_images
 from gz2tree.tables import read_table, table_columns

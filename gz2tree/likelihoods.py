@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gz2tree.config import CountLoss
+from gz2tree.config.choices import CountLoss
 from gz2tree.graph import DecisionGraph
 
 SMALLEST = 1e-12

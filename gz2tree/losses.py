@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gz2tree.config import FractionLoss
+from gz2tree.config.choices import FractionLoss
 
 
 def squared_error(cumulative: Tensor, target: Tensor, measured: Tensor | None = None) -> Tensor:

@@ -1,7 +1,7 @@
-"""The networks: one softmax head for each question joined by the tree, and the flat rival.
+"""The network: one softmax head for each question, joined by the tree; and loading any network.
 
 ``GalaxyTreeNet`` has one softmax head for each question and multiplies down the decision tree;
-``FlatNet`` guesses every answer on its own, which is what it is compared with.
+`gz2tree.flat.FlatNet` guesses every answer on its own, which is what it is compared with.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import torch
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
-from torch import Tensor, nn
+from torch import Tensor
 
-from gz2tree.activations import LEAST
 from gz2tree.calibration import Calibration
-from gz2tree.config import Activation, CutoutOptions, Head, Pooling, Renormalised
+from gz2tree.config import CutoutOptions
+from gz2tree.config.choices import Activation, Pooling
 from gz2tree.errors import InputError, shown
+from gz2tree.flat import FlatNet
 from gz2tree.labels import Labels
-from gz2tree.network import DEFAULT_MODEL, DEFAULT_NAME, GalaxyNet
+from gz2tree.network import GalaxyNet
+from gz2tree.saved import DEFAULT_MODEL, DEFAULT_NAME
 from gz2tree.strength import StrengthHeads
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
@@ -96,8 +98,7 @@ class GalaxyTreeNet(GalaxyNet):
         self._add_heads(pooling)
         self.strengths = None
         if dirichlet:
-            width = cast(nn.Linear, self.heads[0]).in_features
-            self.strengths = StrengthHeads(width, len(tree.questions))
+            self.strengths = StrengthHeads(self.heads.n_features, len(tree.questions))
         if isinstance(calibration, dict):
             calibration = Calibration.from_dict(calibration, tree)
         self.calibration = calibration
@@ -120,7 +121,7 @@ class GalaxyTreeNet(GalaxyNet):
         """Logits of all answers, and the strength of each question, of a feature map."""
         features = self._features_by_question(feature_map)
         strength = None if self.strengths is None else self.strengths(features)
-        return self._logits_by_question(features), strength
+        return self.heads(features), strength
 
     def calibrated_strength(self, logits: Tensor, strength: Tensor | None) -> Tensor | None:
         """Strengths after calibration of `outputs`; None if there are none at all."""
@@ -166,140 +167,11 @@ class GalaxyTreeNet(GalaxyNet):
 
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases to the mean conditional answers, weighted by reach."""
-        self._set_biases(self.graph.logits(torch.from_numpy(labels.mean_conditional())))
+        self.heads.set_biases(self.graph.logits(torch.from_numpy(labels.mean_conditional())))
 
     def gate(self, cumulative: Tensor, threshold: float) -> Tensor:
         """Set improbable answers to 0 along the tree; see `DecisionGraph.gate`."""
         return self.graph.gate(cumulative, threshold)
-
-
-class FlatNet(GalaxyNet):
-    """A backbone and a flat head: every answer a sigmoid of its own.
-
-    Parameters
-    ----------
-    backbone, tree, pretrained, cutouts, kind, training, mean, std
-        As in `GalaxyTreeNet`. The tree only names the answers here.
-    renormalised : bool or "to_parent"
-        Divide each question's sigmoids by their sum: the student paper's renormalisation, which
-        can be read in two ways. True: every question's answers sum to 1; such a head cannot
-        represent a null label, nor reach the paper's score. "to_parent": they sum to the
-        probability that the question was asked, which makes it a tree.
-    head : {"pooled", "flatten", "attention"}
-        A linear layer on the pooled features; the paper's, on the flattened feature map, for
-        cutouts of ``cutouts.size``; or one for each question, on features pooled for it as in
-        `GalaxyTreeNet` with ``pooling="attention"``.
-
-    Raises
-    ------
-    InputError
-        As in `GalaxyTreeNet`; an unknown head; images of another size with ``head="flatten"``.
-
-    Examples
-    --------
-    >>> FlatNet("resnet18", pretrained=False).eval()(torch.rand(2, 3, 96, 96)).shape
-    torch.Size([2, 37])
-    """
-
-    def __init__(
-        self,
-        backbone: str = "resnet50",
-        tree: DecisionTree = GZ2_KAGGLE,
-        pretrained: bool | str | Path = True,
-        renormalised: Renormalised = False,
-        head: Head = "pooled",
-        cutouts: CutoutOptions = CutoutOptions(),
-        kind: str | None = None,
-        training: dict[str, Any] | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-    ) -> None:
-        if head not in get_args(Head):
-            raise InputError(f"head: expected one of {', '.join(get_args(Head))}, found {head!r}")
-        if renormalised not in (False, True, "to_parent"):
-            raise InputError(
-                f"renormalised: expected False, True or 'to_parent', found {renormalised!r}"
-            )
-        super().__init__(
-            backbone, tree, pretrained, "normalised_sigmoid", cutouts, kind, training, mean, std
-        )
-        self.renormalised = renormalised
-        self.head_name = head
-        if head == "attention":
-            self._add_heads("attention")
-            return
-        width = self.n_pooled_features
-        if head == "flatten":
-            blank = torch.zeros(1, 3, cutouts.size, cutouts.size)
-            with torch.no_grad():
-                # In training mode the blank image would enter the statistics of BatchNorm.
-                width = self.eval().forward_features(blank).numel()
-            self.train()
-        self.head = nn.Linear(width, len(tree))
-
-    def config(self) -> dict[str, Any]:
-        """Return all that is needed to build the network again, as JSON values."""
-        config = super().config() | {"renormalised": self.renormalised, "head": self.head_name}
-        del config["activation"]
-        return config
-
-    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits of all answers; no strengths. See `GalaxyNet.outputs`."""
-        size = self.cutouts.size
-        if self.head_name == "flatten" and images.shape[-2:] != (size, size):
-            height, width = images.shape[-2:]
-            raise InputError(
-                f"images: expected {size} x {size} pixels, found {height} x {width}: a flattened "
-                "feature map fits one size only"
-            )
-        return super().outputs(images)
-
-    def outputs_of(self, feature_map: Tensor) -> tuple[Tensor, None]:
-        """Logits of all answers of a feature map; no strengths."""
-        if self.head_name == "attention":
-            return self._logits_by_question(self._features_by_question(feature_map)), None
-        if self.head_name == "pooled":
-            return self.head(self.pooled(feature_map)), None
-        return self.head(feature_map.flatten(1)), None  # of (N, num_features * h * w)
-
-    def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
-        """Probabilities, meant as cumulative ones.
-
-        Unless `renormalised` is "to_parent", the tree's sums hold only by accident.
-
-        Parameters
-        ----------
-        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
-        given_reach : Tensor, optional
-            Ignored unless `renormalised` is "to_parent": other flat networks have no conditional
-            answers that a reach could multiply.
-
-        Returns
-        -------
-        probabilities : Tensor, shape (N, n_answers), float32 (float64 of float64), in [0, 1]
-        """
-        return self.cumulative(self.logits(images), given_reach)
-
-    def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
-        """Turn logits of all answers into probabilities; shapes as in `forward`."""
-        if self.renormalised == "to_parent":
-            return self.graph.cumulative(self.graph.conditional(logits), given_reach)
-        if self.renormalised:
-            return self.graph.conditional(logits)
-        return torch.sigmoid(logits if logits.dtype == torch.float64 else logits.float())
-
-    def start_at_mean(self, labels: Labels) -> None:
-        """Set the biases to the mean cumulative answers; 1/2 where none is measured."""
-        mean = torch.from_numpy(labels.mean_cumulative()).clamp(LEAST, 1 - LEAST)
-        if self.head_name == "attention":
-            self._set_biases(mean.logit())
-            return
-        with torch.no_grad():
-            self.head.bias.copy_(mean.logit())
-
-    def gate(self, probabilities: Tensor, threshold: float) -> Tensor:
-        """Set answers below the threshold to 0, each on its own."""
-        return torch.where(probabilities < threshold, 0.0, probabilities)
 
 
 def load_model(folder: str | Path) -> GalaxyNet:

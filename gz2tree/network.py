@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import torch
-from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
-from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub.constants import CONFIG_NAME
 from torch import Tensor, nn
 
-from gz2tree.backbones import channel_values, create_backbone, load_strictly, read_safetensors
-from gz2tree.config import Activation, CutoutOptions, Pooling
+from gz2tree.backbones import (
+    channel_values,
+    check_images,
+    create_backbone,
+    load_strictly,
+    read_safetensors,
+)
+from gz2tree.config import CutoutOptions
+from gz2tree.config.choices import Activation, Pooling
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
+from gz2tree.heads import QuestionHeads
 from gz2tree.labels import Labels
 from gz2tree.pooling import QuestionPooling
+from gz2tree.saved import (
+    FETCHING,
+    config_errors_named,
+    known_name,
+    loading_errors_named,
+    weights_file,
+    write_config,
+)
 from gz2tree.tree import DecisionTree
 from gz2tree.typicality import Typicality
 from gz2tree.version import __version__
-
-DEFAULT_NAME = "default"
-DEFAULT_MODEL = Path(__file__).parent / "default_model"
-"""Folder of the model in the box."""
 
 
 class GalaxyNet(nn.Module, PyTorchModelHubMixin):
@@ -124,11 +133,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         InputError
             Images of another shape or of an integer dtype.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-            raise InputError(
-                "images: expected floating-point RGB in [0, 1] of shape (N, 3, H, W), found "
-                f"{str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}"
-            )
+        check_images(images)
         return self.backbone.forward_features((images - self.mean) / self.std)
 
     def features(self, images: Tensor) -> Tensor:
@@ -155,26 +160,13 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         if pooling == "attention":
             width = self.backbone.num_features
             self.attention = QuestionPooling(width, len(self.tree.questions))
-        self.heads = nn.ModuleList(nn.Linear(width, len(q)) for q in self.tree.questions)
+        self.heads = QuestionHeads(self.tree, width)
 
     def _features_by_question(self, feature_map: Tensor) -> list[Tensor]:
         """Feature map -> for each question (N, its heads' in_features)."""
         if self.attention is None:
             return [self.pooled(feature_map)] * len(self.heads)  # of (N, n_pooled_features)
-        of_questions = self.attention(feature_map)
-        return list(of_questions.unbind(1))  # of (N, num_features)
-
-    def _logits_by_question(self, features: list[Tensor]) -> Tensor:
-        """Features of each question -> (N, n_answers)."""
-        return torch.cat([h(f) for h, f in zip(self.heads, features, strict=True)], -1)
-
-    def _set_biases(self, biases: Tensor) -> None:
-        """Set the biases of the heads; (n_answers,)."""
-        with torch.no_grad():
-            for name, bias in self.heads.named_parameters():
-                number, kind = name.split(".")
-                if kind == "bias":
-                    bias.copy_(biases[self.tree.slices[int(number)]])
+        return list(self.attention(feature_map).unbind(1))  # of (N, num_features)
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits of all answers.
@@ -256,9 +248,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
 
     def save_config(self, folder: Path) -> None:
         """Write the config of a saved network anew; a kill leaves the old one or the new."""
-        partial = folder / f".partial-{CONFIG_NAME}"
-        partial.write_text(json.dumps(self.config(), sort_keys=True, indent=2))
-        os.replace(partial, folder / CONFIG_NAME)
+        write_config(self.config(), folder)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> Self:
@@ -277,49 +267,24 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         InputError
             No such model, a network of another class, or weights that do not fit.
         """
-        name = str(pretrained_model_name_or_path)
-        if name == DEFAULT_NAME:
-            name = str(DEFAULT_MODEL)
-        if Path(name).is_dir() and not (Path(name) / CONFIG_NAME).is_file():
-            raise InputError(f"{name}: expected a folder with {CONFIG_NAME}, found none")
-        try:
+        name = known_name(pretrained_model_name_or_path)
+        with loading_errors_named(name):
             return super().from_pretrained(name, **kwargs)
-        except InputError:
-            raise
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, AttributeError) as error:
-            raise InputError(f"{name}/{CONFIG_NAME}: expected a JSON object: {error}") from error
-        except (OSError, HfHubHTTPError, HFValidationError) as error:
-            raise InputError(
-                f"model {name!r}: no such folder, and it could not be fetched from the Hugging "
-                f"Face hub ({type(error).__name__}). Offline? Download it and give its folder"
-            ) from error
 
     @classmethod
     def _from_pretrained(  # type: ignore[override]
-        cls,
-        *,
-        model_id: str,
-        revision: str | None,
-        cache_dir: str | Path | None,
-        force_download: bool,
-        local_files_only: bool,
-        token: str | bool | None,
-        config: dict[str, Any],
-        map_location: str = "cpu",
-        **arguments: Any,
+        cls, *, model_id: str, config: dict[str, Any], map_location: str = "cpu", **arguments: Any
     ) -> Self:
         """Build from the config and load the weights; strict, and from safetensors only."""
         if config.get("model") != cls.__name__:
             raise InputError(
                 f"{model_id}: expected a {cls.__name__}, found {config.get('model', 'no model')}"
             )
-        try:
+        fetching = {name: arguments.pop(name) for name in FETCHING}
+        with config_errors_named(model_id):
             tree = DecisionTree.from_dict(config["tree"])
-            arguments |= {
-                "tree": tree,
-                "cutouts": CutoutOptions.from_dict(config["cutouts"]),
-                "pretrained": False,
-            }
+            cutouts = CutoutOptions.from_dict(config["cutouts"])
+            arguments |= {"tree": tree, "cutouts": cutouts, "pretrained": False}
             network = cls(**arguments)
             if list(tree.columns) != config["columns"]:
                 raise InputError(f"{model_id}/{CONFIG_NAME}: its columns are not those of its tree")
@@ -328,25 +293,6 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
                 network.typicality = fitted
             # Later, nobody could tell that what is read then came from here.
             json.dumps([network.config(), network.untrained, network.view_angle])
-        except InputError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"{model_id}/{CONFIG_NAME}: incomplete or damaged: {error!r}"
-            ) from error
-        if Path(model_id).is_dir():
-            file = Path(model_id) / SAFETENSORS_SINGLE_FILE
-        else:
-            file = Path(
-                hf_hub_download(
-                    model_id,
-                    SAFETENSORS_SINGLE_FILE,
-                    revision=revision,
-                    cache_dir=cache_dir,
-                    force_download=force_download,
-                    local_files_only=local_files_only,
-                    token=token,
-                )
-            )
+        file = weights_file(model_id, **fetching)
         load_strictly(network, read_safetensors(file)[0], file)
         return network.eval().to(map_location)

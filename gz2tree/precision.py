@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from gz2tree.config import Precision
+from gz2tree.config.choices import Precision
 
 Network = TypeVar("Network", bound=nn.Module)
 

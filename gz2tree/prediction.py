@@ -19,7 +19,8 @@ from tqdm import tqdm
 from gz2tree.beliefs import check_together
 from gz2tree.catalogue import CatalogueForm
 from gz2tree.columnnotes import topcat_names
-from gz2tree.config import Columns, CutoutOptions, PredictOptions, TableOptions
+from gz2tree.config import CutoutOptions, PredictOptions, TableOptions
+from gz2tree.config.choices import Columns
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag

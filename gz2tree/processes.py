@@ -10,7 +10,8 @@ from typing import Literal, TypeVar
 
 import torch
 
-from gz2tree.config import Accelerator, ShardOptions
+from gz2tree.config import ShardOptions
+from gz2tree.config.choices import Accelerator
 from gz2tree.errors import InputError
 
 Result = TypeVar("Result")

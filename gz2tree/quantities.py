@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
+from gz2tree.idcolumns import id_candidates, names_of_files
 from gz2tree.labels import Labels
-from gz2tree.labeltable import id_candidates, names_of_files
 from gz2tree.photometry import apparent_sizes
 from gz2tree.tables import read_table, table_columns
 

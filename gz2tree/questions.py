@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gz2tree.errors import InputError, shown
 
@@ -49,6 +50,16 @@ class Answer:
         if not self.label:
             text = re.sub(r"^a\d+_", "", self.name).replace("_", " ")
             object.__setattr__(self, "label", text)
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the declaration as plain strings, for JSON."""
+        column = {"column": self.column} if self.column else {}
+        return {"name": self.name, "label": self.label} | column
+
+    @classmethod
+    def from_dict(cls, declaration: Mapping[str, Any]) -> Answer:
+        """Declare an answer from the result of `to_dict`."""
+        return cls(declaration["name"], declaration.get("label", ""), declaration.get("column", ""))
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,25 @@ class Question:
 
     def __len__(self) -> int:
         return len(self.answers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the declaration as plain lists and strings, for JSON."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "answers": [answer.to_dict() for answer in self.answers],
+            "asked_after": list(self.asked_after),
+        }
+
+    @classmethod
+    def from_dict(cls, declaration: Mapping[str, Any]) -> Question:
+        """Declare a question from the result of `to_dict`."""
+        return cls(
+            declaration["name"],
+            [Answer.from_dict(answer) for answer in declaration["answers"]],
+            declaration.get("asked_after", ()),
+            declaration.get("label", ""),
+        )
 
 
 def check_name(what: str, name: object) -> None:

@@ -23,7 +23,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from gz2tree.catalogue import CatalogueForm
-from gz2tree.config import Columns, CutoutOptions, PredictOptions, ShardOptions, TableOptions
+from gz2tree.config import CutoutOptions, PredictOptions, ShardOptions, TableOptions
+from gz2tree.config.choices import Columns
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
 from gz2tree.given import GivenImages

@@ -33,7 +33,7 @@ class StoreHeader:
     Parameters
     ----------
     crop, size : int
-        Those of :class:`gz2tree.config.CutoutOptions`.
+        Those of `gz2tree.config.CutoutOptions`.
     n_images : int
         Images it is prepared from, whether they can be read or not.
     ids_sha256 : str

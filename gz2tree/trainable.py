@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from gz2tree.config import CountLoss, Kind, TrainConfig
+from gz2tree.config import TrainConfig
+from gz2tree.config.choices import CountLoss, Kind
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
 from gz2tree.labels import Labels

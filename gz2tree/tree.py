@@ -17,6 +17,7 @@ from gz2tree.errors import InputError, shown
 from gz2tree.questions import NAME, Answer, Question, TreeError, check_texts
 from gz2tree.treechecks import check_names, check_parents
 from gz2tree.treetext import tree_lines
+from gz2tree.treeyaml import arguments_of, read_yaml, write_yaml
 
 Naming = Literal["kaggle", "catalogue"]
 
@@ -225,19 +226,7 @@ class DecisionTree:
             "name": self.name,
             "naming": self.naming,
             **{field: value for field, value in about.items() if value},
-            "questions": [
-                {
-                    "name": q.name,
-                    "label": q.label,
-                    "answers": [
-                        {"name": a.name, "label": a.label}
-                        | ({"column": a.column} if a.column else {})
-                        for a in q.answers
-                    ],
-                    "asked_after": list(q.asked_after),
-                }
-                for q in self.questions
-            ],
+            "questions": [question.to_dict() for question in self.questions],
         }
 
     @classmethod
@@ -250,21 +239,9 @@ class DecisionTree:
             The declaration lacks a field, or is no tree.
         """
         try:
-            questions = [
-                Question(
-                    q["name"],
-                    [
-                        Answer(a["name"], a.get("label", ""), a.get("column", ""))
-                        for a in q["answers"]
-                    ],
-                    q.get("asked_after", ()),
-                    q.get("label", ""),
-                )
-                for q in declaration["questions"]
-            ]
             return cls(
                 declaration["name"],
-                questions,
+                [Question.from_dict(question) for question in declaration["questions"]],
                 declaration.get("naming", "catalogue"),
                 declaration.get("kinds"),
                 declaration.get("source", ""),
@@ -274,16 +251,29 @@ class DecisionTree:
 
     @classmethod
     def from_file(cls, path: str | Path) -> DecisionTree:
-        """Read a tree from a YAML or JSON file; see `gz2tree.treefile.read_tree`."""
-        from gz2tree.treefile import read_tree
+        """Read a tree from a YAML or JSON file.
 
-        return read_tree(path)
+        Raises
+        ------
+        TreeError
+            No such file, no YAML, a field that is unknown or lacking, or a malformed tree; file,
+            question and answer are named.
+        """
+        declared = read_yaml(path)
+        try:
+            return cls(**arguments_of(declared))
+        except TreeError as error:
+            raise TreeError(f"{path}: {error}") from error
 
     def to_file(self, path: str | Path) -> None:
-        """Write the tree as a YAML file; see `gz2tree.treefile.write_tree`."""
-        from gz2tree.treefile import write_tree
+        """Write the tree as a YAML file that `from_file` reads back as the same tree.
 
-        write_tree(self, path)
+        Raises
+        ------
+        TreeError
+            A folder that does not exist.
+        """
+        write_yaml(self, path)
 
     def __len__(self) -> int:
         return len(self.answers)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from gz2tree.columnnotes import ColumnNote
 from gz2tree.errors import InputError, first_few
-from gz2tree.labeltable import choose_id_column, id_candidates, names_of_files, refuse_duplicates
+from gz2tree.idcolumns import choose_id_column, id_candidates, names_of_files, refuse_duplicates
 from gz2tree.tables import read_table, table_columns
 from gz2tree.wholetables import read_whole
 

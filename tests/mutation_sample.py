@@ -178,7 +178,7 @@ class FewExamples:
 
 def import_what_tests_import() -> None:
     """Import the package and what it needs, and forget the package, which a child imports anew."""
-    for module in ("gz2tree.training", "gz2tree.plots.tree", "gz2tree.commands", "entmax"):
+    for module in ("gz2tree.training", "gz2tree.plots", "gz2tree.commands.predicting", "entmax"):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
     for name in [name for name in sys.modules if name.split(".")[0] == "gz2tree"]:

@@ -25,15 +25,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import lightning  # noqa: F401  as torch, to be there before the forks
 import numpy as np
 import pandas as pd
 import torch
 from run_equality import assert_same_run
 
-import gz2tree.commands
-import gz2tree.streams
-import gz2tree.training  # noqa: F401
+import gz2tree.commands.predicting
+import gz2tree.commands.preparing
+import gz2tree.commands.training  # noqa: F401  as torch, to be there before the forks
 from gz2tree.cli import main as gz2tree_main
 
 LONGEST_CHAIN = 3

@@ -21,7 +21,7 @@ from scipy.special import expit, softmax
 from strategies import trees
 from torch import Tensor
 
-from gz2tree.config import Activation
+from gz2tree.config.choices import Activation
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.questions import Question

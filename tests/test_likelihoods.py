@@ -11,7 +11,7 @@ from scipy import stats
 from strategies import trees
 from torch import Tensor
 
-from gz2tree.config import CountLoss
+from gz2tree.config.choices import CountLoss
 from gz2tree.graph import DecisionGraph
 from gz2tree.likelihoods import (
     COUNT_LOSSES,

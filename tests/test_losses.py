@@ -11,7 +11,7 @@ import torch
 from scipy.special import xlog1py, xlogy
 from torch import Tensor
 
-from gz2tree.config import Activation, CountLoss, FractionLoss, LossName
+from gz2tree.config.choices import Activation, CountLoss, FractionLoss, LossName
 from gz2tree.graph import DecisionGraph
 from gz2tree.likelihoods import COUNT_LOSSES
 from gz2tree.losses import LOSSES

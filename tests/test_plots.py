@@ -17,7 +17,8 @@ from gz2tree import plots as p
 from gz2tree.analysis import calibration_curve, correlations, pair_counts
 from gz2tree.binned import evaluate_by
 from gz2tree.cli import main
-from gz2tree.config import FigureName, LabelOptions, PredictOptions
+from gz2tree.config import LabelOptions, PredictOptions
+from gz2tree.config.choices import FigureName
 from gz2tree.plots.layout import layout_tree
 from gz2tree.sources import Sources, tree_values
 

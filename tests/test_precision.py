@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gz2tree.config import Precision
+from gz2tree.config.choices import Precision
 from gz2tree.precision import autocast, choose_precision, for_inference, memory_format
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

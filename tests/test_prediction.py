@@ -38,7 +38,7 @@ from gz2tree import (
 )
 from gz2tree.augment import orientations
 from gz2tree.catalogue import column_names
-from gz2tree.config import Columns
+from gz2tree.config.choices import Columns
 from gz2tree.cutouts import ImageFiles, read_cutout
 from gz2tree.flags import read_flags
 from gz2tree.network import GalaxyNet

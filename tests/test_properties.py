@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import WIDE_SHAPES, trees
 from torch import Tensor
 
-from gz2tree.config import Activation, FractionLoss
+from gz2tree.config.choices import Activation, FractionLoss
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import multiply_down
 from gz2tree.losses import LOSSES

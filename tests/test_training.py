@@ -33,9 +33,10 @@ from gz2tree import (
     predict,
 )
 from gz2tree.callbacks import RunKeeper
-from gz2tree.config import PRESETS, Activation, Head
+from gz2tree.config import PRESETS
+from gz2tree.config.choices import Activation, Head
 from gz2tree.loaders import StepOrder
-from gz2tree.training import GalaxyModule
+from gz2tree.steps import GalaxyModule
 
 TINY = "resnet10t"
 EXACT = TrainConfig(

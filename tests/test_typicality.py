@@ -31,11 +31,11 @@ from gz2tree import (
 )
 from gz2tree.catalogue import ATYPICAL, CatalogueForm
 from gz2tree.cli import main
+from gz2tree.commands.typifying import fit_to_images
 from gz2tree.prediction import predict_to_file
 from gz2tree.predictor import Embedder, Predictor
 from gz2tree.store import prepare
 from gz2tree.typicality import N_PROJECTED, Typicality, fit_typicality, signs
-from gz2tree.typifying import fit_to_images
 
 CPU = torch.device("cpu")
 HERE = PredictOptions(batch_size=16, workers=0, precision="32")

@@ -7,11 +7,12 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from jsonargparse import ArgumentParser, Namespace
 
-from gz2tree.config import CommandName
+from gz2tree.config.choices import CommandName
 from gz2tree.tree import DecisionTree
 from gz2tree.treefile import find_tree, tree_names
 
@@ -67,6 +68,29 @@ def a_tree() -> str:
 def add_tree(parser: Parser, text: str) -> None:
     """Add the option ``--tree``; none by default."""
     parser.add_argument("--tree", type=str | None, default=None, help=text)
+
+
+def add_workers(parser: Parser) -> None:
+    """Add the option ``--workers``."""
+    parser.add_argument(
+        "--workers", type=int | None, default=None, help="processes; as many as cores by default"
+    )
+
+
+def add_model(parser: Parser) -> None:
+    """Add the option ``--model``, of one network."""
+    parser.add_argument(
+        "--model",
+        type=str,
+        default="default",
+        help="run directory, folder of a saved model, or 'default'",
+    )
+
+
+def add_data(parser: Parser) -> None:
+    """Add the options ``--labels`` and ``--images``."""
+    parser.add_argument("--labels", type=Path, required=True, help="table of labels")
+    parser.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
 
 
 def given_tree(options: Namespace) -> DecisionTree | None:

@@ -1,4 +1,4 @@
-"""The commands by which people look at galaxies, ``plot`` and ``report``: their options."""
+"""The commands by which people look, ``tree``, ``plot`` and ``report``: their options."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from typing import get_args
 
 from jsonargparse import Namespace
 
-from gz2tree.config import FigureName, FigureOptions, LabelOptions, PredictOptions
+from gz2tree.cli.parsing import PARTS, Parser, a_tree, add_options, add_tree, given_tree, take
+from gz2tree.config import FigureOptions, LabelOptions, PredictOptions
+from gz2tree.config.choices import FigureName
 from gz2tree.errors import InputError
-from gz2tree.parsing import PARTS, Parser, a_tree, add_options, add_tree, given_tree, take
+from gz2tree.treefile import find_tree
+
+
+def tree_parser() -> Parser:
+    """Build the parser of the command ``tree``."""
+    tree = Parser(description="Check a decision tree, and draw it.")
+    tree.add_argument("tree", type=str, nargs="?", default="GZ2_KAGGLE", help=a_tree())
+    tree.add_argument("--out", type=Path | None, default=None, help=".png, .pdf or .svg file")
+    return tree
 
 
 def plot_parser() -> Parser:
@@ -63,6 +73,18 @@ def report_parser() -> Parser:
     for kind in (LabelOptions, PredictOptions):
         add_options(report, kind)
     return report
+
+
+def run_tree(options: Namespace) -> None:
+    """Check a tree and print it, or draw it."""
+    tree = find_tree(options.tree)
+    if options.out is None:
+        print(tree)
+        return
+
+    from gz2tree.figures import save_tree
+
+    save_tree(tree, options.out)
 
 
 def run_plot(options: Namespace) -> None:

@@ -13,7 +13,7 @@ from scipy import stats
 
 from gz2tree.classstrings import class_strings
 from gz2tree.columnnotes import ColumnNote
-from gz2tree.config import Kind
+from gz2tree.config.choices import Kind
 from gz2tree.errors import InputError
 from gz2tree.labeltable import Fractions, read_fractions
 from gz2tree.samples import WELL_SAMPLED, Cuts, select

@@ -1,0 +1,166 @@
+"""The commands that take a trained network, ``evaluate`` to ``export``: their options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from gz2tree.cli.parsing import (
+    PARTS,
+    Parser,
+    add_data,
+    add_model,
+    add_options,
+    add_tree,
+    given_tree,
+    take,
+)
+from gz2tree.config import ByOptions, LabelOptions, PredictOptions, ShardOptions, TableOptions
+from gz2tree.config.choices import MoreColumns
+from gz2tree.given import ImageOptions
+
+
+def evaluate_parser() -> Parser:
+    """Build the parser of the command ``evaluate``."""
+    evaluate = Parser(description="Compare a network's predictions with labels.")
+    add_model(evaluate)
+    add_data(evaluate)
+    evaluate.add_argument("--json", type=Path | None, default=None, help="file to be written")
+    evaluate.add_argument("--part", choices=PARTS, help="which galaxies of the run's split")
+    add_tree(evaluate, "that of the model; another one is refused")
+    add_options(evaluate, ByOptions)
+    add_options(evaluate, LabelOptions)
+    add_options(evaluate, PredictOptions)
+    return evaluate
+
+
+def predict_parser() -> Parser:
+    """Build the parser of the command ``predict``."""
+    predict = Parser(description="Predict a catalogue of images.")
+    predict.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        help="run directory, folder of a saved model, or 'default', which it is by default; "
+        "repeated, the models predict together",
+    )
+    predict.add_argument(
+        "--images",
+        type=str,
+        nargs="+",
+        required=True,
+        help="folder, zip file or store; several, list files (.txt) and tar files if OUT is a "
+        "folder",
+    )
+    predict.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help=".parquet, .csv, .fits, .vot or .ecsv file; a name without suffix is a folder of "
+        "Parquet shards, which the same command goes on with if it is interrupted",
+    )
+    predict.add_argument(
+        "--columns",
+        type=MoreColumns,
+        nargs="+",
+        default=["cumulative"],
+        help="probabilities to write; and atypical: how unlike the training galaxies an image is",
+    )
+    predict.add_argument(
+        "--level",
+        type=float,
+        default=0.8,
+        help="probability within the intervals of --columns uncertainty",
+    )
+    predict.add_argument(
+        "--flag",
+        action="append",
+        default=[],
+        metavar="ANSWER=THRESHOLD",
+        help="a column that says which galaxies have at least this cumulative probability of an "
+        "answer, as in merger=0.4; may be repeated",
+    )
+    for kind in (TableOptions, ImageOptions, PredictOptions, ShardOptions):
+        add_options(predict, kind)
+    return predict
+
+
+def embed_parser() -> Parser:
+    """Build the parser of the command ``embed``."""
+    embed = Parser(description="Write the features by which a network tells galaxies apart.")
+    add_model(embed)
+    embed.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
+    embed.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .fits file")
+    add_options(embed, PredictOptions)
+    return embed
+
+
+def export_parser() -> Parser:
+    """Build the parser of the command ``export``."""
+    export = Parser(description="Write a network as ONNX, its tree included.")
+    add_model(export)
+    export.add_argument("--out", type=Path, required=True, help=".onnx file")
+    return export
+
+
+def run_evaluate(options: Namespace) -> None:
+    """Compare predictions with labels."""
+    labels, prediction = take(LabelOptions, options), take(PredictOptions, options)
+    by = take(ByOptions, options)
+
+    from gz2tree.commands.evaluating import evaluate_model
+
+    evaluate_model(
+        options.model,
+        options.labels,
+        options.images,
+        options.json,
+        tree=given_tree(options),
+        part=options.part,
+        by=by,
+        label_options=labels,
+        options=prediction,
+    )
+
+
+def run_predict(options: Namespace) -> None:
+    """Predict a catalogue."""
+    prediction, shards = take(PredictOptions, options), take(ShardOptions, options)
+
+    from gz2tree.commands.predicting import predict_catalogue
+
+    predict_catalogue(
+        options.model or ["default"],
+        options.images,
+        options.out,
+        columns=options.columns,
+        flags=options.flag,
+        level=options.level,
+        options=prediction,
+        shards=shards,
+        image_options=take(ImageOptions, options),
+        table=take(TableOptions, options),
+    )
+
+
+def run_embed(options: Namespace) -> None:
+    """Write features."""
+    prediction = take(PredictOptions, options)
+
+    from gz2tree.embedding import embed_to_file
+    from gz2tree.inputs import find_model
+
+    model, _ = find_model(options.model)
+    n = embed_to_file(model, options.images, options.out, prediction)
+    print(f"{model.n_pooled_features:,} features of {n:,} galaxies in {options.out}")
+
+
+def run_export(options: Namespace) -> None:
+    """Write a network as ONNX."""
+    from gz2tree.export import export_onnx
+    from gz2tree.inputs import find_model
+
+    model, _ = find_model(options.model)
+    export_onnx(model, options.out)
+    print(f"tree {model.tree.name} in {options.out}")

@@ -1,0 +1,76 @@
+"""The command ``evaluate``: a network's predictions compared with labels."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from gz2tree.beliefs import mixture_of
+from gz2tree.binned import binned_text, evaluate_by
+from gz2tree.calibrating import catalogue_of, coverage_text, outputs_of
+from gz2tree.config import ByOptions, LabelOptions, PredictOptions
+from gz2tree.coverage import vote_coverage
+from gz2tree.errors import InputError
+from gz2tree.evaluation import evaluate
+from gz2tree.graph import DecisionGraph
+from gz2tree.inputs import open_labelled
+from gz2tree.model import GalaxyTreeNet
+from gz2tree.quantities import read_quantity
+from gz2tree.run import versions
+from gz2tree.tree import DecisionTree
+from gz2tree.votes import KINDS_OF_VOTES
+
+
+def evaluate_model(
+    model_path: str,
+    labels_table: Path,
+    images: Path,
+    json_file: Path | None,
+    *,
+    tree: DecisionTree | None,
+    part: str | None,
+    by: ByOptions,
+    label_options: LabelOptions,
+    options: PredictOptions,
+) -> None:
+    """Predict labelled galaxies, compare with their labels, print and write the figures."""
+    if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
+        raise InputError(f"{json_file}: expected a file in an existing folder")
+    model, source, labels = open_labelled(
+        model_path, labels_table, images, tree=tree, part=part, label_options=label_options
+    )
+    answer = model.tree.columns[model.tree.find_answer(by.answer or model.tree.columns[0])]
+    quantity = (
+        read_quantity(by.by, labels_table, labels, source, label_options.id_column)
+        if by.by
+        else None
+    )
+    (output,), predicted = outputs_of([model], source, labels, options)
+    predictions = catalogue_of(predicted, output[0])
+    report = evaluate(predictions, labels)
+    print(report)
+    described: dict[str, Any] = {
+        "command": " ".join(sys.argv),
+        "model": model_path,
+        "labels": str(labels_table),
+        "kind": labels.kind,
+        "part": part,
+        "views": options.views,
+        "gate": options.gate,
+        "precision": options.precision,
+        "versions": versions(),
+    }
+    voted = predicted.counts if labels.kind in KINDS_OF_VOTES else None
+    if isinstance(model, GalaxyTreeNet) and voted is not None:
+        votes = vote_coverage(mixture_of(DecisionGraph(model.tree), [output]), voted)
+        print("", "votes within predictive intervals", coverage_text(votes), sep="\n")
+        described["votes"] = json.loads(votes.to_json(orient="index"))
+    if by.by and quantity is not None:
+        binned = evaluate_by(predictions, labels, quantity, answer, by.bins)
+        print("", binned_text(binned, by.by, model.tree, answer), sep="\n")
+        bins = json.loads(binned.to_json(orient="records"))
+        described["by"] = {"quantity": by.by, "answer": answer, "bins": bins}
+    if json_file is not None:
+        json_file.write_text(report.to_json(**described) + "\n")
