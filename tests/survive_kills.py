@@ -99,7 +99,7 @@ def jobs(folder: Path, n: int, seed: int) -> list[Job]:
     train = [
         *common, "--labels", str(sky / "labels.csv"), "--backbone", "resnet10t",
         "--pretrained", "false", "--epochs", "4", "--batch-size", "16", "--precision", "32",
-        "--deterministic", "--checkpoint-minutes", "0.003", "--resume", "--out",
+        "--deterministic", "--checkpoint-minutes", "1e-9", "--resume", "--out",
     ]  # fmt: skip
     finish(["train", *train, str(folder / "run")])
     predict = [
