@@ -20,7 +20,6 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,12 +27,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from children import finish, link_many, members, start, wait
 from run_equality import assert_same_run
-
-import gz2tree.commands.predicting
-import gz2tree.commands.preparing
-import gz2tree.commands.training  # noqa: F401  as torch, to be there before the forks
-from gz2tree.cli import main as gz2tree_main
 
 LONGEST_CHAIN = 3
 GRACE = 20.0  # seconds that workers of a killed command have to notice it
@@ -85,14 +80,9 @@ def assert_same_catalogue(one: Path, other: Path) -> None:
 
 def jobs(folder: Path, n: int, seed: int) -> list[Job]:
     """Commands on simulated galaxies; what they read is made in `folder`."""
-    sky = folder / "sky"
+    sky, many = folder / "sky", folder / "many"
     finish(["simulate", str(sky), "--n", "200", "--size", "64", "--seed", str(seed)])
-    drawn = sorted((sky / "images").iterdir())
-    many = folder / "many"
-    many.mkdir()
-    for number in range(n):
-        source = drawn[number % len(drawn)]
-        (many / f"{number:06d}{source.suffix}").symlink_to(source)
+    link_many(sky / "images", many, n)
     size = ("--crop", "48", "--size", "32")
     finish(["prepare", str(sky / "images"), str(folder / "store"), *size])
     common = ["--images", str(folder / "store"), "--workers", "0"]
@@ -117,66 +107,6 @@ def jobs(folder: Path, n: int, seed: int) -> list[Job]:
     ]
 
 
-def start(arguments: Sequence[str], log: Path) -> int:
-    """Run a command of gz2tree in a child with a process group of its own."""
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 70
-    try:
-        os.setsid()
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
-        status = gz2tree_main(list(arguments))
-    except SystemExit:
-        status = 2
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def wait(pid: int, seconds: float) -> int | None:
-    """Exit status of a child that ends in time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() >= deadline:
-            return None
-        time.sleep(0.001)
-
-
-def finish(arguments: Sequence[str], seconds: float = 300.0) -> float:
-    """Run a command to its end, and return the seconds that it took."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        began = time.monotonic()
-        pid = start(arguments, log)
-        status = wait(pid, seconds)
-        took = time.monotonic() - began
-        if status is None:
-            os.killpg(pid, signal.SIGKILL)
-        assert status == 0, f"ended with status {status}: {log.read_text()[-2000:]}"
-    return took
-
-
-def living(group: int) -> int:
-    """Processes of a group, without those that have ended and wait to be buried."""
-    count = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, of_group = path.read_text().rpartition(")")[2].split()[:3]
-        except (OSError, ValueError):
-            continue
-        count += int(of_group) == group and state != "Z"
-    return count
-
-
 def kill(arguments: Sequence[str], after: float, log: Path) -> bool:
     """Kill a command after so many seconds; False if it has ended by then.
 
@@ -191,9 +121,9 @@ def kill(arguments: Sequence[str], after: float, log: Path) -> bool:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     deadline = time.monotonic() + GRACE
-    while living(pid) and time.monotonic() < deadline:
+    while members(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    orphans = living(pid)
+    orphans = len(members(pid))
     if orphans:
         os.killpg(pid, signal.SIGKILL)
     assert not orphans, f"{orphans} processes live on {GRACE:g} s after the kill"
