@@ -16,8 +16,9 @@ from scipy import stats
 
 from gz2tree.errors import InputError
 from gz2tree.population import Galaxy, draw_galaxy
-from gz2tree.simulate import galaxy_id, kaggle_labels, simulate
+from gz2tree.simulate import galaxy_id, simulate
 from gz2tree.skyrender import render
+from gz2tree.skytables import kaggle_labels
 from gz2tree.trees import GZ2, GZ2_KAGGLE
 from gz2tree.volunteers import (
     confusion,
