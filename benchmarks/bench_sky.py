@@ -26,8 +26,9 @@ from record import markdown, provenance
 
 from gz2tree.config import CutoutOptions
 from gz2tree.population import draw_galaxy
-from gz2tree.simulate import SkyOptions, kaggle_labels
+from gz2tree.simulate import SkyOptions
 from gz2tree.skyrender import render
+from gz2tree.skytables import kaggle_labels
 from gz2tree.trees import GZ2, GZ2_KAGGLE
 from gz2tree.volunteers import down_the_tree, true_conditionals, vote
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from gz2tree.config import PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
+from gz2tree.looking import look_at
 from gz2tree.network import GalaxyNet
-from gz2tree.prediction import look_at
 from gz2tree.predictor import Embedder, find_device
 from gz2tree.store import open_images
 from gz2tree.tables import TableWriter, read_table, table_columns, table_format

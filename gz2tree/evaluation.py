@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 from gz2tree.matching import align
-from gz2tree.tree import DecisionTree
+from gz2tree.votes import vote_variance
 
 Array = NDArray[np.float64]
 
@@ -128,54 +128,33 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
         in both.
     """
     predicted, labels = align(predictions, labels)
-    tree, target = labels.tree, labels.cumulative
+    tree = labels.tree
     graph = DecisionGraph(tree)
-    square = np.square(predicted - target)  # (n, n_answers), NaN where not measured
-    means = np.array([_mean(column[~np.isnan(column)]) for column in target.T])
-    baseline = np.square(means - target)
-    noise = _vote_variance(labels)
-    ours, voted, weight = conditional_answers(graph, predicted, labels)  # (n, n_answers) each
+    means = np.array([_mean(column[~np.isnan(column)]) for column in labels.cumulative.T])
+    cells = _Cells(
+        labels,
+        predicted,
+        np.square(predicted - labels.cumulative),
+        np.square(means - labels.cumulative),
+        vote_variance(tree, labels.cumulative, labels.counts),
+        *conditional_answers(graph, predicted, labels),
+    )
     violation = _violation(graph, predicted, labels)  # (n_questions,)
-
-    def figures(answers: slice) -> dict[str, float]:
-        def rmse_where(cells: NDArray[np.bool_]) -> float:
-            return math.sqrt(_mean(square[:, answers][cells[:, answers]]))
-
-        asked = weight[:, answers]
-        conditional = ours[:, answers], voted[:, answers], asked
-        measured = labels.measured[:, answers]
-        return {
-            "n_cells": int(measured.sum()),
-            "rmse": rmse_where(labels.measured),
-            "null_rmse": rmse_where(labels.null),
-            "structural_null_rmse": rmse_where(labels.structural_null),
-            "voteless_null_rmse": rmse_where(labels.voteless_null),
-            "nonnull_rmse": rmse_where(labels.measured & ~labels.null),
-            "mean_baseline_rmse": math.sqrt(_mean(baseline[:, answers][measured])),
-            "vote_noise_rmse": math.sqrt(_mean(noise[:, answers][measured])),
-            "conditional_rmse": math.sqrt(
-                _ratio((asked * np.square(conditional[0] - conditional[1])).sum(), asked.sum())
-            ),
-            "calibration_error": expected_calibration_error(*conditional),
-            "exact_zero_share": _mean(predicted[:, answers][measured] == 0),
-            "null_share": _mean(labels.null[:, answers][measured]),
-        }
-
     per_question = {
-        name: figures(answers) | {"max_parent_violation": float(violation[number])}
+        name: cells.figures(answers) | {"max_parent_violation": float(violation[number])}
         for number, (name, answers) in enumerate(
             zip(tree.question_columns, tree.slices, strict=True)
         )
     }
     per_answer = {
-        column: figures(slice(n, n + 1))
+        column: cells.figures(slice(n, n + 1))
         | {
             "mean_label": means[n],
             "mean_prediction": _mean(predicted[labels.measured[:, n], n]),
         }
         for n, column in enumerate(tree.columns)
     }
-    overall: dict[str, Any] = figures(slice(None))
+    overall: dict[str, Any] = cells.figures(slice(None))
     return Report(
         n=len(labels),
         max_parent_violation=float(np.fmax.reduce(violation)),
@@ -185,29 +164,44 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     )
 
 
-def _vote_variance(labels: Labels) -> Array:
-    """Variance of each label from the number of votes, c (1 - c) / (n - 1); NaN if unknown.
+@dataclass(frozen=True)
+class _Cells:
+    """What figures are means of; arrays of shape (n, n_answers), NaN where not measured."""
 
-    A cumulative probability is the share, of those asked the first question on the way to it, who
-    followed that way; the binomial variance of that share is estimated without bias by dividing by
-    n - 1.
-    """
-    if labels.counts is None:
-        return np.full_like(labels.cumulative, np.nan)
-    asked = np.empty_like(labels.cumulative)
-    for number, root in enumerate(_roots(labels.tree)):
-        votes = labels.counts[:, labels.tree.slices[root]].sum(-1, keepdims=True)
-        asked[:, labels.tree.slices[number]] = votes
-    share = labels.cumulative
-    return np.where(asked > 1, share * (1 - share) / np.maximum(asked - 1, 1), np.nan)
+    labels: Labels
+    predicted: Array
+    square: Array
+    baseline: Array  # squared error of each answer's mean
+    noise: Array
+    conditional: Array
+    voted: Array
+    weight: Array
 
+    def figures(self, answers: slice) -> dict[str, float]:
+        """Figures over some of the answers."""
+        labels = self.labels
+        ours, voted = self.conditional[:, answers], self.voted[:, answers]
+        asked, measured = self.weight[:, answers], labels.measured[:, answers]
 
-def _roots(tree: DecisionTree) -> list[int]:
-    """For each question, the question asked of everyone through which it is reached."""
-    roots: list[int] = []
-    for number, parents in enumerate(tree.parents):
-        roots.append(roots[tree.question_of[parents[0]]] if parents else number)
-    return roots
+        def rmse_where(cells: NDArray[np.bool_]) -> float:
+            return math.sqrt(_mean(self.square[:, answers][cells[:, answers]]))
+
+        return {
+            "n_cells": int(measured.sum()),
+            "rmse": rmse_where(labels.measured),
+            "null_rmse": rmse_where(labels.null),
+            "structural_null_rmse": rmse_where(labels.structural_null),
+            "voteless_null_rmse": rmse_where(labels.voteless_null),
+            "nonnull_rmse": rmse_where(labels.measured & ~labels.null),
+            "mean_baseline_rmse": math.sqrt(_mean(self.baseline[:, answers][measured])),
+            "vote_noise_rmse": math.sqrt(_mean(self.noise[:, answers][measured])),
+            "conditional_rmse": math.sqrt(
+                _ratio((asked * np.square(ours - voted)).sum(), asked.sum())
+            ),
+            "calibration_error": expected_calibration_error(ours, voted, asked),
+            "exact_zero_share": _mean(self.predicted[:, answers][measured] == 0),
+            "null_share": _mean(labels.null[:, answers][measured]),
+        }
 
 
 def expected_calibration_error(

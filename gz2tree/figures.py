@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gz2tree import plots
-from gz2tree.analysis import calibration_curve, correlations, pair_counts
-from gz2tree.binned import evaluate_by
+from gz2tree.analysis import correlations, pair_counts
+from gz2tree.comparisons import (
+    agreement_figure,
+    by_figure,
+    calibration_figure,
+    null_figure,
+    purity_figure,
+    scatter_figure,
+)
 from gz2tree.config import FigureOptions
 from gz2tree.config.choices import FigureName
 from gz2tree.errors import InputError, first_few
-from gz2tree.evaluation import conditional_answers, evaluate
-from gz2tree.flags import read_flags
-from gz2tree.graph import DecisionGraph
-from gz2tree.matching import align, which_have
-from gz2tree.purity import purity_completeness
-from gz2tree.quantities import APPARENT_SIZE, read_quantity
+from gz2tree.matching import which_have
+from gz2tree.plots.style import new_figure
 from gz2tree.run import RunDirectory
 from gz2tree.sources import (
     Sources,
-    compare,
-    compare_one,
     labels_of,
     needed,
     open_one,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".png", ".pdf", ".svg")
 _DPI = 150
-_EXAMPLES, _CUTOUTS, _PATHS, _SCATTERED = 4, 24, 16, 1000
+_EXAMPLES, _CUTOUTS, _PATHS = 4, 24, 16
 
 
 def save_figure(name: FigureName, out: Path, sources: Sources, shown: FigureOptions) -> None:
@@ -91,7 +92,7 @@ def _correlations(sources: Sources, shown: FigureOptions) -> Figure:
     coefficients = correlations(labels, shown.what)
     n = len(tree.questions[question]) if question is not None else coefficients.notna().any().sum()
     side = 4.5 + 0.24 * n
-    figure = _figure(side + 1.5, side)
+    figure = new_figure(side + 1.5, side)
     title = f"{shown.what.capitalize()} probabilities of answers"
     if question is not None:
         title = f"{tree.questions[question].label}\n{shown.what} probabilities"
@@ -119,7 +120,7 @@ def _examples(sources: Sources, shown: FigureOptions) -> Figure:
             examples[answer] = images, labels.cumulative[read, answer].tolist()
     title = f"Most voted for, of {len(labels):,} galaxies, and the cumulative probability"
     columns = min(6, len(examples))
-    figure = _figure(1.9 * columns, 2.35 * -(-len(examples) // columns) + 0.4)
+    figure = new_figure(1.9 * columns, 2.35 * -(-len(examples) // columns) + 0.4)
     return plots.draw_examples(figure, labels.tree, examples, title, columns)
 
 
@@ -130,7 +131,7 @@ def _cutouts(sources: Sources, shown: FigureOptions) -> Figure:
     cutouts = read_cutouts(source, list(chosen))
     columns = int(np.ceil(np.sqrt(1.5 * len(cutouts))))
     rows = -(-len(cutouts) // columns)
-    figure = _figure(1.4 * columns, 1.4 * rows + 0.3)
+    figure = new_figure(1.4 * columns, 1.4 * rows + 0.3)
     cut = source.options
     title = (
         f"{len(cutouts):,} of {len(source):,} galaxies: the central {cut.crop} pixels of the "
@@ -152,94 +153,7 @@ def _history(sources: Sources, shown: FigureOptions) -> Figure:
         if missing:
             raise InputError(f"{file}: expected column {first_few(missing)}, found none")
         histories[name] = read_table(file, columns, ids=[])
-    return plots.draw_history(_figure(13, 4), histories)
-
-
-def _scatter(sources: Sources, shown: FigureOptions) -> Figure:
-    predicted, labels = align(*compare_one(sources))
-    n = shown.n or _SCATTERED
-    if shown.answer is None:
-        measured = int(labels.measured.any(0).sum())
-        columns = min(6, measured)
-        figure = _figure(2 * columns + 0.4, 2.2 * -(-measured // columns) + 1)
-        return plots.draw_scatter(figure, predicted, labels, n, shown.seed, columns)
-    answer = labels.tree.find_answer(shown.answer)
-    if not labels.measured[:, answer].any():
-        raise InputError(f"answer {shown.answer!r}: expected votes to compare with, found none")
-    figure = _figure(5, 5)
-    rows = plots.sample_rows(len(labels), n, shown.seed)
-    axes = plots.plot_scatter(figure.subplots(), predicted[rows], labels.take(rows), answer)
-    axes.legend(fontsize=7, loc="lower right")
-    return figure
-
-
-def _calibration(sources: Sources, shown: FigureOptions) -> Figure:
-    curves = {}
-    for name, (predictions, labels) in compare(sources).items():
-        predicted, labels = align(predictions, labels)
-        cells = conditional_answers(DecisionGraph(labels.tree), predicted, labels)
-        curves[name] = calibration_curve(*cells)
-    figure = _figure(5.5, 6.3)
-    title = f"Conditional probabilities by reach, {len(labels):,} galaxies"
-    plots.plot_calibration(figure.subplots(), curves, title)
-    return figure
-
-
-def _agreement(sources: Sources, shown: FigureOptions) -> Figure:
-    figure = _figure(5.8, 5)
-    plots.plot_agreement(figure.subplots(), *align(*compare_one(sources)))
-    return figure
-
-
-def _null(sources: Sources, shown: FigureOptions) -> Figure:
-    reports = {}
-    for name, (predictions, labels) in compare(sources).items():
-        reports[name] = evaluate(predictions, labels)
-    figure = _figure(8, 4.5)
-    plots.plot_null_rmse(figure.subplots(), reports, labels.tree)
-    return figure
-
-
-def _by(sources: Sources, shown: FigureOptions) -> Figure:
-    if shown.by is None:
-        raise InputError(f"--by: expected a column of the labels or {APPARENT_SIZE}, found none")
-    table = needed(sources, "labels")
-    opened = open_one(sources)
-    if shown.by == APPARENT_SIZE and opened.images is not None:
-        opened = opened.with_images()
-    assert opened.labels is not None
-    answer = opened.tree.find_answer(shown.answer or opened.tree.columns[0])
-    id_column = sources.label_options.id_column
-    quantity = read_quantity(shown.by, table, opened.labels, opened.images, id_column)
-    predictions = opened.predict(sources.options)
-    column, label = opened.tree.columns[answer], opened.tree.answers[answer].label
-    binned = evaluate_by(predictions, opened.labels, quantity, column, shown.bins)
-    measured = "apparent half-light radius (pixels of the original image)"
-    name = measured if shown.by == APPARENT_SIZE else shown.by
-    figure = _figure(6.4, 4.8)
-    plots.plot_by(figure.subplots(), binned, name, label)
-    return figure
-
-
-def _purity(sources: Sources, shown: FigureOptions) -> Figure:
-    if shown.flag is None:
-        raise InputError("--flag: expected ANSWER=THRESHOLD, as in merger=0.4, found none")
-    needed(sources, "labels")
-    opened = open_one(sources)
-    assert opened.labels is not None
-    (flag,) = read_flags([shown.flag], opened.tree)
-    column, label = opened.tree.columns[flag.answer], opened.tree.answers[flag.answer].label
-    predictions = opened.predict(sources.options)
-    _, labels = align(predictions, opened.labels)
-    curve = purity_completeness(predictions, labels, column, flag.threshold)
-    votes = labels.cumulative[:, flag.answer]
-    title = (
-        f"Flag {label!r}: of {np.isfinite(votes).sum():,} galaxies, volunteers flag "
-        f"{(votes >= flag.threshold).sum():,} (at least {flag.threshold:g})"
-    )
-    figure = _figure(6.4, 4.8)
-    plots.plot_purity_completeness(figure.subplots(), curve, title, flag.threshold)
-    return figure
+    return plots.draw_history(new_figure(13, 4), histories)
 
 
 def _galaxies(sources: Sources, shown: FigureOptions) -> Figure:
@@ -254,7 +168,7 @@ def _galaxies(sources: Sources, shown: FigureOptions) -> Figure:
     predictions = predictions.set_index(opened.tree.id_column).loc[list(cutouts)]
     values = predictions[list(opened.tree.columns)].to_numpy(np.float64)
     columns = min(4, len(cutouts))
-    figure = _figure(2.75 * columns, 3.7 * -(-len(cutouts) // columns))
+    figure = new_figure(2.75 * columns, 3.7 * -(-len(cutouts) // columns))
     images, titles = list(cutouts.values()), list(cutouts)
     return plots.draw_galaxies(figure, images, opened.tree, values, titles, columns)
 
@@ -270,7 +184,7 @@ def _tree(sources: Sources, shown: FigureOptions) -> Figure:
         return figure
     cutout = read_cutouts(open_images(sources.images), [shown.galaxy])[shown.galaxy]
     wide, high = _tree_figure(tree).get_size_inches()
-    figure = _figure(1.2 * wide, high)
+    figure = new_figure(1.2 * wide, high)
     return plots.draw_galaxy_tree(figure, cutout, tree, filled, title, voted)
 
 
@@ -279,26 +193,20 @@ _FIGURES: dict[FigureName, Callable[[Sources, FigureOptions], Figure]] = {
     "examples": _examples,
     "cutouts": _cutouts,
     "history": _history,
-    "scatter": _scatter,
-    "agreement": _agreement,
-    "calibration": _calibration,
-    "null": _null,
-    "by": _by,
-    "purity": _purity,
+    "scatter": scatter_figure,
+    "agreement": agreement_figure,
+    "calibration": calibration_figure,
+    "null": null_figure,
+    "by": by_figure,
+    "purity": purity_figure,
     "galaxies": _galaxies,
     "tree": _tree,
 }
 
 
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
 def _tree_figure(tree: DecisionTree) -> Figure:
     """Wide enough for the levels of a tree, and high enough for the answers of one."""
-    return _figure(3.25 * max(2, len(tree.levels)), 0.8 + 0.29 * plots.layout_tree(tree).height)
+    return new_figure(3.25 * max(2, len(tree.levels)), 0.8 + 0.29 * plots.layout_tree(tree).height)
 
 
 def _question(tree: DecisionTree, name: str) -> int:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from gz2tree.activations import activate, check_activation, inverse
 from gz2tree.config.choices import Activation
 from gz2tree.errors import InputError
-from gz2tree.jumps import fill_up, jumps_to_the_roots
+from gz2tree.jumps import fill_up, jumps_to_the_roots, slots_of
 from gz2tree.tree import DecisionTree
 
 # Rows before the answers in the table that `reach` sums up.
@@ -79,14 +79,7 @@ class DecisionGraph(nn.Module):
 
     def _lay_out_slots(self) -> None:
         """Put the questions below each other in a (n_questions, width) block of slots."""
-        # Those of fewer answers have empty slots, which repeat a first answer.
-        slot_answer = [s.start for s in self.tree.slices for _ in range(self.width)]
-        answer_slot = []
-        for number, of_question in enumerate(self.tree.slices):
-            for place, answer in enumerate(range(of_question.start, of_question.stop)):
-                slot = number * self.width + place
-                slot_answer[slot] = answer
-                answer_slot.append(slot)
+        slot_answer, answer_slot = slots_of([len(q) for q in self.tree.questions], self.width)
         self._index("slot_answer", slot_answer)
         self._index("answer_slot", answer_slot)
         self._index("slot_question", [slot // self.width for slot in range(len(slot_answer))])
@@ -107,8 +100,7 @@ class DecisionGraph(nn.Module):
             self._index(
                 f"jump_{number}", [row for rows in zip(*filled, strict=True) for row in rows]
             )
-        edges = torch.tensor([[0.0], [1.0]])
-        self.register_buffer("nobody_and_everyone", edges, persistent=False)
+        self.register_buffer("nobody_and_everyone", torch.tensor([[0.0], [1.0]]), persistent=False)
 
     def _index(self, name: str, values: list[int]) -> None:
         self.register_buffer(name, torch.tensor(values, dtype=torch.long), persistent=False)
@@ -124,8 +116,7 @@ class DecisionGraph(nn.Module):
         -------
         cumulative : Tensor, shape (..., n_answers), in [0, 1]
         """
-        slots = self._activate(logits)
-        return self._answers(self._multiply(slots), logits)
+        return self._answers(self._multiply(self._activate(logits)), logits)
 
     def conditional(self, logits: Tensor) -> Tensor:
         """Conditional probabilities of logits: each question's answers sum to 1.
@@ -138,8 +129,7 @@ class DecisionGraph(nn.Module):
         -------
         conditional : Tensor, shape (..., n_answers), in [0, 1]
         """
-        slots = self._activate(logits)
-        return self._answers(slots.flatten(0, 1), logits)
+        return self._answers(self._activate(logits).flatten(0, 1), logits)
 
     def logits(self, conditional: Tensor) -> Tensor:
         """Logits of conditional probabilities: what `conditional` maps back to them.
@@ -187,7 +177,12 @@ class DecisionGraph(nn.Module):
         -------
         reach : Tensor, shape (..., n_questions), in [0, 1]
         """
-        return self._sum_of_parents(self._table(_full_precision(cumulative)), self.reach_parent)
+        answers = _full_precision(cumulative)
+        nobody = answers.new_zeros(()).expand(*answers.shape[:-1], 1)
+        table = torch.cat([nobody, nobody + 1.0, answers], -1)
+        parents = table.index_select(-1, self.reach_parent)
+        parents = parents.unflatten(-1, (self.n_questions, self.max_parents))
+        return _at_most_1(parents.sum(-1))
 
     def condition(self, cumulative: Tensor) -> Tensor:
         """Recover conditional from cumulative probabilities; the inverse of `cumulative`.
@@ -283,17 +278,6 @@ class DecisionGraph(nn.Module):
                 known = known | known.index_select(0, rows[: len(table)])
             table = table * factor
         return table
-
-    def _table(self, answers: Tensor) -> Tensor:
-        """Put the probabilities of nobody (0) and everyone (1) before those of the answers."""
-        nobody = answers.new_zeros(()).expand(*answers.shape[:-1], 1)
-        return torch.cat([nobody, nobody + 1.0, answers], -1)
-
-    def _sum_of_parents(self, table: Tensor, rows: Tensor) -> Tensor:
-        n_questions = len(rows) // self.max_parents  # -1 is ambiguous for an empty batch
-        parents = table.index_select(-1, rows).unflatten(-1, (n_questions, self.max_parents))
-        total = parents.sum(-1)  # (..., questions)
-        return _at_most_1(total)
 
     def extra_repr(self) -> str:
         """Name the tree and the activation in ``print(module)``."""

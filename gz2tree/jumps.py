@@ -1,9 +1,35 @@
-"""By which rows of a table to multiply each of its rows, so that all reach the roots in few steps.
+"""Where answers lie in a table, and by which rows to multiply each: to the roots in few steps.
 
 Plain lists of numbers: what `gz2tree.graph` computes with tensors is planned here, once for a tree.
 """
 
 from __future__ import annotations
+
+
+def slots_of(sizes: list[int], width: int) -> tuple[list[int], list[int]]:
+    """Put questions below each other in a block of (n_questions, width) slots.
+
+    Parameters
+    ----------
+    sizes : list of int
+        How many answers each question has.
+    width : int
+        The most of them.
+
+    Returns
+    -------
+    slot_answer : list of int
+        For each slot an answer; those of questions with fewer answers repeat their first.
+    answer_slot : list of int
+        For each answer its slot.
+    """
+    slot_answer: list[int] = []
+    answer_slot: list[int] = []
+    for size in sizes:
+        first = len(answer_slot)
+        answer_slot += range(len(slot_answer), len(slot_answer) + size)
+        slot_answer += [*range(first, first + size), *[first] * (width - size)]
+    return slot_answer, answer_slot
 
 
 def fill_up(parents: list[int], most: int, nobody: int, everyone: int) -> list[int]:

@@ -22,7 +22,7 @@ from gz2tree.labels import CUMULATIVE, Labels, multiply_down
 from gz2tree.tables import TableSource
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
-from gz2tree.votes import log_disagreement
+from gz2tree.votes import asked, log_disagreement
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -140,15 +140,12 @@ def read_fractions(
         row = min(bad)
         raise InputError(f"{given.source}: row {row + 1} (id {given.ids[row]}): {bad[row]}")
     refuse_duplicates(given.source, given.ids)
-    votes = None
-    if given.counts is not None:
-        votes = np.stack([given.counts[:, answers].sum(-1) for answers in tree.slices], -1)
+    votes = None if given.counts is None else asked(tree, given.counts)
     if given.written_in is not None:
         graph = DecisionGraph(given.written_in)
         conditional = graph.condition(torch.from_numpy(given.values)).numpy()
         return Fractions(given.ids, conditional, given.there, votes)
-    asked = [given.values[:, answers].sum(-1) > 0 for answers in tree.slices]
-    known = np.stack(asked, -1)[:, list(tree.question_of)]
+    known = (asked(tree, given.values) > 0)[:, list(tree.question_of)]
     return Fractions(given.ids, np.where(known, given.values, np.nan), given.there, votes)
 
 

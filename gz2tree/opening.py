@@ -9,15 +9,10 @@ from pathlib import Path
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError
 from gz2tree.given import GivenImages
+from gz2tree.listed import ListedImages, images_below
 from gz2tree.store import open_images
 from gz2tree.storeformat import HEADER
-from gz2tree.streams import (
-    ImageStream,
-    ListedImages,
-    StoredCutouts,
-    ZippedImages,
-    images_below,
-)
+from gz2tree.streams import ImageStream, StoredCutouts, ZippedImages
 from gz2tree.tars import TarredImages
 
 LISTS = (".txt", ".lst", ".list")

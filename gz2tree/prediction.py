@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
-from tqdm import tqdm
 
 from gz2tree.beliefs import check_together
 from gz2tree.catalogue import CatalogueForm
 from gz2tree.columnnotes import topcat_names
-from gz2tree.config import CutoutOptions, PredictOptions, TableOptions
+from gz2tree.config import PredictOptions, TableOptions
 from gz2tree.config.choices import Columns
-from gz2tree.cutouts import CutoutSource, log_unreadable
-from gz2tree.errors import InputError
+from gz2tree.cutouts import CutoutSource
 from gz2tree.flags import Flag
 from gz2tree.given import GivenImages
+from gz2tree.looking import look_at
 from gz2tree.network import GalaxyNet
 from gz2tree.predictor import Judged, Output, Predictor, find_device
 from gz2tree.store import open_images
@@ -35,8 +32,6 @@ from gz2tree.usertable import UserTable
 
 _log = logging.getLogger("gz2tree")
 
-
-Seen = TypeVar("Seen")
 Models = GalaxyNet | Sequence[GalaxyNet]
 
 
@@ -233,54 +228,6 @@ def _judge_batches(
         partial(Predictor(model, device, options).judge, atypical=atypical) for model in models
     ]
     return look_at(judges, images, models[0].cutouts, options, positions, progress)
-
-
-def look_at(
-    networks: Sequence[Callable[[Tensor], Seen]],
-    images: CutoutSource,
-    cutouts: CutoutOptions,
-    options: PredictOptions,
-    positions: ArrayLike | None = None,
-    progress: bool = True,
-) -> Iterator[tuple[NDArray[np.object_], list[Seen]]]:
-    """Show images to networks, batch by batch; log those that cannot be read.
-
-    Parameters
-    ----------
-    networks : sequence of Predictor, its method `judge`, or Embedder
-    images, options, positions, progress
-        As in `predict`.
-    cutouts : CutoutOptions
-        Crop and size that the networks expect.
-
-    Yields
-    ------
-    ids : array of str, shape (N,)
-    seen : list, what each network says of these N galaxies
-
-    Raises
-    ------
-    InputError
-        Cutouts of another crop or size, no images, or none that can be read.
-    """
-    if not images.options.fits(cutouts):
-        raise InputError(f"cutouts: expected the model's {cutouts}, found {images.options}")
-    total = len(images) if positions is None else len(np.asarray(positions))
-    if total == 0:
-        raise InputError("expected images to predict, found none")
-    problems: list[tuple[str, str]] = []
-    with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
-        for batch in images.batches(positions, options.batch_size, options.workers):
-            problems += [(images.ids[position], text) for position, text in batch.problems]
-            if len(batch.positions):
-                yield images.ids[batch.positions], [n(batch.cutouts) for n in networks]
-            bar.update(len(batch.positions) + len(batch.problems))
-    if len(problems) == total:
-        raise InputError(
-            f"expected images that can be read, found none among {total}: {problems[0][0]}: "
-            f"{problems[0][1]}"
-        )
-    log_unreadable(problems, total)
 
 
 def warn_of_untrained(model: GalaxyNet) -> None:

@@ -7,29 +7,27 @@ work: an interrupted catalogue is gone on with by another number of them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from gz2tree.catalogue import CatalogueForm
-from gz2tree.config import CutoutOptions, PredictOptions, ShardOptions, TableOptions
+from gz2tree.config import PredictOptions, ShardOptions, TableOptions
 from gz2tree.config.choices import Columns
 from gz2tree.errors import InputError
 from gz2tree.flags import Flag
 from gz2tree.given import GivenImages
 from gz2tree.identity import catalogue_identity
 from gz2tree.imagenames import image_id
+from gz2tree.listed import ListedImages
 from gz2tree.network import GalaxyNet
 from gz2tree.opening import expand, open_stream
 from gz2tree.prediction import Models, together, warn_of_untrained
@@ -38,7 +36,6 @@ from gz2tree.processes import Processes
 from gz2tree.shardformat import (
     PARTIAL,
     PROBLEMS,
-    Shard,
     Totals,
     claim,
     listing_path,
@@ -46,7 +43,8 @@ from gz2tree.shardformat import (
     read_totals,
 )
 from gz2tree.shards import ShardedCatalogue, ids_of_shards
-from gz2tree.streams import Entry, ImageStream, ListedImages, StoredCutouts
+from gz2tree.shardtasks import Batch, Job, Reader, tasks_of
+from gz2tree.streams import ImageStream, StoredCutouts
 from gz2tree.usertable import UserTable
 from gz2tree.workers import default_workers, end_with_parent
 
@@ -130,51 +128,6 @@ def predict_to_folder(
     return totals
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What is to be done, the same for all processes."""
-
-    catalogue: ShardedCatalogue
-    streams: list[ImageStream]
-    given: GivenImages
-    complete: bool
-    id_column: str | None
-
-
-class _Task(NamedTuple):
-    """Some images of a shard; `final` of the last of them."""
-
-    shard: Shard
-    entries: list[Entry]
-    final: bool
-
-
-class _Batch(NamedTuple):
-    """A task whose images have been read."""
-
-    shard: Shard
-    ids: NDArray[np.object_]
-    cutouts: NDArray[np.uint8]
-    problems: list[tuple[str, str, str]]
-    final: bool
-
-
-class _Reader(Dataset[_Batch]):
-    """Reads what tasks name; workers have a copy each."""
-
-    def __init__(
-        self, streams: Sequence[ImageStream], options: CutoutOptions, given: GivenImages
-    ) -> None:
-        self.streams, self.options, self.given = streams, options, given
-
-    def __getitem__(self, task: _Task) -> _Batch:
-        found = self.streams[task.shard.input].cutouts(task.entries, self.options, self.given)
-        ids = [image_id(entry.name) for entry in task.entries]
-        problems = [(ids[at], task.entries[at].name, text) for at, text in found.problems]
-        readable = np.array(ids, dtype=object)[found.readable]
-        return _Batch(task.shard, readable, found.cutouts, problems, task.final)
-
-
 def _begin(
     images: Sequence[str | Path],
     out: Path,
@@ -184,7 +137,7 @@ def _begin(
     form: CatalogueForm,
     given: GivenImages,
     table: TableOptions,
-) -> _Job:
+) -> Job:
     """Open the images and the catalogue; one process does it for all."""
     claim(out)
     try:
@@ -212,7 +165,7 @@ def _begin(
             out.rmdir()
         raise
     id_column = form.table.id_column if form.table is not None else None
-    return _Job(catalogue, streams, given, read_manifest(out)["complete"], id_column)
+    return Job(catalogue, streams, given, read_manifest(out)["complete"], id_column)
 
 
 def _read_table(path: Path, id_column: str | None, streams: Sequence[ImageStream]) -> UserTable:
@@ -223,38 +176,8 @@ def _read_table(path: Path, id_column: str | None, streams: Sequence[ImageStream
     return UserTable.read(path, None, [image_id(entry.name) for entry in entries])
 
 
-def _tasks(job: _Job, processes: Processes, batch_size: int) -> Iterator[_Task]:
-    """Yield what this process has to do and nobody has done: its share of the shards.
-
-    Shards are dealt in turn; of a tar file, all to one process, or each would have to pass it all.
-    """
-    written = job.catalogue.written()
-    for number, stream in enumerate(job.streams):
-        of_another = stream.sequential and number % processes.n != processes.rank
-        if of_another or job.catalogue.is_written(number, written):
-            continue
-        for shard, entries in _cut(stream.entries(), number, job.catalogue.galaxies_per_shard):
-            mine = stream.sequential or (number + shard.number) % processes.n == processes.rank
-            if mine and shard.file not in written:
-                starts = range(0, max(1, len(entries)), batch_size)
-                for start in starts:
-                    batch = entries[start : start + batch_size]
-                    yield _Task(shard, batch, start == starts[-1])
-
-
-def _cut(entries: Iterator[Entry], number: int, size: int) -> Iterator[tuple[Shard, list[Entry]]]:
-    """Cut an input into shards, of which there is one at least."""
-    chunk = list(islice(entries, size))
-    for place in count():
-        following = list(islice(entries, size))
-        yield Shard(number, place, place * size, len(chunk), not following), chunk
-        if not following:
-            return
-        chunk = following
-
-
 def _work(
-    job: _Job,
+    job: Job,
     networks: Sequence[Predictor],
     form: CatalogueForm,
     options: PredictOptions,
@@ -267,9 +190,9 @@ def _work(
     if workers is None:
         stored = isinstance(job.streams[0], StoredCutouts)
         workers = 0 if stored else default_workers() // processes.per_node
-    loader: DataLoader[_Batch] = DataLoader(
-        _Reader(job.streams, cutouts, job.given),
-        sampler=_tasks(job, processes, options.batch_size),
+    loader: DataLoader[Batch] = DataLoader(
+        Reader(job.streams, cutouts, job.given),
+        sampler=tasks_of(job, processes, options.batch_size),
         batch_size=None,  # a task is a batch already
         collate_fn=_as_it_is,
         num_workers=workers,

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -35,17 +35,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from gz2tree.errors import InputError, first_few
-from gz2tree.population import Galaxy, draw_galaxy
+from gz2tree.population import draw_galaxy
 from gz2tree.skyrender import render
-from gz2tree.trees import GZ2, GZ2_KAGGLE
-from gz2tree.volunteers import (
-    Counts,
-    Floats,
-    down_the_tree,
-    true_conditionals,
-    vote,
-    vote_fractions,
-)
+from gz2tree.skytables import catalogue_table, kaggle_labels, parameter_table
+from gz2tree.trees import GZ2_KAGGLE
+from gz2tree.volunteers import down_the_tree, true_conditionals, vote
 
 SKY_VERSION = 1
 """Goes up whenever the same options would give another sky."""
@@ -162,27 +156,6 @@ def galaxy_id(index: int) -> str:
     return str(_FIRST_ID + index)
 
 
-def kaggle_labels(counts: Counts) -> Floats:
-    """Cumulative vote fractions as the Kaggle table holds them.
-
-    Parameters
-    ----------
-    counts : ndarray of int, shape (..., n_answers)
-        Votes, as from :func:`gz2tree.volunteers.vote`.
-
-    Returns
-    -------
-    ndarray of float, shape (..., n_answers), in [0, 1]
-        In the order of ``GZ2_KAGGLE.columns``. "Anything odd?" sums to 1 for every galaxy; where
-        all volunteers saw a star and nobody was asked, the answer is no.
-    """
-    fractions = vote_fractions(counts)
-    not_odd = GZ2.answer_position("a15_no")
-    odd = GZ2.slices[GZ2.question_of[not_odd]]
-    fractions[counts[..., odd].sum(-1) == 0, not_odd] = 1.0
-    return down_the_tree(fractions, GZ2_KAGGLE)
-
-
 @dataclass(frozen=True)
 class _Streams:
     """Random numbers of one galaxy, apart for each purpose so that none depends on another."""
@@ -273,26 +246,10 @@ def _tables(options: SkyOptions) -> dict[str, pd.DataFrame]:
     columns = list(GZ2_KAGGLE.columns)
     return {
         "labels.csv": pd.DataFrame(kaggle_labels(counts), ids, columns),
-        "catalogue.csv": _catalogue(counts, ids),
+        "catalogue.csv": catalogue_table(counts, ids),
         "truth.csv": pd.DataFrame(truth, ids, columns),
-        "parameters.csv": _parameters(galaxies, ids),
+        "parameters.csv": parameter_table(galaxies, ids),
     }
-
-
-def _catalogue(counts: Counts, ids: pd.Index) -> pd.DataFrame:
-    everyone = counts[:, GZ2.slices[0]].sum(-1)
-    columns = {"total_classifications": everyone, "total_votes": counts.sum(-1)}
-    fractions = vote_fractions(counts)
-    for position, stem in enumerate(GZ2.catalogue_columns):
-        for kind in ("count", "weight"):
-            columns[f"{stem}_{kind}"] = counts[:, position]
-        for kind in ("fraction", "weighted_fraction", "debiased"):
-            columns[f"{stem}_{kind}"] = fractions[:, position]
-    return pd.DataFrame(columns, ids)
-
-
-def _parameters(galaxies: Sequence[Galaxy], ids: pd.Index) -> pd.DataFrame:
-    return pd.DataFrame([asdict(galaxy) for galaxy in galaxies], ids)
 
 
 def _to_csv(table: pd.DataFrame, file: IO[bytes]) -> None:

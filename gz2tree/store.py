@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import logging
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +28,7 @@ from gz2tree.storeformat import (
     PROBLEMS,
     StoreHeader,
     check_options,
+    read_csv,
 )
 from gz2tree.storewriter import claim_folder, open_writer
 
@@ -70,10 +69,10 @@ class CutoutStore:
                 f"with {self._header.options} into it again"
             )
         self.options = self._header.options
-        index = _read_csv(self.path / INDEX, INDEX_COLUMNS)
+        index = read_csv(self.path / INDEX, INDEX_COLUMNS)
         self.ids: npt.NDArray[np.object_] = np.array([row[0] for row in index], dtype=object)
         self.hashes: npt.NDArray[np.object_] = np.array([row[1] for row in index], dtype=object)
-        problems = _read_csv(self.path / PROBLEMS, PROBLEM_COLUMNS)
+        problems = read_csv(self.path / PROBLEMS, PROBLEM_COLUMNS)
         self.problems = [(galaxy, problem) for galaxy, _, problem in problems]
         self._check_array()
 
@@ -206,7 +205,9 @@ def prepare(
     folder = Path(out)
     files = ImageFiles(images, options, given)
     positions = _choose(files, only)
-    header = claim_folder(folder, _header_for(files, positions))
+    source, known = files.path.resolve().name, files.given.describe()
+    wanted = StoreHeader.of(files.ids[positions], files.options, source, known)
+    header = claim_folder(folder, wanted)
     if header.complete:
         logger.info("store %s is already complete", folder)
     else:
@@ -233,21 +234,6 @@ def _choose(files: ImageFiles, only: Collection[str] | None) -> npt.NDArray[np.i
         counts = f"{len(missing):,} of {len(wanted):,} galaxies"
         logger.warning("%s have no image in %s: %s", counts, files.path, first_few(missing))
     return np.flatnonzero([galaxy in wanted for galaxy in files.ids])
-
-
-def _header_for(files: ImageFiles, positions: npt.NDArray[np.int64]) -> StoreHeader:
-    ids = "\n".join(files.ids[positions]).encode("utf-8", "surrogateescape")
-    others = files.options.to_dict()
-    crop, size = others.pop("crop"), others.pop("size")
-    return StoreHeader(
-        crop=crop,
-        size=size,
-        n_images=len(positions),
-        ids_sha256=hashlib.sha256(ids).hexdigest(),
-        source=files.path.resolve().name,
-        cutouts=others,
-        given=files.given.describe(),
-    )
 
 
 def _fill(
@@ -303,14 +289,3 @@ def open_images(
     if options is not None:
         check_options(folder, store.options, options)
     return store
-
-
-def _read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            header, *rows = csv.reader(file)
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"cannot read {path}, part of a store: {error}") from error
-    if header != list(columns) or any(len(row) != len(columns) for row in rows):
-        raise InputError(f"expected the columns {', '.join(columns)} in {path}, found others")
-    return rows

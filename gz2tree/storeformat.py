@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import io
 import json
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -66,6 +69,18 @@ class StoreHeader:
     cutouts: dict[str, Any] = field(default_factory=dict)
     given: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls, ids: Iterable[str], options: CutoutOptions, source: str, given: dict[str, Any]
+    ) -> StoreHeader:
+        """Describe a store that is to be prepared, of images of these ids."""
+        others = options.to_dict()
+        crop, size = others.pop("crop"), others.pop("size")
+        lines = list(ids)
+        text = "\n".join(lines).encode("utf-8", "surrogateescape")
+        digest = hashlib.sha256(text).hexdigest()
+        return cls(crop, size, len(lines), digest, source, cutouts=others, given=given)
+
     @property
     def options(self) -> CutoutOptions:
         """Crop, size and stretch of its cutouts."""
@@ -117,6 +132,27 @@ class StoreHeader:
         """Write ``store.json``, all of it or nothing."""
         content = {name: value for name, value in asdict(self).items() if value != {}}
         write_whole(folder / HEADER, json.dumps(content, indent=2) + "\n")
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
+    """Read a table of a store; an InputError says if it has other columns or is damaged."""
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            header, *rows = csv.reader(file)
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"cannot read {path}, part of a store: {error}") from error
+    if header != list(columns) or any(len(row) != len(columns) for row in rows):
+        raise InputError(f"expected the columns {', '.join(columns)} in {path}, found others")
+    return rows
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a table of a store, all of it or nothing."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
 
 
 def check_options(folder: Path, held: CutoutOptions, asked: CutoutOptions) -> None:

@@ -8,14 +8,12 @@ and options alone, not on interruptions nor on the number of processes.
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +32,7 @@ from gz2tree.storeformat import (
     StoreHeader,
     check_options,
     sync,
-    write_whole,
+    write_csv,
 )
 
 if sys.platform != "win32":
@@ -157,8 +155,8 @@ class StoreWriter:
         self._data.write(self._header.npy_header(len(rows)))
         self._data.truncate(self._header.file_bytes(len(rows)))
         sync(self._data)
-        _write_csv(self._folder / INDEX, INDEX_COLUMNS, rows)
-        _write_csv(self._folder / PROBLEMS, PROBLEM_COLUMNS, problems)
+        write_csv(self._folder / INDEX, INDEX_COLUMNS, rows)
+        write_csv(self._folder / PROBLEMS, PROBLEM_COLUMNS, problems)
         replace(self._header, n=len(rows), complete=True).write(self._folder)
 
 
@@ -219,14 +217,6 @@ def _reserve(file: BinaryIO, n_bytes: int) -> None:
             file.truncate(held)  # some of the space may have been taken
             if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system without it
                 raise
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_whole(path, text.getvalue())
 
 
 @contextmanager

@@ -1,14 +1,14 @@
-"""Images in their millions: list files, folders, zip files and stores, read as they come.
+"""Images in their millions, read as they come: what a stream of them is; zip files and stores.
 
-Tar files have a room of their own, `gz2tree.tars`; which is which is told in `gz2tree.opening`.
+Lists and folders are in `gz2tree.listed`, tar files in `gz2tree.tars`; which is which is told in
+`gz2tree.opening`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from gz2tree.config import CutoutOptions
 from gz2tree.cutouts import ImageFiles, read_batch
-from gz2tree.decoding import file_bytes
-from gz2tree.errors import InputError, UnreadableImage
+from gz2tree.errors import UnreadableImage
 from gz2tree.given import GivenImages
-from gz2tree.imagenames import image_id, is_image_name
+from gz2tree.imagenames import image_id
 from gz2tree.store import CutoutStore
 from gz2tree.stretch import Stretch
 
@@ -71,90 +70,6 @@ class ImageStream(Protocol):
 
 
 @dataclass(frozen=True)
-class ListedImages:
-    """The files of a list, one path a line.
-
-    Parameters
-    ----------
-    listing : Path
-    root : Path
-        What relative paths are relative to.
-    kind : str
-        ``"list"``, or ``"folder"`` of a list made of one.
-    images : int
-    sha256 : str
-        Of the list, one path a line.
-    """
-
-    listing: Path
-    root: Path
-    kind: str
-    images: int
-    sha256: str
-    sequential: ClassVar[bool] = False
-
-    @classmethod
-    def of_list(cls, listing: Path) -> ListedImages:
-        """Open a list file; paths in it are relative to its folder.
-
-        Raises
-        ------
-        InputError
-            No paths in it, or nothing where the first leads.
-        """
-        first = next(_lines(listing), None)
-        if first is None:
-            raise InputError(f"{listing}: expected paths of images, one a line, found none")
-        if not (listing.parent / first).exists():
-            raise InputError(
-                f"{listing}: expected paths from the list's folder, or from the root; there is "
-                f"nothing at {listing.parent / first}"
-            )
-        return cls(listing, listing.parent, "list", *_digest(_lines(listing)))
-
-    @classmethod
-    def of_folder(cls, folder: Path, listing: Path, stretch: Stretch | None = None) -> ListedImages:
-        """List the images in a folder and those below, in the order of their paths.
-
-        With a stretch they are FITS files, without it pictures.
-
-        Raises
-        ------
-        InputError
-            No image, or a line feed in a name.
-        """
-        with listing.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            for name in images_below(folder, stretch):
-                if "\n" in name:
-                    raise InputError(f"{folder}: expected names of one line, found {name!r}")
-                file.write(f"{name}\n")
-        images, sha256 = _digest(_lines(listing))
-        if images == 0:
-            raise InputError(f"{folder}: expected images or tar files, found none")
-        return cls(listing, folder, "folder", images, sha256)
-
-    def moved(self, listing: Path) -> ListedImages:
-        """Move the list, as when it is known where it is to stay."""
-        os.replace(self.listing, listing)
-        return replace(self, listing=listing)
-
-    def entries(self) -> Iterator[Entry]:
-        """List the images."""
-        return map(Entry, _lines(self.listing))
-
-    def cutouts(
-        self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
-    ) -> Cutouts:
-        """Read some of them."""
-        return decode(lambda entry: file_bytes(self.root / entry.name), entries, options, given)
-
-    def description(self) -> dict[str, Any]:
-        """Say by what the list is known again."""
-        name = self.root.resolve().name if self.kind == "folder" else self.listing.name
-        return {"kind": self.kind, "name": name, "images": self.images, "sha256": self.sha256}
-
-
-@dataclass(frozen=True)
 class ZippedImages:
     """The images of a zip file, in the order of their ids, as `ImageFiles` has them.
 
@@ -188,7 +103,7 @@ class ZippedImages:
 
     def description(self) -> dict[str, Any]:
         """Say by what the zip file is known again."""
-        images, sha256 = _digest(entry.name for entry in self.entries())
+        images, sha256 = digest_of(entry.name for entry in self.entries())
         return {"kind": "zip", "name": self.path.name, "images": images, "sha256": sha256}
 
 
@@ -225,7 +140,7 @@ class StoredCutouts:
 
     def description(self) -> dict[str, Any]:
         """Say by what the store is known again."""
-        images, sha256 = _digest(_store(self.path).hashes)
+        images, sha256 = digest_of(_store(self.path).hashes)
         name = self.path.resolve().name
         return {"kind": "store", "name": name, "images": images, "sha256": sha256}
 
@@ -286,29 +201,7 @@ def decode(
     return Cutouts(readable, cutouts, problems)
 
 
-def images_below(folder: Path, stretch: Stretch | None = None) -> Iterator[str]:
-    """Paths of the images of a folder and those below, within it, with forward slashes, sorted.
-
-    With a stretch they are FITS files, without it pictures. One folder's names at a time are in
-    memory.
-    """
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        within = Path(parent).relative_to(folder)
-        for name in sorted(names):
-            path = (within / name).as_posix()
-            if is_image_name(path, stretch):
-                yield path
-
-
-def _lines(listing: Path) -> Iterator[str]:
-    with listing.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        for line in file:
-            if name := line.rstrip("\r\n"):
-                yield name
-
-
-def _digest(names: Iterable[str]) -> tuple[int, str]:
+def digest_of(names: Iterable[str]) -> tuple[int, str]:
     """How many names there are, and the SHA-256 of them, one a line."""
     count, sha256 = 0, hashlib.sha256()
     for name in names:

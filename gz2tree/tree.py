@@ -20,6 +20,7 @@ from gz2tree.treetext import tree_lines
 from gz2tree.treeyaml import arguments_of, read_yaml, write_yaml
 
 Naming = Literal["kaggle", "catalogue"]
+_MORE_FIELDS = ("naming", "kinds", "source")  # of a declaration, which may lack them
 
 
 class DecisionTree:
@@ -239,13 +240,9 @@ class DecisionTree:
             The declaration lacks a field, or is no tree.
         """
         try:
-            return cls(
-                declaration["name"],
-                [Question.from_dict(question) for question in declaration["questions"]],
-                declaration.get("naming", "catalogue"),
-                declaration.get("kinds"),
-                declaration.get("source", ""),
-            )
+            questions = [Question.from_dict(question) for question in declaration["questions"]]
+            more = {name: declaration[name] for name in _MORE_FIELDS if name in declaration}
+            return cls(declaration["name"], questions, **more)
         except (KeyError, TypeError, AttributeError) as error:
             raise TreeError(f"not the declaration of a decision tree: {error!r}") from error
 

@@ -21,82 +21,22 @@ from numpy.typing import NDArray
 from gz2tree.population import Galaxy
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2
+from gz2tree.visibility import (
+    confusion,
+    logistic,
+    seen_arms,
+    seen_axis_ratio,
+    seen_bar,
+    seen_oddities,
+    seen_thin,
+    visibility,
+)
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 
-# --- What there is to be seen ------------------------------------------------------------------
-
-
-def visibility(galaxy: Galaxy, extent: float) -> float:
-    """How well structure of a given extent is seen, in (0, 1).
-
-    Parameters
-    ----------
-    galaxy : Galaxy
-        Its seeing and its surface brightness hide the structure.
-    extent : float
-        Size of the structure in units of petroR90.
-    """
-    resolved = _logistic(2.2 * math.log(extent * galaxy.petro_r90 / (0.5 * galaxy.seeing)))
-    detected = _logistic(1.8 * math.log(galaxy.signal_to_noise / 4.0))
-    return resolved * detected
-
-
-def confusion(galaxy: Galaxy) -> float:
-    """Share of the structure of a galaxy that blur and noise hide from volunteers, in (0, 1)."""
-    return 1 - visibility(galaxy, 0.3)
-
-
-def seen_axis_ratio(galaxy: Galaxy) -> float:
-    """Axis ratio of spheroid and disk together, rounded off by the seeing."""
-    share = galaxy.bulge_fraction**1.5
-    ratio = share * galaxy.bulge_axis_ratio + (1 - share) * galaxy.disk_axis_ratio
-    blur = 0.42 * galaxy.seeing / (0.65 * galaxy.petro_r90)
-    return math.sqrt((ratio**2 + blur**2) / (1 + blur**2))
-
-
-def _face_on(galaxy: Galaxy) -> float:
-    """How much of what lies in the disk can be seen: 0 from the side, 1 from above."""
-    return _logistic((galaxy.disk_axis_ratio - 0.33) / 0.07)
-
-
-def _seen_arms(galaxy: Galaxy) -> float:
-    spacing = math.sin(math.radians(galaxy.pitch)) * 3.3 / max(galaxy.arms, 1) ** 0.7
-    disk = (1 - galaxy.bulge_fraction) ** 0.5
-    return galaxy.arm_contrast * disk * _face_on(galaxy) * visibility(galaxy, 0.4 * spacing)
-
-
-def _seen_bar(galaxy: Galaxy) -> float:
-    return galaxy.bar * _face_on(galaxy) * visibility(galaxy, 0.2 + 0.2 * galaxy.bar)
-
-
-def _seen_thin(galaxy: Galaxy) -> float:
-    """How much the galaxy looks like a thin disk from the side."""
-    disk = (1 - galaxy.bulge_fraction) ** 0.5
-    return disk * _logistic((0.33 - seen_axis_ratio(galaxy)) / 0.05)
-
-
-def _seen_oddities(galaxy: Galaxy) -> dict[str, float]:
-    """Strength with which each odd feature is seen."""
-    large, small = visibility(galaxy, 0.45), visibility(galaxy, 0.25)
-    return {
-        "a19_ring": galaxy.ring * small,
-        "a20_lens_or_arc": galaxy.lens_arc * small,
-        "a21_disturbed": galaxy.disturbed * large,
-        "a22_irregular": galaxy.irregular * large,
-        "a23_other": galaxy.overlap * 0.8,
-        "a24_merger": galaxy.merger * large**0.5,
-        "a38_dust_lane": galaxy.dust_lane * small,
-    }
-
-
 # --- What volunteers answer --------------------------------------------------------------------
-
-
-def _logistic(x: float) -> float:
-    return 1 / (1 + math.exp(-x))
 
 
 def _any_of(strengths: Iterable[float]) -> float:
@@ -126,17 +66,17 @@ def graded(value: float, thresholds: Iterable[float], scatter: float) -> Floats:
     >>> graded(2.0, [1.0, 3.0], scatter=0.1).round(3)
     array([0., 1., 0.])
     """
-    below = [_logistic((threshold - value) / scatter) for threshold in thresholds]
+    below = [logistic((threshold - value) / scatter) for threshold in thresholds]
     return np.diff([0.0, *below, 1.0])
 
 
 def _smooth_or_features(galaxy: Galaxy, blurred: float) -> Floats:
-    odd = _seen_oddities(galaxy)
+    odd = seen_oddities(galaxy)
     structure = _any_of(
         [
-            1.3 * _seen_arms(galaxy),
-            0.7 * _seen_bar(galaxy),
-            0.8 * _seen_thin(galaxy),
+            1.3 * seen_arms(galaxy),
+            0.7 * seen_bar(galaxy),
+            0.8 * seen_thin(galaxy),
             0.5 * galaxy.clumps * visibility(galaxy, 0.3),
             0.35 * (1 - galaxy.bulge_fraction) * visibility(galaxy, 0.6),
             0.8 * odd["a38_dust_lane"],
@@ -157,11 +97,11 @@ def _edge_on(galaxy: Galaxy, blurred: float) -> Floats:
 
 
 def _bar(galaxy: Galaxy, blurred: float) -> Floats:
-    return graded(_seen_bar(galaxy), [0.25], 0.09 + 0.05 * blurred)[::-1]
+    return graded(seen_bar(galaxy), [0.25], 0.09 + 0.05 * blurred)[::-1]
 
 
 def _spiral(galaxy: Galaxy, blurred: float) -> Floats:
-    return graded(_seen_arms(galaxy), [0.12], 0.04 + 0.03 * blurred)[::-1]
+    return graded(seen_arms(galaxy), [0.12], 0.04 + 0.03 * blurred)[::-1]
 
 
 def _bulge_prominence(galaxy: Galaxy, blurred: float) -> Floats:
@@ -170,7 +110,7 @@ def _bulge_prominence(galaxy: Galaxy, blurred: float) -> Floats:
 
 
 def _odd(galaxy: Galaxy, blurred: float) -> Floats:
-    seen = _any_of(_seen_oddities(galaxy).values())
+    seen = _any_of(seen_oddities(galaxy).values())
     return graded(seen, [0.585], 0.21 + 0.05 * blurred)[::-1]
 
 
@@ -182,15 +122,15 @@ def _odd_feature(galaxy: Galaxy, blurred: float) -> Floats:
     """Shares of attention; where little is seen, what the galaxy resembles decides."""
     disk, blue = 1 - galaxy.bulge_fraction, 1 - galaxy.redness
     resemblance = {
-        "a19_ring": 0.01 + 0.10 * _seen_arms(galaxy),
+        "a19_ring": 0.01 + 0.10 * seen_arms(galaxy),
         "a20_lens_or_arc": 0.02,
         "a21_disturbed": 0.01 + 0.06 * disk,
         "a22_irregular": 0.005 + 0.09 * disk * blue,
         "a23_other": 0.04 + 0.10 * galaxy.bulge_fraction,
         "a24_merger": 0.02,
-        "a38_dust_lane": 0.001 + 0.02 * _seen_thin(galaxy),
+        "a38_dust_lane": 0.001 + 0.02 * seen_thin(galaxy),
     }
-    seen = _seen_oddities(galaxy)
+    seen = seen_oddities(galaxy)
     # Neighbours: what one takes for a merger, the next one calls disturbed or irregular.
     seen["a21_disturbed"] += 0.15 * seen["a24_merger"] + 0.1 * seen["a22_irregular"]
     seen["a22_irregular"] += 0.15 * seen["a21_disturbed"]
@@ -213,7 +153,7 @@ def _arms_winding(galaxy: Galaxy, blurred: float) -> Floats:
 def _arms_number(galaxy: Galaxy, blurred: float) -> Floats:
     arms = galaxy.arms or 2  # who sees arms where there are none expects two
     number = graded(arms, [1.3, 2.6, 3.5, 4.5], 0.2 + 0.2 * blurred)
-    uncounted = _logistic((0.12 + 0.03 * arms - _seen_arms(galaxy)) / 0.09)
+    uncounted = logistic((0.12 + 0.03 * arms - seen_arms(galaxy)) / 0.09)
     return np.array([*(number * (1 - uncounted)), uncounted])
 
 

@@ -120,3 +120,35 @@ def check_votes(tree: DecisionTree, counts: Floats | None, loss: str, otherwise:
         raise InputError(f"{expected} {broken[0]:g} ({len(broken)} such cells); {fits}")
     if not (asked(tree, counts) > 0).any():
         raise InputError(f"{expected} no votes in any of {len(counts)} rows; {fits}")
+
+
+def vote_variance(tree: DecisionTree, cumulative: Floats, counts: Floats | None) -> Floats:
+    """Variance of each label from the number of votes, c (1 - c) / (n - 1).
+
+    A cumulative probability is the share, of those asked the first question on the way to it, who
+    followed that way; the binomial variance of that share is estimated without bias by dividing by
+    n - 1.
+
+    Parameters
+    ----------
+    tree : DecisionTree
+    cumulative : array of float64, shape (n, n_answers), in [0, 1]
+    counts : array of float64, shape (n, n_answers), optional
+
+    Returns
+    -------
+    variance : array of float64, shape (n, n_answers), at least 0
+        NaN where it is not known: of fewer than two votes, or where none were counted.
+    """
+    if counts is None:
+        return np.full_like(cumulative, np.nan)
+    votes = asked(tree, counts)[:, _roots(tree)][:, list(tree.question_of)]  # (n, n_answers)
+    return np.where(votes > 1, cumulative * (1 - cumulative) / np.maximum(votes - 1, 1), np.nan)
+
+
+def _roots(tree: DecisionTree) -> list[int]:
+    """For each question, the question asked of everyone through which it is reached."""
+    roots: list[int] = []
+    for number, parents in enumerate(tree.parents):
+        roots.append(roots[tree.question_of[parents[0]]] if parents else number)
+    return roots

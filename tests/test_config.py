@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -91,11 +89,3 @@ def test_paper_preset_is_the_papers_recipe() -> None:
     assert (paper["optimizer"], paper["learning_rate"]) == ("adam", 1e-3)
     assert (paper["schedule"], paper["plateau_patience"]) == ("plateau", 2)
     assert (paper["min_learning_rate"], paper["loss"]) == (1e-6, "root_squared_error")
-
-
-def test_options_load_nothing_heavy() -> None:
-    script = (
-        "import sys, gz2tree.config; print({'torch', 'numpy', 'jsonargparse'} & set(sys.modules))"
-    )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert run.stdout == "set()\n"

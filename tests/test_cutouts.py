@@ -8,8 +8,6 @@ import logging
 import multiprocessing
 import pickle
 import struct
-import subprocess
-import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -447,12 +445,3 @@ def test_no_images_is_an_error(tmp_path: Path) -> None:
         pass
     with pytest.raises(InputError, match="found none among 0 files"):
         ImageFiles(tmp_path / "empty.zip")
-
-
-def test_importing_loads_nothing_it_does_not_need() -> None:
-    heavy = "{'lightning', 'matplotlib', 'pyarrow', 'astropy', 'torchvision', 'pandas'}"
-    script = f"import sys, gz2tree.store; print(*{heavy} & set(sys.modules))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert loaded.stdout.strip() == ""

@@ -3,8 +3,6 @@
 import io
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +14,9 @@ from scipy import stats
 
 from gz2tree.errors import InputError
 from gz2tree.population import Galaxy, draw_galaxy
-from gz2tree.simulate import galaxy_id, kaggle_labels, simulate
+from gz2tree.simulate import galaxy_id, simulate
 from gz2tree.skyrender import render
+from gz2tree.skytables import kaggle_labels
 from gz2tree.trees import GZ2, GZ2_KAGGLE
 from gz2tree.volunteers import (
     confusion,
@@ -423,15 +422,6 @@ def test_a_tiny_picture_is_a_small_jpeg() -> None:
     file = io.BytesIO()
     Image.fromarray(render(SPIRAL)).save(file, format="JPEG", quality=75)
     assert 8_000 < len(file.getvalue()) < 40_000  # the real ones have 9 to 19 kB
-
-
-# --- Boundaries --------------------------------------------------------------------------------
-
-
-def test_simulating_loads_no_torch() -> None:
-    code = "import sys, gz2tree.simulate; print('torch' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "False"
 
 
 def test_options_are_written_down(sky: Path) -> None:

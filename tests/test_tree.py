@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import subprocess
-import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -541,13 +539,3 @@ def test_columns_of_questions_and_ids_follow_the_naming() -> None:
     assert GZ2_KAGGLE.question_columns == tuple(f"Class{n}" for n in range(1, 12))
     assert GZ2.question_columns == tuple(question.name for question in GZ2.questions)
     assert (GZ2_KAGGLE.id_column, GZ2.id_column) == ("GalaxyID", "id")
-
-
-# import boundary
-
-
-@pytest.mark.parametrize("module", ["gz2tree.tree", "gz2tree.trees"])
-def test_tree_loads_neither_torch_nor_numpy(module: str) -> None:
-    script = f"import sys, {module}; print({{'torch', 'numpy', 'pandas'}} & set(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert run.stdout == "set()\n"

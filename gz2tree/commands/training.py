@@ -23,11 +23,12 @@ from gz2tree.finetuning import adapt
 from gz2tree.flat import FlatNet
 from gz2tree.given import ImageOptions
 from gz2tree.inputs import find_model, read_labels_as
+from gz2tree.labels import Labels
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.run import RunDirectory
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
-from gz2tree.store import open_images, prepare
+from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables import write_table
 from gz2tree.trainable import check_loss
 from gz2tree.tree import DecisionTree
@@ -85,9 +86,7 @@ def train_run(
     }
     run = RunDirectory.open(out, options, resume=resume)
     if isinstance(source, ImageFiles):
-        have = set(source.ids)
-        chosen = [galaxy for galaxy in labels.ids if galaxy in have]
-        source = prepare(images, run.cutouts, source.options, given, only=chosen)
+        source = _prepare_labelled(source, labels, run)
     galaxies = LabelledCutouts(source, labels)
     parts = _split(run, galaxies, split, config.seed)
 
@@ -112,6 +111,13 @@ def _network(
         dirichlet = config.loss == "dirichlet_multinomial"
         return build_network(wanted, tree, cutouts, dirichlet=dirichlet), asdict(wanted)
     return adapt(start or find_model(wanted)[0], tree, cutouts), {"start": wanted}
+
+
+def _prepare_labelled(images: ImageFiles, labels: Labels, run: RunDirectory) -> CutoutStore:
+    """Prepare the cutouts of labelled galaxies in the run directory, which keeps them."""
+    have = set(images.ids)
+    chosen = [galaxy for galaxy in labels.ids if galaxy in have]
+    return prepare(images.path, run.cutouts, images.options, images.given, only=chosen)
 
 
 def _split(

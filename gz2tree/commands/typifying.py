@@ -11,8 +11,8 @@ from gz2tree.config import PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError
 from gz2tree.inputs import check_storable, find_model, store_model
+from gz2tree.looking import look_at
 from gz2tree.network import GalaxyNet
-from gz2tree.prediction import look_at
 from gz2tree.predictor import Embedder, find_device
 from gz2tree.splits import read_split
 from gz2tree.store import open_images

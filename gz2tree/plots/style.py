@@ -23,6 +23,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "x")
 _FEW = 30  # bars that have room for an edge
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """Make a figure of some size, in inches, that is drawn without a window."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def style(number: int) -> dict[str, Any]:
     """Colour and marker of the n-th of several curves."""
     place = number % len(COLOURS)
