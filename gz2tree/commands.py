@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gz2tree.backbones import check_backbone_name
+from gz2tree.backbones import check_backbone
 from gz2tree.beliefs import mixture_of
 from gz2tree.binned import binned_text, evaluate_by
 from gz2tree.calibrating import catalogue_of, coverage_text, outputs_of
@@ -43,11 +43,13 @@ from gz2tree.finetuning import adapt
 from gz2tree.flags import read_flags
 from gz2tree.given import ImageOptions
 from gz2tree.graph import DecisionGraph
-from gz2tree.inputs import find_model, open_labelled, read_labels_as
+from gz2tree.inputs import check_tree, find_model, labelled_for, read_labels_as
 from gz2tree.model import FlatNet, GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.opening import is_streamed
+from gz2tree.partials import naming
 from gz2tree.prediction import predict_to_file
+from gz2tree.predictor import find_device
 from gz2tree.preparing import further_cutouts, wanted_cutouts
 from gz2tree.quantities import read_quantity
 from gz2tree.run import RunDirectory, versions
@@ -89,7 +91,7 @@ def train_run(
     Without a tree, the network is trained under the one it has.
     """
     if isinstance(network, NetworkOptions):
-        check_backbone_name(network.backbone)
+        check_backbone(network.backbone, network.pretrained)
     start = find_model(network)[0] if isinstance(network, str) else None
     given = image_options.given(None if start is None else start.cutouts)
     if start is None:
@@ -177,10 +179,11 @@ def evaluate_model(
     """Predict labelled galaxies, compare with their labels, print and write the figures."""
     if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
         raise InputError(f"{json_file}: expected a file in an existing folder")
-    model, source, labels = open_labelled(
-        model_path, labels_table, images, tree=tree, part=part, label_options=label_options
-    )
+    find_device(options.device)
+    model, run = find_model(model_path)
+    check_tree(model, tree)
     answer = model.tree.columns[model.tree.find_answer(by.answer or model.tree.columns[0])]
+    source, labels = labelled_for(model, run, labels_table, images, part, label_options)
     quantity = (
         read_quantity(by.by, labels_table, labels, source, label_options.id_column)
         if by.by
@@ -212,7 +215,8 @@ def evaluate_model(
         bins = json.loads(binned.to_json(orient="records"))
         described["by"] = {"quantity": by.by, "answer": answer, "bins": bins}
     if json_file is not None:
-        json_file.write_text(report.to_json(**described) + "\n")
+        with naming(json_file):
+            json_file.write_text(report.to_json(**described) + "\n")
 
 
 def predict_catalogue(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gz2tree import galaxydatasets
 from gz2tree.columnnotes import recognised
 from gz2tree.config import Kind
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError, first_few, shown
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import CUMULATIVE, Labels, multiply_down
 from gz2tree.tables import TableSource, read_table, table_columns, table_source
@@ -213,10 +213,22 @@ def _read(
     ids = table[choose_id_column(source, table, id_columns, image_ids)].to_numpy(dtype=object)
     highest = np.inf if written_in is None and kind in ("count", "weight") else 1.0
     found, bad = _numbers(table, columns, highest)
+    if written_in is not None:
+        _warn_of_gaps(source, np.isnan(found), bad)
     values = np.full((len(table), len(there)), np.nan)  # of some questions there may be none
     values[:, there] = found
     counts, miscounted = _numbers(table, counted, np.inf) if counted else (None, {})
     return _Tabulated(source, ids, values, there, written_in, bad, counts, miscounted)
+
+
+def _warn_of_gaps(source: TableSource, gaps: NDArray[np.bool_], bad: Collection[int]) -> None:
+    """Count the rows that lack values, where every row of such a table is expected to have them."""
+    rows = [row for row in np.flatnonzero(gaps.any(-1)) if row not in bad]
+    if rows:
+        _log.warning(
+            "%s: %d of %d rows lack values, as row %d does; these count as not measured",
+            source, len(rows), len(gaps), rows[0] + 1,
+        )  # fmt: skip
 
 
 def _tree_of_table(header: Sequence[str], tree: DecisionTree, kind: Kind) -> DecisionTree | None:
@@ -297,7 +309,7 @@ def id_candidates(path: TableSource, header: Sequence[str], id_column: str | Non
     if not known:
         raise InputError(
             f"{path}: expected an id column ({', '.join(_ID_COLUMNS)}), found none; "
-            "name it with --id-column"
+            f"name it with --id-column. There are the columns {first_few(list(map(shown, header)))}"
         )
     return known[:1] if known[0] == "GalaxyID" else known
 

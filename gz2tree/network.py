@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from gz2tree.backbones import channel_values, create_backbone, load_strictly, read_safetensors
 from gz2tree.config import Activation, CutoutOptions, Pooling
-from gz2tree.errors import InputError
+from gz2tree.errors import InputError, first_few, shown
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
+from gz2tree.partials import naming
 from gz2tree.pooling import QuestionPooling
 from gz2tree.tree import DecisionTree
 from gz2tree.typicality import Typicality
@@ -257,8 +258,9 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
     def save_config(self, folder: Path) -> None:
         """Write the config of a saved network anew; a kill leaves the old one or the new."""
         partial = folder / f".partial-{CONFIG_NAME}"
-        partial.write_text(json.dumps(self.config(), sort_keys=True, indent=2))
-        os.replace(partial, folder / CONFIG_NAME)
+        with naming(folder / CONFIG_NAME):
+            partial.write_text(json.dumps(self.config(), sort_keys=True, indent=2))
+            os.replace(partial, folder / CONFIG_NAME)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> Self:
@@ -328,6 +330,12 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
                 network.typicality = fitted
             # Later, nobody could tell that what is read then came from here.
             json.dumps([network.config(), network.untrained, network.view_angle])
+            unknown = sorted(set(config) - set(network.config()))
+            if unknown:
+                raise InputError(
+                    f"{model_id}/{CONFIG_NAME}: expected what gz2tree {__version__} knows, found "
+                    f"{first_few(unknown)}, saved by gz2tree {shown(config.get('gz2tree_version'))}"
+                )
         except InputError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:

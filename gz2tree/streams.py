@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gz2tree.config import CutoutOptions
-from gz2tree.cutouts import ImageFiles, read_batch
+from gz2tree.cutouts import ImageFiles, read_batch, warn_of_folder
 from gz2tree.decoding import file_bytes
 from gz2tree.errors import InputError, UnreadableImage
 from gz2tree.given import GivenImages
@@ -292,7 +292,7 @@ def images_below(folder: Path, stretch: Stretch | None = None) -> Iterator[str]:
     With a stretch they are FITS files, without it pictures. One folder's names at a time are in
     memory.
     """
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=warn_of_folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         within = Path(parent).relative_to(folder)
         for name in sorted(names):
