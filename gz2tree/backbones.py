@@ -18,6 +18,7 @@ from timm.models import register_model
 from torch import Tensor, nn
 
 from gz2tree.errors import InputError, first_few, shown
+from gz2tree.faults import load_safely
 
 # How a weights file says that its network has the stride of He et al. 2016.
 _STRIDE_KEY, _STRIDE_V1 = "stride", " v1"
@@ -65,8 +66,10 @@ def resnet50_v1_trunk(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     return network
 
 
-def check_backbone_name(name: str) -> None:
-    """Refuse, with an InputError that names the nearest, what is no backbone."""
+def check_backbone(name: str, pretrained: bool | str | Path = False) -> None:
+    """Refuse, with an InputError, what is no backbone (it names the nearest) or no weights file."""
+    if not isinstance(pretrained, bool):
+        _check_weights_file(Path(pretrained))
     if not isinstance(name, str):
         raise InputError(f"backbone: expected the name of a timm model, found {shown(name)}")
     base = name.split(".")[0]
@@ -99,7 +102,7 @@ def create_backbone(name: str, pretrained: bool | str | Path, size: int) -> nn.M
     InputError
         An unknown name, weights that cannot be downloaded, or a file that does not fit.
     """
-    check_backbone_name(name)
+    check_backbone(name)
     from_hub = pretrained is True
     known = timm.get_pretrained_cfg(name)
     fixed: dict[str, Any] = (
@@ -219,20 +222,28 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise InputError(f"{path}: expected a safetensors file: {error}") from error
 
 
-def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if path.suffix == ".safetensors":
-        return read_safetensors(path)
-    if path.suffix not in (".pth", ".pt"):
+def _check_weights_file(path: Path) -> None:
+    if path.suffix not in (".safetensors", ".pth", ".pt"):
         raise InputError(
             f"pretrained: expected true, false or a .safetensors or .pth file, found {path}"
         )
     if not path.is_file():
         raise InputError(f"{path}: expected a weights file, found none")
+
+
+def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    _check_weights_file(path)
+    if path.suffix == ".safetensors":
+        return read_safetensors(path)
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    # A damaged or hostile file can fail in the zip reader, the unpickler or torch itself.
+        weights = load_safely(path)
+    # A damaged or hostile file can fail in the zip reader, the unpickler or torch itself, whose
+    # advice is to execute it.
     except Exception as error:
-        raise InputError(f"{path}: expected a state dict of tensors: {error}") from error
+        raise InputError(
+            f"{path}: expected a state dict of tensors, found another or a damaged file "
+            f"({type(error).__name__}); nothing in it was executed"
+        ) from error
     if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
         raise InputError(f"{path}: expected a state dict of tensors, found other objects")
     return weights, {}

@@ -61,7 +61,8 @@ class CatalogueForm:
     ------
     InputError
         ``conditional`` or ``reach`` of a flat network; ``uncertainty`` of one network that gives no
-        strengths; ``atypical`` of a network that holds nothing of its training galaxies.
+        strengths; ``atypical`` of a network that holds nothing of its training galaxies; a level
+        that is no probability.
     """
 
     def __init__(
@@ -75,6 +76,8 @@ class CatalogueForm:
         *,
         atypical: bool = False,
     ) -> None:
+        if not 0 < level < 1:
+            raise InputError(f"level: expected a probability between 0 and 1, found {level:g}")
         if columns == "uncertainty":
             check_uncertain(models)
         for model in models:

@@ -266,9 +266,14 @@ def log_unreadable(problems: Sequence[tuple[str, str]], n_images: int) -> None:
         )
 
 
+def warn_of_folder(error: OSError) -> None:
+    """Warn, through the logger ``gz2tree``, of a folder that cannot be listed."""
+    logger.warning("images in %s are left out: %s", error.filename, error.strerror)
+
+
 def _names_in_folder(folder: Path) -> list[str]:
     found = []
-    for parent, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder, onerror=warn_of_folder):
         within = Path(parent).relative_to(folder)
         found += names if within == Path() else [f"{within.as_posix()}/{name}" for name in names]
     return found

@@ -15,7 +15,8 @@ from gz2tree.looking import look_at
 from gz2tree.network import GalaxyNet
 from gz2tree.predictor import Embedder, find_device
 from gz2tree.store import open_images
-from gz2tree.tables import TableWriter, read_table, table_columns, table_format
+from gz2tree.tableformat import format_to_write
+from gz2tree.tables import TableWriter, read_table, table_columns
 from gz2tree.version import __version__
 
 _ID = "id"
@@ -54,7 +55,8 @@ def embed_to_file(
     InputError
         An unknown format, cutouts of another crop or size, or no image that can be read.
     """
-    table_format(out)
+    format_to_write(out)
+    find_device(options.device)
     source = open_images(images, model.cutouts) if isinstance(images, str | Path) else images
     names = [f"{_FEATURE}{number:04d}" for number in range(model.n_pooled_features)]
     described = {"model": f"{type(model).__name__} {model.backbone_name}", "version": __version__}

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gz2tree.errors import InputError
 from gz2tree.network import GalaxyNet
+from gz2tree.partials import naming, partial_path
 from gz2tree.version import __version__
 
 _IMAGES, _CUMULATIVE = "images", "cumulative"
@@ -58,14 +59,27 @@ def export_onnx(model: GalaxyNet, out: Path) -> None:
         raise InputError(
             f"export needs onnx and onnxscript ({error}): pip install 'gz2tree[onnx]'"
         ) from error
+    partial = partial_path(out)
+    try:
+        with naming(out):
+            partial.touch()
+        _export(model, partial)
+        exported = onnx.load(partial)
+        onnx.helper.set_model_props(exported, _described(model))
+        with naming(out):
+            onnx.save(exported, partial)
+            os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _export(model: GalaxyNet, path: Path) -> None:
     size = model.cutouts.size
-    example = torch.zeros(2, 3, size, size)
-    partial = out.with_name(f".partial-{os.getpid()}-{out.name}")
     with _quiet_exporter():
         torch.onnx.export(
             _FromImages(model.eval().cpu()),
-            (example,),
-            partial,
+            (torch.zeros(2, 3, size, size),),
+            path,
             dynamo=True,
             input_names=[_IMAGES],
             output_names=[_CUMULATIVE],
@@ -73,13 +87,14 @@ def export_onnx(model: GalaxyNet, out: Path) -> None:
             external_data=False,
             verbose=False,
         )
-    exported = onnx.load(partial)
+
+
+def _described(model: GalaxyNet) -> dict[str, str]:
+    """Say in JSON what the network is."""
     config = model.config()
     described = {name: config[name] for name in ("tree", "columns", "cutouts", "kind")}
     described |= {"view_angle": model.view_angle, "gz2tree_version": __version__}
-    onnx.helper.set_model_props(exported, {k: json.dumps(v) for k, v in described.items()})
-    onnx.save(exported, partial)
-    os.replace(partial, out)
+    return {name: json.dumps(value) for name, value in described.items()}
 
 
 @contextmanager

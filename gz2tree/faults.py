@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -41,6 +43,13 @@ def check_weights(model: nn.Module, step: int) -> None:
             raise NotFiniteError(f"the weights {name} are not finite after step {step}")
 
 
+def load_safely(path: Path) -> Any:
+    """Load what torch has saved, on the CPU: tensors and plain values; nothing is executed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch comments on pickles that are none of its own
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
 def check_checkpoint(path: Path) -> None:
     """Refuse a checkpoint that cannot be resumed from; nothing in it is executed.
 
@@ -49,7 +58,7 @@ def check_checkpoint(path: Path) -> None:
     InputError
     """
     try:
-        torch.load(path, map_location="cpu", weights_only=True)
+        load_safely(path)
     except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
         raise InputError(
             f"{path}: expected the checkpoint of a training, found a damaged file "

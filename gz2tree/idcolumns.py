@@ -6,17 +6,13 @@ import difflib
 import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError, first_few, shown
 from gz2tree.tables import TableSource
-
-if TYPE_CHECKING:
-    pass
 
 # The last is a file, whose name without its ending is the id.
 _ID_COLUMNS = (
@@ -53,7 +49,7 @@ def id_candidates(path: TableSource, header: Sequence[str], id_column: str | Non
     if not known:
         raise InputError(
             f"{path}: expected an id column ({', '.join(_ID_COLUMNS)}), found none; "
-            "name it with --id-column"
+            f"name it with --id-column. There are the columns {first_few(list(map(shown, header)))}"
         )
     return known[:1] if known[0] == "GalaxyID" else known
 

@@ -103,13 +103,25 @@ def open_labelled(
     """
     model, run = find_model(model_path)
     check_tree(model, tree)
+    return model, *labelled_for(model, run, table, images, part, label_options)
+
+
+def labelled_for(
+    model: GalaxyNet,
+    run: RunDirectory | None,
+    table: Path,
+    images: Path,
+    part: str | None,
+    label_options: LabelOptions,
+) -> tuple[CutoutSource, Labels]:
+    """Open what `open_labelled` opens for a network, found with its run."""
     source = open_images(images, model.cutouts)
     labels = read_labels_as(table, model.tree, label_options, source.ids)
     have = which_have(labels.ids, source.ids, galaxies="labelled", what="image")
     labels = labels.take(have)
     labels = labels.take(rows_of_part(labels, run, part))
     warn_of_kind(model, labels)
-    return model, source, labels
+    return source, labels
 
 
 def check_tree(model: GalaxyNet, tree: DecisionTree | None) -> None:
@@ -127,8 +139,14 @@ def read_labels_as(
     options: LabelOptions,
     image_ids: NDArray[np.object_] | None = None,
 ) -> Labels:
-    """Read a table of labels as the options say; see `read_labels`."""
-    return read_labels(
+    """Read a table of labels as the options say; see `read_labels`.
+
+    Raises
+    ------
+    InputError
+        As there; or nothing was measured of any galaxy.
+    """
+    labels = read_labels(
         table,
         tree,
         options.kind,
@@ -136,6 +154,9 @@ def read_labels_as(
         image_ids=image_ids,
         allow_bad_rows=options.allow_bad_rows,
     )
+    if not labels.measured.any():
+        raise InputError(f"{table}: expected values of answers, found none in any row")
+    return labels
 
 
 def read_predictions(

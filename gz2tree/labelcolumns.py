@@ -84,10 +84,22 @@ def read_columns(
     ids = table[choose_id_column(source, table, id_columns, image_ids)].to_numpy(dtype=object)
     highest = np.inf if written_in is None and kind in ("count", "weight") else 1.0
     found, bad = _numbers(table, columns, highest)
+    if written_in is not None:
+        _warn_of_gaps(source, np.isnan(found), bad)
     values = np.full((len(table), len(there)), np.nan)  # of some questions there may be none
     values[:, there] = found
     counts, miscounted = _numbers(table, counted, np.inf) if counted else (None, {})
     return TabulatedLabels(source, ids, values, there, written_in, bad, counts, miscounted)
+
+
+def _warn_of_gaps(source: TableSource, gaps: NDArray[np.bool_], bad: Collection[int]) -> None:
+    """Count the rows that lack values, where every row of such a table is expected to have them."""
+    rows = [row for row in np.flatnonzero(gaps.any(-1)) if row not in bad]
+    if rows:
+        _log.warning(
+            "%s: %d of %d rows lack values, as row %d does; these count as not measured",
+            source, len(rows), len(gaps), rows[0] + 1,
+        )  # fmt: skip
 
 
 def _tree_of_table(header: Sequence[str], tree: DecisionTree, kind: Kind) -> DecisionTree | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gz2tree.config import CutoutOptions
+from gz2tree.cutouts import warn_of_folder
 from gz2tree.decoding import file_bytes
 from gz2tree.errors import InputError
 from gz2tree.given import GivenImages
@@ -107,7 +108,7 @@ def images_below(folder: Path, stretch: Stretch | None = None) -> Iterator[str]:
     With a stretch they are FITS files, without it pictures. One folder's names at a time are in
     memory.
     """
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=warn_of_folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         within = Path(parent).relative_to(folder)
         for name in sorted(names):

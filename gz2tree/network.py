@@ -31,6 +31,7 @@ from gz2tree.saved import (
     config_errors_named,
     known_name,
     loading_errors_named,
+    refuse_unknown,
     weights_file,
     write_config,
 )
@@ -293,6 +294,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
                 network.typicality = fitted
             # Later, nobody could tell that what is read then came from here.
             json.dumps([network.config(), network.untrained, network.view_angle])
+            refuse_unknown(config, network.config(), model_id)
         file = weights_file(model_id, **fetching)
         load_strictly(network, read_safetensors(file)[0], file)
         return network.eval().to(map_location)

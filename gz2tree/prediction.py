@@ -25,7 +25,7 @@ from gz2tree.looking import look_at
 from gz2tree.network import GalaxyNet
 from gz2tree.predictor import Judged, Output, Predictor, find_device
 from gz2tree.store import open_images
-from gz2tree.tableformat import OF_ASTROPY, table_format
+from gz2tree.tableformat import OF_ASTROPY, format_to_write
 from gz2tree.tables import TableWriter
 from gz2tree.tree import DecisionTree
 from gz2tree.usertable import UserTable
@@ -133,9 +133,10 @@ def predict_to_file(
         nothing of its training galaxies; a table that cannot be read, has no ids of images, or
         columns that are called as predicted ones or that `out` cannot hold.
     """
-    spells = table_format(out) in OF_ASTROPY
+    spells = format_to_write(out) in OF_ASTROPY
     models = together(model)
     form = CatalogueForm(models, options, columns, flags, level, weights, atypical=atypical)
+    find_device(options.device)  # options are checked before images are looked for
     images = _opened(images, models, given)
     if table.table is not None:
         carried = UserTable.read(Path(table.table), table.id_column, images.ids)

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError, first_few, shown
+from gz2tree.partials import naming, partial_path
 from gz2tree.version import __version__
 
 _RECORD = "run.json"
@@ -65,7 +66,8 @@ class RunDirectory:
         elif run.path.is_dir() and any(run.path.iterdir()):
             raise InputError(f"{path}: expected an empty or new directory, found other files in it")
         else:
-            run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            with naming(run.path):
+                run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             run._write(
                 {
                     "command": " ".join(sys.argv),
@@ -98,8 +100,10 @@ class RunDirectory:
         file = self.path / _RECORD
         try:
             record = json.loads(file.read_text())
+            if not isinstance(record["options"], dict):
+                raise TypeError(f"options: expected an object, found {shown(record['options'])}")
             return {key: record[key] for key in ("command", "options", "versions", "status")}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{file}: expected the record of a run: {error!r}") from error
 
     def kept(self) -> str:
@@ -140,9 +144,10 @@ class RunDirectory:
             )
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        partial = self.path / f".partial-{os.getpid()}-{_RECORD}"
-        partial.write_text(json.dumps(record, indent=2) + "\n")
-        os.replace(partial, self.path / _RECORD)
+        partial = partial_path(self.path / _RECORD)
+        with naming(self.path / _RECORD):
+            partial.write_text(json.dumps(record, indent=2) + "\n")
+            os.replace(partial, self.path / _RECORD)
 
 
 # What may differ between a run and its continuation: it decides nothing of what comes out.

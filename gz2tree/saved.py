@@ -13,7 +13,9 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-from gz2tree.errors import InputError
+from gz2tree.errors import InputError, first_few, shown
+from gz2tree.partials import naming
+from gz2tree.version import __version__
 
 DEFAULT_NAME = "default"
 DEFAULT_MODEL = Path(__file__).parent / "default_model"
@@ -39,8 +41,24 @@ def known_name(name: str | Path) -> str:
 def write_config(config: Mapping[str, Any], folder: Path) -> None:
     """Write the config of a saved network anew; a kill leaves the old one or the new."""
     partial = folder / f".partial-{CONFIG_NAME}"
-    partial.write_text(json.dumps(config, sort_keys=True, indent=2))
-    os.replace(partial, folder / CONFIG_NAME)
+    with naming(folder / CONFIG_NAME):
+        partial.write_text(json.dumps(config, sort_keys=True, indent=2))
+        os.replace(partial, folder / CONFIG_NAME)
+
+
+def refuse_unknown(config: Mapping[str, Any], known: Mapping[str, Any], name: str) -> None:
+    """Refuse a config that says more than this version understands.
+
+    Raises
+    ------
+    InputError
+    """
+    unknown = sorted(set(config) - set(known))
+    if unknown:
+        raise InputError(
+            f"{name}/{CONFIG_NAME}: expected what gz2tree {__version__} knows, found "
+            f"{first_few(unknown)}, saved by gz2tree {shown(config.get('gz2tree_version'))}"
+        )
 
 
 def weights_file(name: str, **fetching: Any) -> Path:

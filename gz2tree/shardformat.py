@@ -18,13 +18,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError, first_few, shown
+from gz2tree.partials import naming
 from gz2tree.tables import is_table_name
 
 FORMAT = 1
 MANIFEST, PROBLEMS = "_manifest.json", "_problems.csv"
 PARTIAL = ".partial-"  # what is not there yet, or never came to be
 _LISTING = "_images-"
+_BEGUN = {"complete": bool, "inputs": list, "options": dict}
+_COMPLETE = {"galaxies": int, "unreadable": int, "flagged": dict, "shards": list}
 
 
 class Shard(NamedTuple):
@@ -75,7 +78,8 @@ def claim(path: Path) -> None:
     """
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: expected a folder for the shards, found a file")
-    path.mkdir(parents=True, exist_ok=True)
+    with naming(path):
+        path.mkdir(parents=True, exist_ok=True)
     if (path / MANIFEST).exists():
         return
     ours = (PARTIAL, _LISTING)
@@ -98,17 +102,33 @@ def read_manifest(path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        None there, a damaged one, or one of another format.
+        None there, a damaged one, or one of another format, as of a newer version.
     """
     file = path / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(file.read_text("utf-8"))
         found = manifest["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{file}: expected the manifest of a catalogue: {error!r}") from error
     if found != FORMAT:
-        raise InputError(f"{file}: expected format {FORMAT}, found {found!r}")
+        raise InputError(
+            f"{file}: expected format {FORMAT}, found {shown(found)}, written by gz2tree "
+            f"{shown(manifest.get('version'))}"
+        )
+    _check_manifest(file, manifest)
     return manifest
+
+
+def _check_manifest(file: Path, manifest: Mapping[str, Any]) -> None:
+    kinds = _BEGUN | (_COMPLETE if manifest.get("complete") is True else {})
+    for name, kind in kinds.items():
+        if not isinstance(manifest.get(name), kind):
+            raise InputError(
+                f"{file}: {name}: expected {kind.__name__}, found {shown(manifest.get(name))}"
+            )
+    for shard in manifest.get("shards", ()):
+        if not (isinstance(shard, dict) and isinstance(shard.get("file"), str)):
+            raise InputError(f"{file}: shards: expected the name of a file, found {shown(shard)}")
 
 
 def read_totals(path: Path) -> Totals:

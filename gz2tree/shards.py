@@ -81,7 +81,7 @@ class ShardedCatalogue:
                     f"{path}: holds a catalogue of something else, another --out begins anew; "
                     f"{first_few(different)}"
                 )
-            if held["complete"] and any(not (path / s["file"]).exists() for s in held["shards"]):
+            if held["complete"] and any(_is_lost(path, shard) for shard in held["shards"]):
                 write_json(path / MANIFEST, held | {"complete": False})
         else:
             begun = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -228,6 +228,12 @@ def ids_of_shards(path: Path, id_column: str) -> Iterator[NDArray[np.object_]]:
     for shard in sorted(path.glob("part-*.parquet")):
         ids = pq.read_table(shard, columns=[id_column]).column(0)
         yield np.array(ids.to_pylist(), dtype=object)
+
+
+def _is_lost(path: Path, shard: Mapping[str, Any]) -> bool:
+    """Whether a shard is no longer there as it was written."""
+    file = path / shard["file"]
+    return not file.exists() or file.stat().st_size != shard.get("bytes")
 
 
 def _numbered(manifest: Mapping[str, Any]) -> dict[str, Any]:

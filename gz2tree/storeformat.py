@@ -123,6 +123,8 @@ class StoreHeader:
                     raise TypeError(f"{name}: expected {kind}, found {shown(value)}")
             header.options  # noqa: B018 - it may not be understood either
             return header
+        except InputError:
+            raise
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"expected a prepared store, {folder} has no {HEADER}") from None
         except (ValueError, KeyError, TypeError, RecursionError) as error:

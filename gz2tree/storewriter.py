@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import shutil
 import sys
@@ -37,6 +38,8 @@ from gz2tree.storeformat import (
 
 if sys.platform != "win32":
     import fcntl
+
+_log = logging.getLogger("gz2tree")
 
 # A batch is what a kill may cost and what is synced to the disk at once.
 _BATCH_IMAGES = 256
@@ -97,7 +100,7 @@ class StoreWriter:
     Raises
     ------
     InputError
-        The file of cutouts is shorter than the journal says.
+        The file of cutouts is shorter than the journal says, or the journal of too many images.
     """
 
     def __init__(
@@ -107,6 +110,11 @@ class StoreWriter:
         self._entries = _read_journal(journal)
         self.batch_size = max(1, min(_BATCH_IMAGES, _BATCH_BYTES // header.row_bytes))
         end = header.file_bytes(sum(not entry.problem for entry in self._entries))
+        if len(self._entries) > header.n_images:
+            raise InputError(
+                f"{folder / JOURNAL}: expected at most {header.n_images:,} images, found "
+                f"{len(self._entries):,}: delete {folder} and prepare anew"
+            )
         if self._entries and data.seek(0, os.SEEK_END) < end:
             raise InputError(
                 f"{folder / CUTOUTS} has lost cutouts: delete {folder} and prepare anew"
@@ -186,15 +194,36 @@ def _lock(journal: BinaryIO, folder: Path) -> None:
 
 
 def _read_journal(journal: BinaryIO) -> list[_Entry]:
-    """Read what is done, and cut off a last line that was torn."""
+    """Read what is done, and cut off what cannot be read.
+
+    A last line that was torn is what a kill leaves. In another place it is damage, after which
+    nothing is known of the order.
+    """
     entries: list[_Entry] = []
-    end = journal.seek(0)
-    for line in journal:
-        if not line.endswith(b"]]\n"):
+    journal.seek(0)
+    lines = journal.readlines()
+    for number, line in enumerate(lines):
+        try:
+            entries += _entries_in(line)
+        except (ValueError, TypeError, RecursionError):
+            journal.truncate(sum(map(len, lines[:number])))
+            if lines[number + 1 :]:
+                _log.warning(
+                    "%s: line %d of %d is damaged; the images from the one after %s on are "
+                    "prepared again",
+                    journal.name, number + 1, len(lines), f"{len(entries):,}",
+                )  # fmt: skip
             break
-        entries += [_Entry(*entry) for entry in json.loads(line)]
-        end += len(line)
-    journal.truncate(end)
+    return entries
+
+
+def _entries_in(line: bytes) -> list[_Entry]:
+    """Read a line of the journal; a ValueError or TypeError says that it is none."""
+    if not line.endswith(b"\n"):
+        raise ValueError("torn")
+    entries = [_Entry(*entry) for entry in json.loads(line.decode())]
+    if not all(isinstance(text, str) for entry in entries for text in entry):
+        raise TypeError("expected text")
     return entries
 
 

@@ -37,6 +37,22 @@ def is_table_name(path: Path) -> bool:
     return path.name.lower().endswith(_KNOWN)
 
 
+def format_to_write(path: Path) -> str:
+    """Format of a table that is to be written.
+
+    Raises
+    ------
+    InputError
+        An unknown format, a folder of that name, or none to write it into.
+    """
+    kind = table_format(path)
+    if path.is_dir():
+        raise InputError(f"{path}: expected a file to write, found a folder")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: expected an existing folder, found none at {path.parent}")
+    return kind
+
+
 def existing_format(path: Path) -> str:
     """Format of a table that is there; that of a folder of Parquet files is Parquet.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +19,11 @@ import pandas as pd
 from gz2tree.astropyfiles import astropy_columns, read_astropy, write_astropy
 from gz2tree.astropytables import to_astropy as to_astropy
 from gz2tree.columnnotes import ColumnNote, recognised
+from gz2tree.csvtables import read_csv
 from gz2tree.errors import InputError
 from gz2tree.parquet import arrow_table
-from gz2tree.tableformat import OF_ASTROPY, existing_format, unreadable
+from gz2tree.partials import naming, partial_path
+from gz2tree.tableformat import OF_ASTROPY, existing_format, format_to_write, unreadable
 from gz2tree.tableformat import is_table_name as is_table_name
 from gz2tree.tableformat import table_format as table_format
 
@@ -100,16 +103,7 @@ def _read(
     kind = existing_format(path)
     try:
         if kind == "csv":
-            table = pd.read_csv(
-                path,
-                usecols=columns,
-                dtype=dict.fromkeys(text, str),
-                nrows=0 if header_only else None,
-                low_memory=False,
-                # Else, where rows are longer than the header, all values move under other names.
-                index_col=False,
-            )
-            return table if columns is None else table[columns]  # pandas keeps the file's order
+            return read_csv(path, columns, text, header_only=header_only)
         read = _read_parquet if kind == "parquet" else _read_astropy
         table = read(path, kind, columns, header_only)
     # Each reader has its own errors for a damaged file, down to those of C libraries.
@@ -188,7 +182,7 @@ class TableWriter:
     Raises
     ------
     InputError
-        An unknown suffix, or a folder that does not exist.
+        An unknown suffix, a folder that does not exist or may not be written to, or a full disk.
     """
 
     def __init__(
@@ -197,21 +191,23 @@ class TableWriter:
         metadata: Mapping[str, str] | None = None,
         notes: Mapping[str, ColumnNote] | None = None,
     ) -> None:
-        self.format = table_format(path)
-        if path.is_dir():
-            raise InputError(f"{path}: expected a file to write, found a folder")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: expected an existing folder, found none at {path.parent}")
+        self.format = format_to_write(path)
         self.path = path
         self.metadata, self.notes = dict(metadata or {}), dict(notes or {})
-        # The suffix stays last: pandas compresses, and astropy checks, by it.
-        self._partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+        self._partial = partial_path(path)
+        with naming(path):
+            self._partial.touch()  # some formats are written at the end, after hours of work
         self._parquet: Any = None
         self._pieces: list[pd.DataFrame] = []
         self._begun = False
 
     def write(self, piece: pd.DataFrame) -> None:
         """Append rows; every piece has the columns of the first."""
+        with naming(self.path):
+            self._write(piece)
+        self._begun = True
+
+    def _write(self, piece: pd.DataFrame) -> None:
         if self.format == "csv":
             self.check(piece)
             piece.to_csv(
@@ -226,7 +222,6 @@ class TableWriter:
             self._parquet.write_table(rows.cast(self._parquet.schema))
         else:
             self._pieces.append(piece)
-        self._begun = True
 
     def __enter__(self) -> Self:
         return self
@@ -238,12 +233,14 @@ class TableWriter:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if self._parquet is not None:
-                self._parquet.close()
-            if error is None and self._begun:
-                if self.format in OF_ASTROPY:
-                    self._write_astropy(self._partial, pd.concat(self._pieces, ignore_index=True))
-                os.replace(self._partial, self.path)
+            with naming(self.path) if error is None else suppress(OSError):
+                if self._parquet is not None:
+                    self._parquet.close()
+                if error is None and self._begun:
+                    if self.format in OF_ASTROPY:
+                        whole = pd.concat(self._pieces, ignore_index=True)
+                        self._write_astropy(self._partial, whole)
+                    os.replace(self._partial, self.path)
         finally:
             self._partial.unlink(missing_ok=True)
 

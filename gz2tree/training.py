@@ -29,6 +29,7 @@ from gz2tree.precision import choose_precision, memory_format
 from gz2tree.processes import choose_accelerator, launch_errors_named
 from gz2tree.run import RunDirectory
 from gz2tree.steps import GalaxyModule
+from gz2tree.tables import read_table, table_columns
 from gz2tree.trainable import check_training
 
 _LIGHTNING_PRECISION: Mapping[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
@@ -99,7 +100,7 @@ def fit(
     model.kind, model.training_record = best.kind, best.training_record
     model.typicality = best.typicality
     model.eval().cpu()
-    return pd.read_csv(run.history)
+    return read_table(run.history, table_columns(run.history), ids=())
 
 
 def _train(

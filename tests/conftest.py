@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import pytest
 from PIL import Image
 
 from gz2tree import GZ2_KAGGLE, CutoutOptions, CutoutStore, DecisionTree, LabelledCutouts, Labels
+from gz2tree.cli import main
 from gz2tree.labels import multiply_down
 from gz2tree.store import prepare
 
@@ -99,3 +104,91 @@ def _logger_as_it_was() -> Iterator[None]:
     logger.setLevel(level)
     for number, name in names.items():
         logging.addLevelName(number, name)
+
+
+# the command line
+
+
+class Said:
+    """What a command printed, and its exit code."""
+
+    def __init__(self, arguments: list[str], code: int, out: str, err: str) -> None:
+        self.arguments, self.code, self.out, self.err = arguments, code, out, err
+
+    def refused(self, *expected: str) -> None:
+        """One line that begins with ``error:`` and says what is expected of it."""
+        last = self.err.strip().splitlines()[-1]
+        assert self.code == 2, self.err
+        assert "Traceback" not in self.err
+        assert last.startswith("error: ")
+        assert sum(line.startswith("error: ") for line in self.err.splitlines()) == 1
+        for words in expected:
+            assert words in last
+
+    def handled(self, warning: str = "") -> None:
+        """Exit code 0, with a warning if one is due."""
+        assert self.code == 0, self.err
+        assert "Traceback" not in self.err
+        assert warning in self.err
+
+
+Run = Callable[..., Said]
+SAID = "said"
+"""Under this name a test's properties hold what its commands said; see bad_input_table.py."""
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Run:
+    """Run a command as the command line does."""
+
+    def run_command(*arguments: object) -> Said:
+        given = [str(argument) for argument in arguments]
+        try:
+            code = main(given)
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = Said(given, code, *capsys.readouterr())
+        request.node.user_properties.append((SAID, said))
+        return said
+
+    return run_command
+
+
+# places where nothing can be written
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A disk of some KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}k", "tmpfs", str(disk)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("may not mount a tmpfs")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@contextmanager
+def permissions_hold() -> Iterator[None]:
+    """Without the capability of reading and writing whatever its permissions say, as root has."""
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("root may read and write everything")
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this thread
+    held = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; of two words each
+    if libc.capget(header, held):
+        pytest.skip("cannot read its capabilities")
+    of_files = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    dropped = (ctypes.c_uint32 * 6)(held[0] & ~of_files, *held[1:])
+    if libc.capset(header, dropped):
+        pytest.skip("cannot drop its capabilities")
+    try:
+        yield
+    finally:
+        libc.capset(header, held)

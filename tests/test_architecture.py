@@ -20,14 +20,14 @@ LONGER_FUNCTIONS: dict[str, str] = {}
 
 # From the bottom up: a module imports from its own rung and from those above it in this list.
 LADDER = {
-    "errors": "errors version",
+    "errors": "errors version partials",
     "tree": "questions treechecks treetext treeyaml tree trees treefile",
     "options": (
         "stretch config config.choices config.cutouts config.figures config.labels "
         "config.prediction config.training"
     ),
     "tables": (
-        "columnnotes tableformat astropytables astropyfiles parquet tables wholetables idcolumns "
+        "columnnotes tableformat astropytables astropyfiles parquet csvtables tables wholetables idcolumns "
         "usertable"
     ),
     "probabilities": "activations jumps graph losses likelihoods calibration votes",
@@ -36,7 +36,7 @@ LADDER = {
         "labels galaxydatasets labelcolumns labeltable matching splits surveys quantity samples "
         "classstrings"
     ),
-    "images": "imagenames radii given fitsimages decoding cutouts photometry",
+    "images": "imagenames radii given fitsimages decoding workers cutouts photometry",
     "store": "storeformat storewriter store",
     "streams": "streams listed tars opening",
     "dataset": "augment dataset loaders",
@@ -44,11 +44,11 @@ LADDER = {
         "population visibility volunteers skyframe skygalaxy skycamera skyrender skytables simulate"
     ),
     "network": (
-        "backbones pooling strength heads saved typicality network flat model finetuning layers "
+        "faults backbones pooling strength heads saved typicality network flat model finetuning layers "
         "export"
     ),
     "predictor": "precision predictor looking",
-    "training": "faults processes run typical callbacks trainable steps training",
+    "training": "processes run typical callbacks trainable steps training",
     "prediction": "flags beliefs catalogue prediction embedding",
     "shards": "identity shardformat shards shardtasks scaling",
     "evaluation": "evaluation analysis binned purity coverage quantities",

@@ -1,80 +1,46 @@
-"""What people's files and options have wrong: each case refused in one line, or handled and said.
+"""What people's images, tables and options have wrong: refused in one line, or handled and said.
 
 Refused: one line on standard error that begins with ``error:``, exit code 2, no traceback.
-Handled: exit code 0, and a counted warning where something was left out.
+Handled: exit code 0, and a counted warning where something was left out. The table of all cases is
+in docs/reliability.md, written by ``python tests/bad_input_table.py``; stores, runs and models are
+in ``test_bad_runs.py``.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import pickle
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import fits_images
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from bad_images import IMAGE_CASES, ImageCase, jpeg
-from conftest import SmallSky, random_labels, write_images, write_kaggle_table
-from safetensors.torch import load_file, save_file
+from conftest import (
+    Run,
+    Said,
+    SmallSky,
+    permissions_hold,
+    random_labels,
+    write_images,
+    write_kaggle_table,
+)
 
-from gz2tree import GZ2, GZ2_KAGGLE, CutoutOptions, CutoutStore, GalaxyTreeNet
-from gz2tree.cli import main
+from gz2tree import GZ2_KAGGLE, CutoutStore
+from gz2tree.tables import write_table
 
 SIZES = ["--crop", "40", "--size", "32"]
 NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]
-QUICK = [*NETWORK, *SIZES, "--epochs", "1", "--batch-size", "8", "--workers", "0"]
-
-
-class Said:
-    """What a command printed, and its exit code."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    def refused(self, *expected: str) -> None:
-        """One line that begins with ``error:`` and says what is expected of it."""
-        last = self.err.strip().splitlines()[-1]
-        assert self.code == 2, self.err
-        assert "Traceback" not in self.err
-        assert last.startswith("error: ")
-        assert self.err.count("error: ") == 1
-        for words in expected:
-            assert words in last
-
-    def handled(self, warning: str = "") -> None:
-        """Exit code 0, with a warning if one is due."""
-        assert self.code == 0, self.err
-        assert "Traceback" not in self.err
-        assert warning in self.err
-
-
-Run = Callable[..., Said]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run_command(*arguments: object) -> Said:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        return Said(code, printed.out, printed.err)
-
-    return run_command
+PREPARE = [*SIZES, "--workers", "0"]
 
 
 class TestImages:
     @pytest.mark.parametrize("case", IMAGE_CASES, ids=lambda case: case.name)
-    def test_one_among_good_ones(self, case: ImageCase, tmp_path: Path, run: Run) -> None:
+    def test_among_good_ones(self, case: ImageCase, tmp_path: Path, run: Run) -> None:
         folder = write_images(tmp_path / "images", ["1", "2", "3"])
         (folder / case.file_name).write_bytes(case.make())
-        said = run("prepare", folder, tmp_path / "store", *SIZES, "--workers", "0")
+        said = run("prepare", folder, tmp_path / "store", *PREPARE)
         store = CutoutStore(tmp_path / "store")
         if case.said is None:
             said.handled()
@@ -95,26 +61,35 @@ class TestImages:
         (folder / "1.jpg").write_bytes(jpeg())
         run("prepare", folder, tmp_path / "store", *SIZES).refused("1.jpg and 1.png")
 
-    def test_no_permission(self, tmp_path: Path, run: Run) -> None:
+    def test_without_permission_to_read(self, tmp_path: Path, run: Run) -> None:
         folder = write_images(tmp_path / "images", ["1", "2"])
         (folder / "2.png").chmod(0)
-        if os.access(folder / "2.png", os.R_OK):
-            pytest.skip("this user may read everything")
-        said = run("prepare", folder, tmp_path / "store", *SIZES)
-        said.handled("1 of 2 images cannot be read")
+        with permissions_hold():
+            said = run("prepare", folder, tmp_path / "store", *PREPARE)
+        said.handled("1 of 2 images cannot be read and are left out: 2 (cannot be read: Perm")
+
+    def test_folder_below_without_permission(self, tmp_path: Path, run: Run) -> None:
+        folder = write_images(tmp_path / "images", ["1", "2"])
+        write_images(folder / "more", ["3"]).chmod(0)
+        with permissions_hold():
+            said = run("prepare", folder, tmp_path / "store", *PREPARE)
+        (folder / "more").chmod(0o700)
+        said.handled(f"images in {folder / 'more'} are left out: Permission denied")
+        assert CutoutStore(tmp_path / "store").ids.tolist() == ["1", "2"]
 
     def test_links_that_go_in_circles(self, tmp_path: Path, run: Run) -> None:
         folder = write_images(tmp_path / "images", ["1", "2"])
         (folder / "again").symlink_to(folder, target_is_directory=True)
         (folder / "3.jpg").symlink_to(folder / "3.jpg")
-        said = run("prepare", folder, tmp_path / "store", *SIZES)
+        said = run("prepare", folder, tmp_path / "store", *PREPARE)
         said.handled("1 of 3 images cannot be read")
+        assert CutoutStore(tmp_path / "store").ids.tolist() == ["1", "2"]
 
     def test_zip_with_paths_that_climb_out(self, tmp_path: Path, run: Run) -> None:
         with zipfile.ZipFile(tmp_path / "i.zip", "w") as archive:
             archive.writestr("../../outside.jpg", jpeg())
             archive.writestr("a/inside.jpg", jpeg())
-        run("prepare", tmp_path / "i.zip", tmp_path / "deep" / "store", *SIZES).handled()
+        run("prepare", tmp_path / "i.zip", tmp_path / "deep" / "store", *PREPARE).handled()
         assert not list(tmp_path.rglob("outside.jpg"))
 
     def test_zip_bomb(self, tmp_path: Path, run: Run) -> None:
@@ -123,7 +98,7 @@ class TestImages:
             with archive.open("2.jpg", "w", force_zip64=True) as entry:
                 for _ in range(600):
                     entry.write(bytes(2**20))
-        said = run("prepare", tmp_path / "i.zip", tmp_path / "store", *SIZES, "--workers", "0")
+        said = run("prepare", tmp_path / "i.zip", tmp_path / "store", *PREPARE)
         said.handled("1 of 2 images cannot be read")
         assert "too large" in said.err
 
@@ -133,6 +108,55 @@ class TestImages:
         whole = (tmp_path / "whole.zip").read_bytes()
         (tmp_path / "i.zip").write_bytes(whole[:-30])
         run("prepare", tmp_path / "i.zip", tmp_path / "store", *SIZES).refused("i.zip")
+
+    @pytest.mark.parametrize(
+        ("spoil", "options", "said"),
+        [
+            (slice(None), (), "1 of 3 images cannot be read and are left out: 3 (100.00% of its p"),
+            (slice(9, 10), (), "(2.13% of its pixels have no value, expected at most 0.00% (--mis"),
+            (slice(9, 10), ("--missing", "0.1"), ""),
+        ],
+        ids=["FITS of NaN alone", "FITS with some NaN", "FITS with as many NaN as --missing has"],
+    )
+    def test_gaps(
+        self, spoil: slice, options: tuple[str, ...], said: str, tmp_path: Path, run: Run
+    ) -> None:
+        folder = fits_images.write_cubes(tmp_path / "fits", ["1", "2"])
+        planes = fits_images.galaxy()
+        planes[0, spoil] = np.nan
+        (folder / "3.fits").write_bytes(fits_images.cube(planes))
+        run(
+            "prepare", folder, tmp_path / "store", "--bands", "0,1,2", *PREPARE, *options
+        ).handled(said)  # fmt: skip
+        assert len(CutoutStore(tmp_path / "store")) == (2 if said else 3)
+
+    @pytest.mark.parametrize(
+        ("spoil", "expected"),
+        [
+            (lambda whole: whole[:4000], "truncated or damaged"),
+            (lambda whole: b"SIMPLE  = nonsense", "truncated or damaged"),
+            (lambda whole: jpeg(), "expected a FITS image"),
+            (lambda whole: b"", "empty file"),
+        ],
+        ids=["FITS cut off", "FITS of nonsense", "JPEG called .fits", "FITS that is empty"],
+    )
+    def test_spoiled(
+        self, spoil: Callable[[bytes], bytes], expected: str, tmp_path: Path, run: Run
+    ) -> None:
+        folder = fits_images.write_cubes(tmp_path / "fits", ["1", "2"])
+        (folder / "2.fits").write_bytes(spoil((folder / "2.fits").read_bytes()))
+        said = run("prepare", folder, tmp_path / "store", "--bands", "0,1,2", *PREPARE)
+        said.handled("1 of 2 images cannot be read")
+        assert expected in said.err
+
+    def test_shards_of_images_that_cannot_be_read(
+        self, small_sky: SmallSky, tmp_path: Path, run: Run
+    ) -> None:
+        folder = write_images(tmp_path / "images", ["1"], side=256)
+        (folder / "2.jpg").write_bytes(b"")
+        run("predict", "--images", folder, "--out", tmp_path / "shards").handled(
+            "1 of 2 images cannot be read and are left out: "
+        )
 
     def test_nothing_there(self, tmp_path: Path, run: Run) -> None:
         run("prepare", tmp_path / "none", tmp_path / "store").refused("found nothing at", "none")
@@ -183,13 +207,22 @@ class TestTables:
             (with_cell("GalaxyID", None), ["row 4", "expected an id"]),
             (lambda t: t.iloc[:0], ["expected rows of labels, found none"]),
             (
+                lambda t: t.assign(**dict.fromkeys(GZ2_KAGGLE.columns, np.nan)),
+                ["expected values of answers, found none in any row"],
+            ),
+            (
+                lambda t: t.assign(GalaxyID=t["GalaxyID"].str.lstrip("0")),
+                ["no id matches an image", "e.g. 100000", "called e.g. 0100000"],
+            ),
+            (
                 lambda t: t.assign(GalaxyID=[f"x{n}" for n in range(len(t))]),
                 ["no id matches an image", "x0"],
             ),
         ],
         ids=[
             "no ids", "no labels", "unknown answer", "an id twice", "infinite", "negative",
-            "above 1", "sums that break the tree", "text", "an id missing", "no rows", "other ids",
+            "above 1", "sums that break the tree", "text", "an id missing", "no rows",
+            "nothing but NaN", "ids without their leading zeros", "other ids",
         ],
     )  # fmt: skip
     def test_refused(
@@ -216,10 +249,12 @@ class TestTables:
                 "2 of 42 labelled galaxies have no usable image",
             ),
             (lambda t: t.iloc[:30], ""),
+            (with_cell(FIRST, None), "1 of 40 rows lack values, as row 4 does"),
+            (lambda t: t.assign(GalaxyID=" " + t["GalaxyID"]), ""),
         ],
         ids=[
             "more columns", "columns in another order", "rows in another order", "fewer answers",
-            "ids without image", "images without label",
+            "ids without image", "images without label", "a NaN", "blanks before ids",
         ],
     )  # fmt: skip
     def test_handled(
@@ -244,13 +279,30 @@ class TestTables:
     @pytest.mark.parametrize(
         ("write", "expected"),
         [
-            (lambda t, p: t.to_csv(p, index=False, sep=";"), "expected an id column"),
+            (lambda t, p: t.to_csv(p, index=False, sep=";"), "columns 'GalaxyID;Class1.1;"),
+            (lambda t, p: t.to_csv(p, index=False, sep="\t"), "columns 'GalaxyID\\tClass1.1"),
+            (lambda t, p: t.to_csv(p, index=False, decimal=","), f"{FIRST}: expected a number"),
+            (
+                lambda t, p: t.rename(columns={FIRST: "à"}).to_csv(
+                    p, index=False, encoding="cp1252"
+                ),
+                "cannot be read as csv",
+            ),
             (lambda t, p: t.to_csv(p, index=False, encoding="utf-16"), "cannot be read as csv"),
             (lambda t, p: p.write_bytes(b""), "cannot be read as csv"),
             (lambda t, p: p.write_bytes(b"\0\1\2" * 99), "t.csv"),
             (lambda t, p: p.mkdir(), "expected a table, found no such file"),
         ],
-        ids=["semicolons", "another encoding", "empty", "not a table", "a folder"],
+        ids=[
+            "semicolons",
+            "tabs",
+            "decimal commas",
+            "cp1252",
+            "UTF-16",
+            "empty",
+            "not a table",
+            "a folder",
+        ],
     )
     def test_files_that_are_no_tables(
         self,
@@ -262,6 +314,49 @@ class TestTables:
     ) -> None:
         write(pd.read_csv(small_sky.table, dtype={"GalaxyID": str}), tmp_path / "t.csv")
         train(tmp_path / "t.csv").refused("t.csv", expected)
+
+    @pytest.mark.parametrize(
+        ("write", "warning"),
+        [
+            (lambda text: text.encode("utf-8-sig"), ""),
+            (lambda text: text.replace("\n", "\r\n").encode(), ""),
+            (lambda text: text.replace(",", ", ").encode(), ""),
+            (lambda text: text.replace("\n0", ",7\n0").replace(",7\n", "\n", 1).encode(), "more"),
+            (lambda text: text[: text.rindex(",")].encode(), "1 of 40 rows lack values, as row 40"),
+        ],
+        ids=[
+            "byte order mark", "lines of Windows", "blanks after commas",
+            "rows longer than the header", "a last row cut off",
+        ],
+    )  # fmt: skip
+    def test_odd_files_that_are_tables(
+        self,
+        write: Callable[[str], bytes],
+        warning: str,
+        small_sky: SmallSky,
+        tmp_path: Path,
+        train: Callable[..., Said],
+    ) -> None:
+        (tmp_path / "t.csv").write_bytes(write(small_sky.table.read_text()))
+        train(tmp_path / "t.csv").handled(warning)
+
+    @pytest.mark.parametrize("suffix", [".parquet", ".fits"])
+    def test_cut_off(
+        self, suffix: str, small_sky: SmallSky, tmp_path: Path, train: Callable[..., Said]
+    ) -> None:
+        table = tmp_path / f"t{suffix}"
+        write_table(pd.read_csv(small_sky.table, dtype={"GalaxyID": str}), table)
+        table.write_bytes(table.read_bytes()[: table.stat().st_size // 2])
+        train(table).refused(table.name, "cannot be read as")
+
+    def test_table_without_permission(
+        self, small_sky: SmallSky, tmp_path: Path, train: Callable[..., Said]
+    ) -> None:
+        table = tmp_path / "t.csv"
+        table.write_bytes(small_sky.table.read_bytes())
+        table.chmod(0)
+        with permissions_hold():
+            train(table).refused("t.csv", "Permission denied")
 
     def test_ids_that_were_made_floating_point(
         self, small_sky: SmallSky, tmp_path: Path, train: Callable[..., Said]
@@ -276,60 +371,83 @@ class TestTables:
         train(tmp_path / "t.xlsx").refused("t.xlsx", "expected a table ending in")
 
 
+NO_DATA = ["--labels", "none.csv", "--images", "none"]
+CATALOGUE = ["none.csv", "--tree", "GZ2_KAGGLE"]
+BAD_OPTIONS = [
+    ("train --epochs 0", "epochs: expected at least 1, found 0"),
+    ("train --epochs many", "epochs: expected int, found many"),
+    ("train --batch-size 0", "batch_size: expected at least 1"),
+    ("train --learning-rate -1", "learning_rate"),
+    ("train --learning-rate fast", "learning_rate: expected float, found fast"),
+    ("train --valid-fraction 1.5", "valid_fraction: expected a share in [0, 1), found 1.5"),
+    ("train --size 0", "1 <= size <= crop"),
+    ("train --crop 20 --size 32", "1 <= size <= crop, found size 32 and crop 20"),
+    ("train --backbone resnet5O", "did you mean 'resnet50'?"),
+    ("train --activation softmx", "did you mean softmax?"),
+    ("train --loss squard_error", "did you mean squared_error?"),
+    ("train --workers -2", "workers: expected at least 0, found -2"),
+    ("train --tree GZ2_KAGLE", "did you mean GZ2_KAGGLE?"),
+    ("train --preset papper", "did you mean paper?"),
+    ("train --epoch 3", "did you mean --epochs?"),
+    ("train --pretrained none.pth", "none.pth: expected a weights file, found none"),
+    ("finetune --epochs 0", "epochs: expected at least 1, found 0"),
+    ("evaluate --kind debaised", "did you mean debiased?"),
+    ("evaluate --part tst", "did you mean test?"),
+    ("evaluate --by z --answer smoth", "did you mean smooth"),
+    ("evaluate --json none/e.json", "expected a file in an existing folder"),
+    ("evaluate --device gpu7", "device: expected one of this machine, found 'gpu7'"),
+    ("calibrate", "the model in the box stays as it is"),
+    ("predict --views 3", "views: expected one of 1, 8, 16, found '3'"),
+    ("predict --gate 2", "gate: expected a probability from 0 to 1, found 2.0"),
+    ("predict --batch-size 0", "batch_size: expected at least 1, found 0"),
+    ("predict --precision 64", "precision: expected one of auto, 32, bf16, 16"),
+    ("predict --device gpu7", "device: expected one of this machine, found 'gpu7'"),
+    ("predict --columns all", "columns"),
+    ("predict --level 2", "level: expected a probability between 0 and 1, found 2"),
+    ("predict --flag merger", "expected ANSWER=THRESHOLD"),
+    ("predict --flag merger=2", "merger=2"),
+    ("predict --flag mergr=0.4", "did you mean merger"),
+    ("predict --out p.xlsx", "expected a table ending in one of .csv"),
+    ("predict --out none/p.csv", "expected an existing folder, found none at none"),
+    ("predict --pixel-scale -1", "pixel scale: expected a number above 0"),
+    ("prepare --workers -1", "workers: expected at least 0, found -1"),
+    ("prepare --bands i,r", "bands: expected red, green and blue, or one band, found i, r"),
+    ("embed --device gpu7", "device: expected one of this machine, found 'gpu7'"),
+    ("select --threshold 2", "threshold: expected above 0, to 1, found 2.0"),
+    ("select --sample bared", "answer 'bared'"),
+    ("classes --kind x", "kind: expected one of count, weight"),
+    ("plot correlatons", "did you mean correlations?"),
+    ("simulate --n 0", "n: expected 1 to"),
+    ("predct", "did you mean predict?"),
+]
+ELSE_GIVEN = {
+    "train": [*NO_DATA, "--out", "run"],
+    "finetune": [*NO_DATA, "--out", "run"],
+    "evaluate": NO_DATA,
+    "calibrate": NO_DATA,
+    "predict": ["--images", "none", "--out", "p.csv"],
+    "prepare": ["none", "store"],
+    "embed": ["--images", "none", "--out", "e.csv"],
+    "select": [*CATALOGUE, "--sample", "barred"],
+    "classes": [*CATALOGUE, "--out", "c.csv"],
+    "simulate": ["sky"],
+    "plot": ["--labels", "none.csv", "--out", "p.png"],
+}
+
+
 class TestOptions:
-    """Refused before the data is touched: none of these files exists."""
+    """Refused before the data is touched: none of the data exists."""
 
     @pytest.mark.parametrize(
-        ("options", "expected"),
-        [
-            (["--epochs", "0"], "epochs"),
-            (["--batch-size", "0"], "batch"),
-            (["--learning-rate", "-1"], "learning"),
-            (["--learning-rate", "fast"], "learning"),
-            (["--valid-fraction", "1.5"], "valid"),
-            (["--size", "0"], "size"),
-            (["--crop", "20", "--size", "32"], "crop"),
-            (["--backbone", "resnet5O"], "resnet50"),
-            (["--activation", "softmx"], "softmax"),
-            (["--loss", "huber"], "loss"),
-            (["--workers", "-2"], "workers"),
-            (["--tree", "GZ3"], "GZ2"),
-            (["--preset", "papper"], "paper"),
-            (["--epoch", "3"], "did you mean --epochs?"),
-        ],
-        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+        ("command", "expected"), BAD_OPTIONS, ids=[command for command, _ in BAD_OPTIONS]
     )
-    def test_of_training(self, options: list[str], expected: str, tmp_path: Path, run: Run) -> None:
-        said = run(
-            "train", "--labels", tmp_path / "none.csv", "--images", tmp_path / "none",
-            "--out", tmp_path / "run", *options,
-        )  # fmt: skip
-        said.refused(expected)
-        assert "none.csv" not in said.err
-        assert not (tmp_path / "run").exists()
-
-    @pytest.mark.parametrize(
-        ("options", "expected"),
-        [
-            (["--views", "3"], "views"),
-            (["--gate", "2"], "gate"),
-            (["--batch-size", "0"], "batch"),
-            (["--precision", "64"], "precision"),
-            (["--device", "gpu7"], "device"),
-            (["--columns", "all"], "columns"),
-            (["--flag", "merger"], "merger=0.4"),
-            (["--flag", "merger=2"], "merger=2"),
-            (["--flag", "mergr=0.4"], "merger"),
-        ],
-        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-    )
-    def test_of_prediction(
-        self, options: list[str], expected: str, small_sky: SmallSky, tmp_path: Path, run: Run
+    def test_before_data(
+        self, command: str, expected: str, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        out = tmp_path / "p.csv"
-        said = run("predict", "--images", small_sky.images, "--out", out, *options)
-        said.refused(expected)
-        assert not out.exists()
+        monkeypatch.chdir(tmp_path)
+        name, *options = command.split()
+        run(name, *ELSE_GIVEN.get(name, []), *options).refused(expected)
+        assert not list(tmp_path.iterdir())
 
     def test_a_crop_above_the_images(self, small_sky: SmallSky, tmp_path: Path, run: Run) -> None:
         said = run("prepare", small_sky.images, tmp_path / "store", "--crop", "50", "--size", "32")
@@ -350,146 +468,3 @@ class TestOptions:
             "train", "--labels", table, "--images", small_sky.store, "--out", tmp_path / "run",
             *NETWORK, "--epochs", "1",
         ).refused("expected at least 2 different images, found 1")  # fmt: skip
-
-
-class TestStores:
-    @pytest.fixture
-    def store(self, small_sky: SmallSky, tmp_path: Path) -> Path:
-        return Path(shutil.copytree(small_sky.store, tmp_path / "copy"))
-
-    def predict(self, run: Run, store: Path, model: Path | str = "default") -> Said:
-        return run("predict", "--model", model, "--images", store, "--out", store.parent / "p.csv")
-
-    @pytest.fixture
-    def model(self, tmp_path: Path) -> Path:
-        return saved_model(tmp_path / "model")
-
-    def test_cut_off(self, store: Path, model: Path, run: Run) -> None:
-        cutouts = store / "cutouts.npy"
-        cutouts.write_bytes(cutouts.read_bytes()[:5000])
-        self.predict(run, store, model).refused("cutouts.npy", "truncated or damaged")
-
-    def test_of_other_options(self, store: Path, run: Run) -> None:
-        self.predict(run, store).refused("crop", "40")
-
-    @pytest.mark.parametrize(
-        ("field", "value", "expected"),
-        [
-            ("format", 99, "format 99"),
-            ("n", 12, "12"),
-            ("size", "large", "store.json"),
-            ("complete", False, "incomplete"),
-        ],
-    )
-    def test_with_another_header(
-        self, field: str, value: object, expected: str, store: Path, model: Path, run: Run
-    ) -> None:
-        header = json.loads((store / "store.json").read_text())
-        assert field in header
-        (store / "store.json").write_text(json.dumps(header | {field: value}))
-        self.predict(run, store, model).refused(expected)
-
-    @pytest.mark.parametrize("name", ["store.json", "index.csv"])
-    def test_with_a_damaged_file(self, name: str, store: Path, model: Path, run: Run) -> None:
-        (store / name).write_bytes(b"\xff\xfe{")
-        self.predict(run, store, model).refused(name)
-
-
-def saved_model(folder: Path) -> Path:
-    torch.manual_seed(0)
-    network = GalaxyTreeNet("resnet10t", pretrained=False, cutouts=CutoutOptions(40, 32))
-    network.save_pretrained(folder)
-    return folder
-
-
-class TestModels:
-    @pytest.fixture
-    def model(self, tmp_path: Path) -> Path:
-        return saved_model(tmp_path / "model")
-
-    @pytest.fixture
-    def refused(self, model: Path, small_sky: SmallSky, run: Run) -> Callable[..., None]:
-        def refused(*expected: str) -> None:
-            out = model.parent / "p.csv"
-            said = run("predict", "--model", model, "--images", small_sky.store, "--out", out)
-            said.refused(*expected)
-            assert not out.exists()
-
-        return refused
-
-    def test_a_pickle_is_not_opened(self, model: Path, refused: Callable[..., None]) -> None:
-        marker = model.parent / "executed"
-        weights = model / "model.safetensors"
-        weights.write_bytes(pickle.dumps(Trap(marker)))
-        refused("model.safetensors")
-        weights.rename(model / "pytorch_model.bin")
-        refused("model.safetensors")
-        assert not marker.exists()
-
-    def test_corrupted(self, model: Path, refused: Callable[..., None]) -> None:
-        weights = model / "model.safetensors"
-        weights.write_bytes(b"\xff" * 64 + weights.read_bytes()[64:])
-        refused("model.safetensors")
-
-    def test_cut_off(self, model: Path, refused: Callable[..., None]) -> None:
-        weights = model / "model.safetensors"
-        weights.write_bytes(weights.read_bytes()[:10_000])
-        refused("model.safetensors")
-
-    @pytest.mark.parametrize(
-        ("spoil", "expected"),
-        [
-            (lambda t: t.pop("heads.0.bias"), "heads.0.bias"),
-            (lambda t: t.update({"heads.0.bias": torch.zeros(5)}), "heads.0.bias"),
-            (lambda t: t.update({"extra": torch.zeros(5)}), "extra"),
-            (lambda t: t["heads.0.bias"].fill_(torch.nan), "heads.0.bias"),
-        ],
-        ids=["a tensor missing", "another shape", "a tensor too many", "NaN"],
-    )
-    def test_weights(
-        self,
-        spoil: Callable[[dict[str, torch.Tensor]], object],
-        expected: str,
-        model: Path,
-        refused: Callable[..., None],
-    ) -> None:
-        tensors = load_file(model / "model.safetensors")
-        spoil(tensors)
-        save_file(tensors, model / "model.safetensors")
-        refused(expected)
-
-    @pytest.mark.parametrize(
-        ("change", "expected"),
-        [
-            ({"tree": GZ2.to_dict()}, "columns"),
-            ({"model": "SpiralNet"}, "SpiralNet"),
-            ({"backbone": "resnet10"}, "resnet10"),
-            ({"cutouts": {"crop": 10, "size": 32}}, "crop"),
-            ({"activation": "softmx"}, "activation"),
-        ],
-        ids=["another tree", "another class", "another backbone", "bad cutouts", "activation"],
-    )
-    def test_config(
-        self,
-        change: dict[str, object],
-        expected: str,
-        model: Path,
-        refused: Callable[..., None],
-    ) -> None:
-        config = json.loads((model / "config.json").read_text())
-        (model / "config.json").write_text(json.dumps(config | change))
-        refused(expected)
-
-    def test_config_that_is_not_json(self, model: Path, refused: Callable[..., None]) -> None:
-        (model / "config.json").write_text("{")
-        refused("config.json", "JSON")
-
-
-class Trap:
-    """Leaves a mark where it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
-        return Path.touch, (self.marker,)

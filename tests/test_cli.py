@@ -489,7 +489,7 @@ EVALUATE = "evaluate --labels {table} --images {store} --model {run}"
         (f"{TRAIN} --size 16", "size 16"),
         (f"{TRAIN} --valid-fraction 1.5", "valid_fraction: expected a share in [0, 1), found 1.5"),
         (f"{TRAIN} --test-fraction 0.95", "expected less than 1"),
-        (f"{EVALUATE} --part nope", "invalid choice"),
+        (f"{EVALUATE} --part nope", "part: expected one of train, valid, test, all, found 'nope'"),
         (f"{EVALUATE} --json {{tmp}}/a/b.json", "expected a file in an existing folder"),
         (f"{EVALUATE} --part test --by x --bins 1", "bins: expected at least 2, found 1"),
         (f"{EVALUATE} --part test --answer smooth", "together with --by COLUMN"),

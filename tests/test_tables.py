@@ -73,7 +73,6 @@ def test_columns_come_in_the_order_asked_for(tmp_path: Path, suffix: str) -> Non
     pd.testing.assert_frame_equal(read_table(path, wanted, ids=["id"]), TABLE[wanted])
 
 
-@pytest.mark.filterwarnings("ignore:Length of header")
 @pytest.mark.parametrize("more", ["", ",", ",7", ",7,8"])
 def test_rows_longer_than_the_header_move_no_value(tmp_path: Path, more: str) -> None:
     path = tmp_path / "table.csv"

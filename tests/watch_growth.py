@@ -1,10 +1,10 @@
 """Watch the memory, open files and threads of long commands.
 
 ``python tests/watch_growth.py --galaxies 16000 --epochs 100 --out growth.json`` prepares and
-predicts so many images and trains so long; ``prepare`` and ``predict`` with worker processes. Twenty
-times a second memory that is no page of a mapped file, open files and threads are summed over the
-command's processes. Between the fourth and fifth tenth of its time and the last two they may not
-have grown by more than 2 files, 2 threads, and 16 MiB and 5 % of memory. Needs Linux.
+predicts so many images and trains so long; ``prepare`` and ``predict`` with worker processes.
+Twenty times a second memory that is no page of a mapped file, open files and threads are summed
+over the command's processes. Between the fourth and fifth tenth of its time and the last two they
+may not have grown by more than 2 files, 2 threads, and 16 MiB and 5 % of memory. Needs Linux.
 """
 
 from __future__ import annotations

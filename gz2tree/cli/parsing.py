@@ -28,6 +28,14 @@ _SWITCHES = {
 }
 
 
+_NOT_A_CHOICE = (
+    r'Parser key "(?:--)?(?P<name>.+?)": Expected a typing\.Literal\[(?P<choices>.*?)\]\. '
+    r"Got value: (?P<found>.*)",
+    r"argument (?:--)?(?P<name>.+?): invalid choice: (?P<found>.*) \(choose from (?P<choices>.*)\)",
+)
+_NOT_OF_TYPE = r'Parser key "(?:--)?(.+?)": Expected an? (\w+)\. Got value: (.*)'
+
+
 class Parser(ArgumentParser):
     """jsonargparse's parser, with dashes in option names and errors of one line."""
 
@@ -44,7 +52,7 @@ class Parser(ArgumentParser):
         if unknown := re.match(r"unrecognized arguments: (--\w+)", text):
             near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1)
             text += f"; did you mean {near[0]}?" if near else ""
-        print("error:", _with_dashes(text), file=sys.stderr)
+        print("error:", _with_dashes(_expected(text)), file=sys.stderr)
         raise SystemExit(2)
 
     def format_help(self, *arguments: Any) -> str:
@@ -135,3 +143,15 @@ def with_underscores(argument: str) -> str:
 
 def _with_dashes(text: str) -> str:
     return re.sub(r"--[a-z][a-z_.]*", lambda option: option[0].replace("_", "-"), text)
+
+
+def _expected(text: str) -> str:
+    """Say what jsonargparse and argparse say of a value as other messages do."""
+    for pattern in _NOT_A_CHOICE:
+        if said := re.fullmatch(pattern, text):
+            found = said["found"].strip("'")
+            choices = [choice.strip("'") for choice in said["choices"].split(", ")]
+            near = difflib.get_close_matches(found, choices, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            return f"{said['name']}: expected one of {', '.join(choices)}, found {found!r}{hint}"
+    return re.sub(_NOT_OF_TYPE, r"\1: expected \2, found \3", text)

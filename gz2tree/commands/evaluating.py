@@ -15,8 +15,10 @@ from gz2tree.coverage import vote_coverage
 from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
 from gz2tree.graph import DecisionGraph
-from gz2tree.inputs import open_labelled
+from gz2tree.inputs import check_tree, find_model, labelled_for
 from gz2tree.model import GalaxyTreeNet
+from gz2tree.partials import naming
+from gz2tree.predictor import find_device
 from gz2tree.quantities import read_quantity
 from gz2tree.run import versions
 from gz2tree.tree import DecisionTree
@@ -36,17 +38,16 @@ def evaluate_model(
     options: PredictOptions,
 ) -> None:
     """Predict labelled galaxies, compare with their labels, print and write the figures."""
-    if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
-        raise InputError(f"{json_file}: expected a file in an existing folder")
-    model, source, labels = open_labelled(
-        model_path, labels_table, images, tree=tree, part=part, label_options=label_options
-    )
+    if json_file is not None:
+        _check_place(json_file)
+    find_device(options.device)
+    model, run = find_model(model_path)
+    check_tree(model, tree)
     answer = model.tree.columns[model.tree.find_answer(by.answer or model.tree.columns[0])]
-    quantity = (
-        read_quantity(by.by, labels_table, labels, source, label_options.id_column)
-        if by.by
-        else None
-    )
+    source, labels = labelled_for(model, run, labels_table, images, part, label_options)
+    quantity = None
+    if by.by:
+        quantity = read_quantity(by.by, labels_table, labels, source, label_options.id_column)
     (output,), predicted = outputs_of([model], source, labels, options)
     predictions = catalogue_of(predicted, output[0])
     report = evaluate(predictions, labels)
@@ -73,4 +74,10 @@ def evaluate_model(
         bins = json.loads(binned.to_json(orient="records"))
         described["by"] = {"quantity": by.by, "answer": answer, "bins": bins}
     if json_file is not None:
-        json_file.write_text(report.to_json(**described) + "\n")
+        with naming(json_file):
+            json_file.write_text(report.to_json(**described) + "\n")
+
+
+def _check_place(file: Path) -> None:
+    if file.is_dir() or not file.parent.is_dir():
+        raise InputError(f"{file}: expected a file in an existing folder")

@@ -16,8 +16,8 @@ from gz2tree.columnnotes import ColumnNote
 from gz2tree.config.choices import Kind
 from gz2tree.errors import InputError
 from gz2tree.labeltable import Fractions, read_fractions
-from gz2tree.samples import WELL_SAMPLED, Cuts, select
-from gz2tree.tableformat import is_table_name
+from gz2tree.samples import SAMPLES, WELL_SAMPLED, Cuts, select
+from gz2tree.tableformat import format_to_write
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
 from gz2tree.wholetables import read_whole
@@ -92,8 +92,9 @@ def select_catalogue(
     against : Path, optional
         A catalogue of votes: how pure and how complete the sample is, by the same cuts on it.
     """
-    if out is not None and not is_table_name(out):
-        raise InputError(f"{out}: expected a table to write: .parquet, .csv, .fits, .vot or .ecsv")
+    if out is not None:
+        format_to_write(out)
+    tree.find_answer(SAMPLES.get(sample, sample))
     fractions = read_fractions(catalogue, tree, kind, id_column)
     before = None
     if preceding_kind is not None:
@@ -122,8 +123,7 @@ def spell_catalogue(
     id_column: str | None = None,
 ) -> None:
     """Write a catalogue again with a column of class strings; parameters as `select_catalogue`."""
-    if not is_table_name(out):
-        raise InputError(f"{out}: expected a table to write: .parquet, .csv, .fits, .vot or .ecsv")
+    format_to_write(out)
     fractions = read_fractions(catalogue, tree, kind, id_column)
     unmeasured = [
         column

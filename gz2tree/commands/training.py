@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gz2tree.backbones import check_backbone_name
+from gz2tree.backbones import check_backbone
 from gz2tree.commands.preparing import further_cutouts, wanted_cutouts
 from gz2tree.config import CutoutOptions, LabelOptions, NetworkOptions, SplitOptions, TrainConfig
 from gz2tree.config.choices import Renormalised
@@ -63,7 +63,7 @@ def train_run(
     Without a tree, the network is trained under the one it has.
     """
     if isinstance(network, NetworkOptions):
-        check_backbone_name(network.backbone)
+        check_backbone(network.backbone, network.pretrained)
     start = find_model(network)[0] if isinstance(network, str) else None
     given = image_options.given(None if start is None else start.cutouts)
     if start is None:
