@@ -18,7 +18,7 @@ LINES_OF_A_FUNCTION = 50  # without its docstring
 LONGER_FUNCTIONS: dict[str, str] = {}
 """By ``module.function``, with the reason why they are."""
 
-# From the bottom up: a module imports from its own rung and from those above it in this list.
+# From the bottom up: a module imports from its own rung and from those before it in this list.
 LADDER = {
     "errors": "errors version",
     "tree": "questions treechecks treetext treeyaml tree trees treefile",
@@ -51,7 +51,7 @@ LADDER = {
     "training": "faults processes run typical callbacks trainable steps training",
     "prediction": "flags beliefs catalogue prediction embedding",
     "shards": "identity shardformat shards shardtasks scaling",
-    "evaluation": "evaluation analysis binned purity coverage quantities",
+    "evaluation": "scores evaluation analysis binned purity coverage quantities",
     "plots": (
         "plots plots.style plots.layout plots.correlations plots.galaxies plots.history "
         "plots.predictions plots.samples plots.trees"
