@@ -1,6 +1,6 @@
 """Which failures `atypical` finds: images gone wrong, a simulated sky, stars and artifacts.
 
-Takes the network of `examples/train_default_model.py --only held-out`, and galaxies that did not
+Takes the network of `benchmarks/train_default_model.py --only held-out`, and galaxies that did not
 train it. Features are kept in the folder WORK; what is there already is taken. Writes
 ``results/atypical.json`` and ``results/atypical.md`` beside this file.
 
@@ -43,7 +43,7 @@ VOTED = (0.1, 0.2, 0.5)  # of star or artifact
 TEXT = """# Which failures `atypical` finds
 
 Written by `python benchmarks/bench_atypical.py WORK --data DATA --run RUN`, of the network of
-`examples/train_default_model.py --only held-out`: {n_train:,} galaxies of Kaggle's sample that
+`benchmarks/train_default_model.py --only held-out`: {n_train:,} galaxies of Kaggle's sample that
 trained it, its {n_test} test galaxies, and failures made of {n} of these (`failures.py`).
 "Flagged": atypical > 1, in %. AUC: how often a failure has a higher score than a test galaxy.
 "Above the median": in %, farther than half of the training galaxies, by which whole catalogues are
@@ -110,7 +110,7 @@ def simulated(sky: Path, n: int, model: GalaxyNet) -> NDArray[np.uint8]:
 def split(run: Path, data: Path, model: GalaxyNet) -> tuple[CutoutStore, Labels, NDArray[np.bool_]]:
     """Cutouts and labels of Kaggle's galaxies, and which did not train the network.
 
-    As `examples/train_default_model.py` splits the images of both samples.
+    As `benchmarks/train_default_model.py` splits the images of both samples.
     """
     size = model.cutouts.size
     stores = {

@@ -1,6 +1,7 @@
 """The bar fraction of discs by the prominence of their bulges, from votes and from predictions.
 
-After Masters et al. (2011, MNRAS 411, 2026). Prints fractions with 68 % errors, draws a figure:
+After Masters et al. (2011, MNRAS 411, 2026). Takes minutes on two cores, for thousands of images.
+Expect printed fractions with 68 % errors, and a figure of them:
 
     python examples/bar_fraction.py --votes table5.csv.gz --images IMAGES --out bar_fraction.png
         --hart gz2_hart16_sample.csv --hart-images HART_IMAGES
@@ -13,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from astropy.stats import binom_conf_interval
-from matplotlib.figure import Figure
 
 import gz2tree
 from gz2tree.labeltable import read_fractions
-from gz2tree.plots.style import COLOURS
+from gz2tree.plots import COLOURS, new_figure
 from gz2tree.samples import Cuts, select
 from gz2tree.store import open_images
 from gz2tree.uncertainty import TreeDirichlet
@@ -49,7 +49,7 @@ def main():
     of_model = guess.conditional[discs(guess.conditional)]
     beliefs = TreeDirichlet(TREE, of_model, np.full((len(of_model), len(TREE.questions)), strength))
     drawn = beliefs.sample(100, np.random.default_rng(0))[..., BAR] >= 0.5
-    axes = Figure(figsize=(7, 4.5), layout="constrained").subplots()
+    axes = new_figure(7, 4.5).subplots()
     for name, sample, colour, mark in (
         ("votes, Stripe 82", stripe.conditional[discs(stripe.conditional, stripe.votes)], 0, "o"),
         ("votes, Hart", truth[discs(truth)], 2, "s"),

@@ -3,19 +3,18 @@
     gz2tree embed --images IMAGES --out features.parquet
     python examples/neighbours.py --features features.parquet --images IMAGES --out like.png
 
-Expect a row of galaxies for each of the first --n (or of those named by --galaxy): the galaxy
-itself, then the most alike.
+Takes seconds, the features aside. Expect a row of galaxies for each of the first --n (or of those
+named by --galaxy): the galaxy itself, then the most alike.
 """
 
 import argparse
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from gz2tree import load_model
 from gz2tree.embedding import nearest, read_features
-from gz2tree.plots import plot_cutouts
+from gz2tree.plots import new_figure, plot_cutouts
 from gz2tree.sources import read_cutouts
 from gz2tree.store import open_images
 
@@ -38,7 +37,7 @@ def main() -> None:
     source = open_images(args.images, load_model(args.model).cutouts)
     cutouts = read_cutouts(source, list(dict.fromkeys(shown)))
     columns = 1 + min(args.alike, len(ids) - 1)
-    figure = Figure(figsize=(1.4 * columns, 1.6 * len(found) + 0.3), layout="constrained")
+    figure = new_figure(1.4 * columns, 1.6 * len(found) + 0.3)
     title = f"Each row: a galaxy, and those most alike of {len(ids):,}"
     images = np.stack([cutouts[galaxy] for galaxy in shown])
     plot_cutouts(figure.subplots(), images, title, shown, columns)

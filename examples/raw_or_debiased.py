@@ -1,6 +1,6 @@
 """How far debiased fractions are from the votes themselves, in a catalogue that has both.
 
-Seconds. Expect a table of the answers that debiasing moves most, and a figure:
+Takes seconds. Expect a table of the answers that debiasing moves most, and a figure:
 
     python examples/raw_or_debiased.py --catalogue table5.csv.gz --out raw_or_debiased.png
 """
@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 import gz2tree
-from gz2tree.plots.style import COLOURS, answer_names
+from gz2tree.plots import COLOURS, new_figure
+from gz2tree.plots.style import answer_names
 
 RAW, DEBIASED = "weighted_fraction", "debiased"
 
@@ -43,7 +43,7 @@ def main() -> None:
     print(f"RMS difference over {len(raw):,} galaxies and {len(tree)} answers: {overall:.3f}")
     if args.out is None:
         return
-    figure = Figure(figsize=(13, 7), layout="constrained")
+    figure = new_figure(13, 7)
     left, right = figure.subplots(1, 2)
     answer = tree.find_answer(args.answer)
     plot_galaxies(left, raw.cumulative[:, answer], debiased.cumulative[:, answer])

@@ -4,7 +4,8 @@ Takes minutes on a simulated sky (`gz2tree simulate SKY --n 500`), and as long a
 
     python examples/train_and_predict.py --images SKY/images --labels SKY/labels.csv --out RUN
 
-Expect a printed report on galaxies the network never saw, and RUN/predictions.parquet.
+Expect a printed report on galaxies the network never saw, RUN/predictions.parquet, and in
+RUN/gallery.png twelve of these galaxies with the most probable path through the tree below each.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 import torch
 
 import gz2tree
+from gz2tree.plots import draw_galaxies, new_figure
 
 
 def main() -> None:
@@ -36,12 +38,20 @@ def main() -> None:
     torch.manual_seed(0)
     model = gz2tree.GalaxyTreeNet(args.backbone, pretrained=args.pretrained, cutouts=cutouts)
     config = gz2tree.TrainConfig(epochs=args.epochs)
-    train, valid = galaxies.take(parts == "train"), galaxies.take(parts == "valid")
+    train, valid, test = (galaxies.take(parts == part) for part in ("train", "valid", "test"))
     gz2tree.fit(model, train, valid, config, out=args.out / "run")
 
     predictions = gz2tree.predict(model, store)
     predictions.to_parquet(args.out / "predictions.parquet")
-    print(gz2tree.evaluate(predictions, galaxies.take(parts == "test").labels))
+    print(gz2tree.evaluate(predictions, test.labels))
+
+    ids = test.labels.ids[:12]
+    rows = store.rows(ids)
+    values = predictions.set_index(model.tree.id_column).loc[ids, list(model.tree.columns)]
+    figure = draw_galaxies(
+        new_figure(11, 11), store.array[rows], model.tree, values.to_numpy(), ids
+    )
+    figure.savefig(args.out / "gallery.png", dpi=110)
 
 
 if __name__ == "__main__":

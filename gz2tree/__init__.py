@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from gz2tree.config import TrainConfig as TrainConfig
     from gz2tree.dataset import LabelledCutouts as LabelledCutouts
     from gz2tree.errors import InputError as InputError
-    from gz2tree.evaluation import Report as Report
     from gz2tree.evaluation import evaluate as evaluate
     from gz2tree.flat import FlatNet as FlatNet
     from gz2tree.graph import DecisionGraph as DecisionGraph
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from gz2tree.prediction import predict as predict
     from gz2tree.questions import Answer as Answer
     from gz2tree.questions import Question as Question
+    from gz2tree.scores import Report as Report
     from gz2tree.splits import split_parts as split_parts
     from gz2tree.store import CutoutStore as CutoutStore
     from gz2tree.store import prepare as prepare
@@ -51,7 +51,7 @@ _MODULE_OF = {
     "Labels": "labels",
     "PredictOptions": "config",
     "Question": "questions",
-    "Report": "evaluation",
+    "Report": "scores",
     "TrainConfig": "config",
     "__version__": "version",
     "evaluate": "evaluation",

@@ -15,7 +15,7 @@ from gz2tree.evaluation import conditional_answers, evaluate
 from gz2tree.flags import read_flags
 from gz2tree.graph import DecisionGraph
 from gz2tree.matching import align
-from gz2tree.plots.style import new_figure
+from gz2tree.plots import new_figure
 from gz2tree.purity import purity_completeness
 from gz2tree.quantities import APPARENT_SIZE, read_quantity
 from gz2tree.sources import Sources, compare, compare_one, needed, open_one

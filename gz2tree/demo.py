@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from gz2tree.config import CutoutOptions, TrainConfig
 from gz2tree.dataset import LabelledCutouts
-from gz2tree.evaluation import Report, evaluate
+from gz2tree.evaluation import evaluate
 from gz2tree.flat import FlatNet
 from gz2tree.labeltable import read_labels
 from gz2tree.model import GalaxyTreeNet
@@ -21,6 +21,7 @@ from gz2tree.network import GalaxyNet
 from gz2tree.plots import draw_galaxies, plot_null_rmse
 from gz2tree.prediction import predict
 from gz2tree.run import RunDirectory
+from gz2tree.scores import Report, compare_reports
 from gz2tree.simulate import simulate
 from gz2tree.splits import split_parts
 from gz2tree.store import CutoutStore, prepare
@@ -81,33 +82,10 @@ def demo(out: Path, seed: int = 0, n: int = N_GALAXIES, config: TrainConfig = CO
     perfect = pd.DataFrame(truth.cumulative, columns=list(truth.tree.columns))
     perfect.insert(0, truth.tree.id_column, truth.ids)
     _say(f"5. Compare on the {len(test):,} test galaxies, which no network saw\n")
-    print(compare(reports | {"truth": evaluate(perfect, test.labels)}).to_string())
+    # "truth": the probabilities by which they voted; no model can do better on their votes.
+    print(compare_reports(reports | {"truth": evaluate(perfect, test.labels)}).to_string())
     write_figure(store, shown, reports, out / "figure.png")
     print(f"\nfigure: {out / 'figure.png'}\ncatalogue: {out / 'predictions.csv'}")
-
-
-def compare(reports: Mapping[str, Report]) -> pd.DataFrame:
-    """Set the headline figures of several reports side by side.
-
-    "truth" are the probabilities by which the simulated volunteers voted: no model can do better
-    on their votes.
-    """
-    rows = {
-        "RMSE": "rmse",
-        "RMSE of null labels": "null_rmse",
-        "  structural": "structural_null_rmse",
-        "  voteless": "voteless_null_rmse",
-        "RMSE of the other labels": "nonnull_rmse",
-        "RMSE of predicting the mean": "mean_baseline_rmse",
-        "largest violation of the tree": "max_parent_violation",
-    }
-    return pd.DataFrame(
-        {
-            name: [f"{getattr(report, figure):.4f}" for figure in rows.values()]
-            for name, report in reports.items()
-        },
-        index=list(rows),
-    )
 
 
 def write_figure(

@@ -23,7 +23,7 @@ from gz2tree.config import FigureOptions
 from gz2tree.config.choices import FigureName
 from gz2tree.errors import InputError, first_few
 from gz2tree.matching import which_have
-from gz2tree.plots.style import new_figure
+from gz2tree.plots import new_figure
 from gz2tree.run import RunDirectory
 from gz2tree.sources import (
     Sources,

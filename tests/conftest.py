@@ -20,6 +20,7 @@ from PIL import Image
 from gz2tree import GZ2_KAGGLE, CutoutOptions, CutoutStore, DecisionTree, LabelledCutouts, Labels
 from gz2tree.cli import main
 from gz2tree.labels import multiply_down
+from gz2tree.simulate import simulate
 from gz2tree.store import prepare
 
 SMALL = CutoutOptions(crop=40, size=32)
@@ -85,6 +86,20 @@ def small_sky(tmp_path_factory: pytest.TempPathFactory) -> SmallSky:
     prepare(images, folder / "store", SMALL, workers=0, progress=False)
     labels = random_labels(ids)
     return SmallSky(images, folder / "store", write_kaggle_table(folder / "t.csv", labels), labels)
+
+
+@pytest.fixture(scope="session")
+def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty simulated galaxies of 64 pixels, with their tables, for scripts to run on."""
+    return simulate(tmp_path_factory.mktemp("simulated"), 60, size=64, workers=1, progress=False)
+
+
+def run_script(script: Path, *arguments: object) -> str:
+    """Run a script as its users do; what it prints."""
+    command = [sys.executable, str(script), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture

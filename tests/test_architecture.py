@@ -18,7 +18,7 @@ LINES_OF_A_FUNCTION = 50  # without its docstring
 LONGER_FUNCTIONS: dict[str, str] = {}
 """By ``module.function``, with the reason why they are."""
 
-# From the bottom up: a module imports from its own rung and from those above it in this list.
+# From the bottom up: a module imports from its own rung and from those before it in this list.
 LADDER = {
     "errors": "errors version partials",
     "tree": "questions treechecks treetext treeyaml tree trees treefile",
@@ -27,8 +27,8 @@ LADDER = {
         "config.prediction config.training"
     ),
     "tables": (
-        "columnnotes tableformat astropytables astropyfiles parquet csvtables tables wholetables idcolumns "
-        "usertable"
+        "columnnotes tableformat astropytables astropyfiles parquet csvtables tables wholetables "
+        "idcolumns usertable"
     ),
     "probabilities": "activations jumps graph losses likelihoods calibration votes",
     "uncertainty": "betas uncertainty information",
@@ -44,14 +44,14 @@ LADDER = {
         "population visibility volunteers skyframe skygalaxy skycamera skyrender skytables simulate"
     ),
     "network": (
-        "faults backbones pooling strength heads saved typicality network flat model finetuning layers "
-        "export"
+        "faults backbones pooling strength heads saved typicality network flat model finetuning "
+        "layers export"
     ),
     "predictor": "precision predictor looking",
     "training": "processes run typical callbacks trainable steps training",
     "prediction": "flags beliefs catalogue prediction embedding",
     "shards": "identity shardformat shards shardtasks scaling",
-    "evaluation": "evaluation analysis binned purity coverage quantities",
+    "evaluation": "scores evaluation analysis binned purity coverage quantities",
     "plots": (
         "plots plots.style plots.layout plots.correlations plots.galaxies plots.history "
         "plots.predictions plots.samples plots.trees"

@@ -82,14 +82,14 @@ def test_modules_of_the_central_names_are_in_the_reference() -> None:
         documented |= set(re.findall(r"automodule:: (gz2tree\.\w+)", page.read_text()))
     central = {name: getattr(gz2tree, name) for name in gz2tree.__all__}
     homes = {name: getattr(value, "__module__", None) for name, value in central.items()}
-    assert {home for home in homes.values() if home} - {"builtins"} <= documented
+    rooms = {home for home in homes.values() if home} - {"builtins"}
+    # Of a package whose rooms are documented as its own, the package is on the page.
+    assert {room for room in rooms if room.rpartition(".")[0] not in documented} <= documented
 
 
-def test_every_example_is_on_the_page_of_examples() -> None:
+def test_every_example_is_shown_as_it_stands() -> None:
     shown = set(re.findall(r"literalinclude\} \.\./examples/(\w+)\.py", _all_pages()))
-    assert {path.stem for path in (ROOT / "examples").glob("*.py")} <= shown | {
-        "train_default_model"  # the model card says how it is run
-    }
+    assert {path.stem for path in (ROOT / "examples").glob("*.py")} == shown
 
 
 def _all_pages() -> str:

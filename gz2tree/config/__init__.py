@@ -14,3 +14,4 @@ from gz2tree.config.training import PRESETS as PRESETS
 from gz2tree.config.training import AugmentOptions as AugmentOptions
 from gz2tree.config.training import NetworkOptions as NetworkOptions
 from gz2tree.config.training import TrainConfig as TrainConfig
+from gz2tree.config.training import preset as preset

@@ -17,6 +17,7 @@ from gz2tree.config.choices import (
     check,
     check_choice,
 )
+from gz2tree.config.cutouts import CutoutOptions
 
 
 @dataclass(frozen=True)
@@ -226,6 +227,32 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """Named sets of options; "paper" is the student paper's recipe, its cutouts included."""
+
+
+def preset(name: str) -> tuple[CutoutOptions, TrainConfig]:
+    """Cutouts and training of a named set of options.
+
+    Parameters
+    ----------
+    name : str
+        One of `PRESETS`.
+
+    Raises
+    ------
+    OptionError
+        No set is called so.
+
+    Examples
+    --------
+    >>> cutouts, config = preset("paper")
+    >>> cutouts.crop, config.optimizer
+    (120, 'adam')
+    """
+    check("preset", name, name in PRESETS, f"one of {', '.join(PRESETS)}")
+    options = dict(PRESETS[name])
+    cutouts = CutoutOptions(options.pop("crop"), options.pop("size"))
+    return cutouts, TrainConfig(**options | {"augment": AugmentOptions(**options["augment"])})
+
 
 FINETUNE: dict[str, Any] = {
     "epochs": 30,

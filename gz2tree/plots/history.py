@@ -1,4 +1,4 @@
-"""How trainings went."""
+"""How trainings went, and what they gain by more labels."""
 
 from __future__ import annotations
 
@@ -89,3 +89,29 @@ def draw_history(figure: Figure, histories: Mapping[str, pd.DataFrame]) -> Figur
     lines, names = panels["learning_rate"].get_legend_handles_labels()
     figure.legend(lines, names, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
+
+
+def plot_learning_curves(axes: Axes, table: pd.DataFrame) -> Axes:
+    """Show the accuracy of several starts against the number of labels they were trained on.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``start`` (a name), ``labels`` (galaxies), ``accuracy`` (a share) and ``error``
+        (its standard error), a row for each training.
+
+    Returns
+    -------
+    axes : Axes
+        A curve for each start, side by side, so that their bars can be told apart.
+    """
+    for number, (start, rows) in enumerate(table.groupby("start", sort=False)):
+        look: dict[str, Any] = {"label": f"from {start}", "capsize": 3, **style(number)}
+        axes.errorbar(rows["labels"] * 1.04**number, rows["accuracy"], rows["error"], **look)
+    sizes = sorted(set(table["labels"]))
+    axes.set(xscale="log", xticks=sizes, xticklabels=sizes)
+    axes.set(xlabel="labelled galaxies", ylabel="accuracy (bars: standard error)")
+    axes.minorticks_off()
+    axes.legend(frameon=False)
+    return axes

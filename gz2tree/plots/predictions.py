@@ -10,21 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gz2tree.labels import Labels
-from gz2tree.plots.style import (
-    COLOURS,
-    answer_title,
-    counts_above,
-    panels,
-    question_names,
-    style,
-)
+from gz2tree.plots.style import COLOURS, answer_title, counts_above, panels, question_names, style
 from gz2tree.tree import DecisionTree
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from gz2tree.evaluation import Report
+    from gz2tree.scores import Report
 
 # Null labels stand to the left of 0, where their number can be seen: (place, marker, colour).
 _VOTELESS = (-0.05, "v", COLOURS[1])

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from gz2tree import plots
 from gz2tree.analysis import calibration_curve
-from gz2tree.evaluation import Report, conditional_answers
+from gz2tree.evaluation import conditional_answers
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 from gz2tree.report.galaxies import Galaxies
+from gz2tree.scores import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,9 +12,9 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from gz2tree.evaluation import Report
 from gz2tree.report.galaxies import Flagged, Galaxies
 from gz2tree.report.pictures import COLUMNS
+from gz2tree.scores import Report
 from gz2tree.tree import DecisionTree
 
 UNIT = 10_000

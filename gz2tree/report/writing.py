@@ -12,11 +12,11 @@ from pathlib import Path
 
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
-from gz2tree.evaluation import Report
 from gz2tree.report.figures import write_figures
 from gz2tree.report.galaxies import Flagged, Galaxies
 from gz2tree.report.page import PAGE, TEMPLATE, data_script, render
 from gz2tree.report.pictures import write_sheets
+from gz2tree.scores import Report
 
 RECORD = "report.json"
 """Figures and provenance; where it lies, there is a report."""

@@ -7,7 +7,7 @@ only what was answered where they were asked.
 First a network is trained on four fifths of the galaxies and tested on the rest; that gives the
 figures of the model card. Then the network that is shipped is trained on all of them.
 
-    python examples/train_default_model.py --data ../shared/data \
+    python benchmarks/train_default_model.py --data ../shared/data \
         --weights ../shared/weights/resnet50_v1_imagenet_fp16.safetensors --out runs/default
 """
 

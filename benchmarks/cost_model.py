@@ -1,6 +1,6 @@
 """How long a survey takes, and how much it weighs, from measured rates and sizes.
 
-python examples/cost_model.py --speed benchmarks/results/speed/speed.json --images IMAGES \
+python benchmarks/cost_model.py --speed benchmarks/results/speed/speed.json --images IMAGES \
     --catalogue CATALOGUE --store STORE
 
 prints the tables of docs/scaling.md: rates from what `benchmarks/bench_speed.py` has measured,

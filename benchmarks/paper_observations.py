@@ -3,7 +3,7 @@
 Seconds. DATA holds Kaggle's 17 columns and the Stripe 82 table of Willett et al. (2013); expect a
 table, and `--out` for the matrices behind it as figures:
 
-    python examples/paper_observations.py --data DATA --out figures
+    python benchmarks/paper_observations.py --data DATA --out figures
 """
 
 import argparse
