@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import logging
-import warnings
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 _log = logging.getLogger("gz2tree")
+_CHUNK = 2**20
 
 
 def read_csv(
     path: Path, columns: list[str] | None, text: Collection[str], *, header_only: bool
 ) -> pd.DataFrame:
-    """Read a CSV file; what it raises is pandas'.
+    """Read a CSV file.
 
     Parameters
     ----------
@@ -26,21 +30,52 @@ def read_csv(
         Columns to be read as text.
     header_only : bool
         Read the names and no rows.
+
+    Raises
+    ------
+    ValueError
+        Some rows have more values than the header has names. Where all have, those beyond are left
+        out, with a warning. And what pandas raises.
     """
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", pd.errors.ParserWarning)
-        table = pd.read_csv(
-            path,
-            usecols=columns,
-            dtype=dict.fromkeys(text, str),
-            nrows=0 if header_only else None,
-            low_memory=False,
-            skipinitialspace=True,
-            # Else, where rows are longer than the header, all values move under other names.
-            index_col=False,
-        )
-    if said and header_only:  # as the first row is; told columns to read, pandas says nothing
-        _log.warning(
-            "%s: rows have more values than the header has names; those beyond are left out", path
-        )
+    if not header_only:
+        _check_lengths(path)
+    table = pd.read_csv(
+        path,
+        usecols=columns,
+        dtype=dict.fromkeys(text, str),
+        nrows=0 if header_only else None,
+        low_memory=False,
+        skipinitialspace=True,
+        # Else, where rows are longer than the header, all values move under other names.
+        index_col=False,
+    )
     return table if columns is None else table[columns]  # pandas keeps the file's order
+
+
+def _check_lengths(path: Path) -> None:
+    """Look for rows longer than the header: pandas passes over them if told what columns to read.
+
+    A comma too many, as in a name, moves all values after it under other names.
+    """
+    opened: Any = partial(gzip.open if path.name.lower().endswith(".gz") else open, path)
+    names = len(pd.read_csv(path, nrows=0).columns)
+    with opened("rb") as file:
+        lines = commas = 0
+        while chunk := file.read(_CHUNK):
+            lines, commas = lines + chunk.count(b"\n"), commas + chunk.count(b",")
+    if commas in (lines * (names - 1), (lines + 1) * (names - 1)):
+        return
+    with opened("rt", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = filter(None, csv.reader(file, skipinitialspace=True))
+        longer = [any(row[names:]) for row in rows][1:]
+    if longer and all(longer):
+        _log.warning(
+            "%s: all %d rows have more values than the header has names, which are %d; those "
+            "beyond are left out",
+            path, len(longer), names,
+        )  # fmt: skip
+    elif any(longer):
+        raise ValueError(
+            f"row {longer.index(True) + 1}: expected {names} values, as the header has names, "
+            f"found more ({sum(longer)} such rows)"
+        )

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bad_input_table import SAID
 from PIL import Image
 
 from gz2tree import GZ2_KAGGLE, CutoutOptions, CutoutStore, DecisionTree, LabelledCutouts, Labels
@@ -148,8 +149,6 @@ class Said:
 
 
 Run = Callable[..., Said]
-SAID = "said"
-"""Under this name a test's properties hold what its commands said; see bad_input_table.py."""
 
 
 @pytest.fixture
@@ -163,7 +162,7 @@ def run(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> R
         except SystemExit as stop:
             code = int(stop.code or 0)
         said = Said(given, code, *capsys.readouterr())
-        request.node.user_properties.append((SAID, said))
+        request.node.user_properties.append((SAID, (given[:1], said.code, said.err)))
         return said
 
     return run_command

@@ -178,6 +178,11 @@ def with_cell(column: str, value: object) -> Spoil:
     return spoil
 
 
+def with_longer_rows(text: str) -> bytes:
+    header, *rows = text.splitlines()
+    return "\n".join([header, *(f"{row},7" for row in rows)]).encode()
+
+
 FIRST = GZ2_KAGGLE.columns[0]
 
 
@@ -283,6 +288,10 @@ class TestTables:
             (lambda t, p: t.to_csv(p, index=False, sep="\t"), "columns 'GalaxyID\\tClass1.1"),
             (lambda t, p: t.to_csv(p, index=False, decimal=","), f"{FIRST}: expected a number"),
             (
+                lambda t, p: p.write_text(t.to_csv(index=False).replace("00003,", "00003,7,")),
+                "row 4: expected 38 values, as the header has names, found more (1 such rows)",
+            ),
+            (
                 lambda t, p: t.rename(columns={FIRST: "à"}).to_csv(
                     p, index=False, encoding="cp1252"
                 ),
@@ -297,6 +306,7 @@ class TestTables:
             "semicolons",
             "tabs",
             "decimal commas",
+            "a comma too many",
             "cp1252",
             "UTF-16",
             "empty",
@@ -321,7 +331,7 @@ class TestTables:
             (lambda text: text.encode("utf-8-sig"), ""),
             (lambda text: text.replace("\n", "\r\n").encode(), ""),
             (lambda text: text.replace(",", ", ").encode(), ""),
-            (lambda text: text.replace("\n0", ",7\n0").replace(",7\n", "\n", 1).encode(), "more"),
+            (with_longer_rows, "all 40 rows have more values than the header has names, wh"),
             (lambda text: text[: text.rindex(",")].encode(), "1 of 40 rows lack values, as row 40"),
         ],
         ids=[

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
+from bad_input_table import PAGE, TESTS, cases_in
 
 import gz2tree
 
@@ -99,3 +100,13 @@ def _all_pages() -> str:
 def test_the_citation_names_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == gz2tree.__version__
+
+
+def test_the_table_of_bad_input_names_each_of_its_tests() -> None:
+    """Where it does not: ``python tests/bad_input_table.py`` writes it anew."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, *TESTS], cwd=ROOT, capture_output=True, text=True, check=True)
+    tests = [line for line in done.stdout.splitlines() if "::" in line]
+    named = cases_in(PAGE.read_text("utf-8"))
+    assert len(named) >= 60
+    assert sorted(named) == sorted(tests)
