@@ -17,6 +17,7 @@ from gz2tree.faults import check_weights, writing
 from gz2tree.network import GalaxyNet
 from gz2tree.run import RunDirectory
 from gz2tree.typical import fit_after_training
+from gz2tree.wholefiles import appearing
 
 
 class ProgressBar(TQDMProgressBar):
@@ -120,9 +121,8 @@ class RunKeeper(L.Callback):
         trainer.strategy.barrier()  # after the last epoch every process reads the best model
 
     def _write(self, row: dict[str, Any], model: GalaxyNet) -> None:
-        partial = self.run.history.with_name(f".partial-{self.run.history.name}")
-        pd.DataFrame(self.history).to_csv(partial, index=False)
-        os.replace(partial, self.run.history)
+        with appearing(self.run.history) as partial:
+            pd.DataFrame(self.history).to_csv(partial, index=False)
         if not row["valid_rmse"] >= self.best:  # NaN, without validation: the last is the best
             self.best = row["valid_rmse"]
             model.training_record |= {"epoch": row["epoch"]}

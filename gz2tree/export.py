@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,7 +11,9 @@ from torch import Tensor, nn
 
 from gz2tree.errors import InputError
 from gz2tree.network import GalaxyNet
+from gz2tree.quiet import quiet
 from gz2tree.version import __version__
+from gz2tree.wholefiles import appearing
 
 _IMAGES, _CUMULATIVE = "images", "cumulative"
 
@@ -60,37 +58,23 @@ def export_onnx(model: GalaxyNet, out: Path) -> None:
         ) from error
     size = model.cutouts.size
     example = torch.zeros(2, 3, size, size)
-    partial = out.with_name(f".partial-{os.getpid()}-{out.name}")
-    with _quiet_exporter():
-        torch.onnx.export(
-            _FromImages(model.eval().cpu()),
-            (example,),
-            partial,
-            dynamo=True,
-            input_names=[_IMAGES],
-            output_names=[_CUMULATIVE],
-            dynamic_shapes={"images": {0: torch.export.Dim("n", min=1)}},
-            external_data=False,
-            verbose=False,
-        )
-    exported = onnx.load(partial)
-    config = model.config()
-    described = {name: config[name] for name in ("tree", "columns", "cutouts", "kind")}
-    described |= {"view_angle": model.view_angle, "gz2tree_version": __version__}
-    onnx.helper.set_model_props(exported, {k: json.dumps(v) for k, v in described.items()})
-    onnx.save(exported, partial)
-    os.replace(partial, out)
-
-
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Without the exporter's advice on its own insides."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    with appearing(out) as partial:
+        # The exporter gives advice on its own insides.
+        with quiet(["torch.onnx"], logging.ERROR, [".*"]):
+            torch.onnx.export(
+                _FromImages(model.eval().cpu()),
+                (example,),
+                partial,
+                dynamo=True,
+                input_names=[_IMAGES],
+                output_names=[_CUMULATIVE],
+                dynamic_shapes={"images": {0: torch.export.Dim("n", min=1)}},
+                external_data=False,
+                verbose=False,
+            )
+        exported = onnx.load(partial)
+        config = model.config()
+        described = {name: config[name] for name in ("tree", "columns", "cutouts", "kind")}
+        described |= {"view_angle": model.view_angle, "gz2tree_version": __version__}
+        onnx.helper.set_model_props(exported, {k: json.dumps(v) for k, v in described.items()})
+        onnx.save(exported, partial)

@@ -15,6 +15,7 @@ from typing import Any
 
 from gz2tree.errors import InputError, first_few
 from gz2tree.version import __version__
+from gz2tree.wholefiles import appearing
 
 _RECORD = "run.json"
 _PATIENCE = 60.0  # seconds
@@ -140,9 +141,8 @@ class RunDirectory:
             )
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        partial = self.path / f".partial-{os.getpid()}-{_RECORD}"
-        partial.write_text(json.dumps(record, indent=2) + "\n")
-        os.replace(partial, self.path / _RECORD)
+        with appearing(self.path / _RECORD) as partial:
+            partial.write_text(json.dumps(record, indent=2) + "\n")
 
 
 # What may differ between a run and its continuation: it decides nothing of what comes out.
