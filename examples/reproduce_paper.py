@@ -65,7 +65,7 @@ def main() -> None:
         network, config = ARMS[arm](*start), replace(SCHEDULES[schedule], seed=args.seed, **short)
         options = {"out": run.path, "resume": run.is_begun}
         histories[name] = gz2tree.fit(network, train, valid, config, **options)
-        predictions = gz2tree.predict(network, store, positions=store.rows(test.ids))
+        predictions = gz2tree.predict(network, store, positions=store.rows(test.labels.ids))
         reports[name] = gz2tree.evaluate(predictions, test.labels)
         predictions.to_parquet(run.path / "test.parquet")
     print(compare_reports(reports).T.to_string())

@@ -17,6 +17,7 @@ from gz2tree.faults import check_weights, writing
 from gz2tree.network import GalaxyNet
 from gz2tree.run import RunDirectory
 from gz2tree.typical import fit_after_training
+from gz2tree.wholefiles import PARTIAL, appearing
 
 
 class ProgressBar(TQDMProgressBar):
@@ -120,9 +121,8 @@ class RunKeeper(L.Callback):
         trainer.strategy.barrier()  # after the last epoch every process reads the best model
 
     def _write(self, row: dict[str, Any], model: GalaxyNet) -> None:
-        partial = self.run.history.with_name(f".partial-{self.run.history.name}")
-        pd.DataFrame(self.history).to_csv(partial, index=False)
-        os.replace(partial, self.run.history)
+        with appearing(self.run.history) as partial:
+            pd.DataFrame(self.history).to_csv(partial, index=False)
         if not row["valid_rmse"] >= self.best:  # NaN, without validation: the last is the best
             self.best = row["valid_rmse"]
             model.training_record |= {"epoch": row["epoch"]}
@@ -133,7 +133,7 @@ class RunKeeper(L.Callback):
 
 def _replace_model(model: GalaxyNet, folder: Path) -> None:
     """Save a model so that a kill at any moment leaves whole files, the old or the new."""
-    partial = folder.with_name(f".partial-{folder.name}")
+    partial = folder.with_name(f"{PARTIAL}{folder.name}")
     model.save_pretrained(partial)
     folder.mkdir(exist_ok=True)
     for file in partial.iterdir():

@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from gz2tree.config import PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
-from gz2tree.looking import look_at
+from gz2tree.looking import look_at, opened
 from gz2tree.network import GalaxyNet
 from gz2tree.predictor import Embedder, find_device
-from gz2tree.store import open_images
 from gz2tree.tableformat import format_to_write
 from gz2tree.tables import TableWriter, read_table, table_columns
 from gz2tree.version import __version__
@@ -57,7 +56,7 @@ def embed_to_file(
     """
     format_to_write(out)
     find_device(options.device)
-    source = open_images(images, model.cutouts) if isinstance(images, str | Path) else images
+    source = opened(images, model.cutouts)
     names = [f"{_FEATURE}{number:04d}" for number in range(model.n_pooled_features)]
     described = {"model": f"{type(model).__name__} {model.backbone_name}", "version": __version__}
     written = 0

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,8 +11,9 @@ from torch import Tensor, nn
 
 from gz2tree.errors import InputError
 from gz2tree.network import GalaxyNet
-from gz2tree.partials import naming, partial_path
+from gz2tree.quiet import quiet
 from gz2tree.version import __version__
+from gz2tree.wholefiles import appearing
 
 _IMAGES, _CUMULATIVE = "images", "cumulative"
 
@@ -59,23 +56,18 @@ def export_onnx(model: GalaxyNet, out: Path) -> None:
         raise InputError(
             f"export needs onnx and onnxscript ({error}): pip install 'gz2tree[onnx]'"
         ) from error
-    partial = partial_path(out)
-    try:
-        with naming(out):
-            partial.touch()
+    with appearing(out) as partial:
+        partial.touch()  # whether it can be written is known before the work
         _export(model, partial)
         exported = onnx.load(partial)
         onnx.helper.set_model_props(exported, _described(model))
-        with naming(out):
-            onnx.save(exported, partial)
-            os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
+        onnx.save(exported, partial)
 
 
 def _export(model: GalaxyNet, path: Path) -> None:
     size = model.cutouts.size
-    with _quiet_exporter():
+    # The exporter gives advice on its own insides.
+    with quiet(["torch.onnx"], logging.ERROR, [".*"]):
         torch.onnx.export(
             _FromImages(model.eval().cpu()),
             (torch.zeros(2, 3, size, size),),
@@ -95,17 +87,3 @@ def _described(model: GalaxyNet) -> dict[str, str]:
     described = {name: config[name] for name in ("tree", "columns", "cutouts", "kind")}
     described |= {"view_angle": model.view_angle, "gz2tree_version": __version__}
     return {name: json.dumps(value) for name, value in described.items()}
-
-
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Without the exporter's advice on its own insides."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

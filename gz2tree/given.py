@@ -51,8 +51,6 @@ class GivenImages:
 
     def __post_init__(self) -> None:
         check_scales(self.pixel_scale, self.radii_per_pixel)
-        if self.pixel_scale is not None and self.radii_per_pixel is not None:
-            raise OptionError("pixel_scale: expected it or radii_per_pixel, found both")
         if self.radii is not None and self.pixel_scale is None:
             raise OptionError("radii: expected them with a pixel_scale in arcsec, found none")
 

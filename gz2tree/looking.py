@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -13,8 +14,17 @@ from tqdm import tqdm
 from gz2tree.config import CutoutOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
+from gz2tree.given import GivenImages
+from gz2tree.store import open_images
 
 Seen = TypeVar("Seen")
+
+
+def opened(
+    images: CutoutSource | str | Path, cutouts: CutoutOptions, given: GivenImages = GivenImages()
+) -> CutoutSource:
+    """Open what holds images, if it is not open yet; see `gz2tree.store.open_images`."""
+    return open_images(images, cutouts, given) if isinstance(images, str | Path) else images
 
 
 def look_at(

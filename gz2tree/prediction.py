@@ -21,10 +21,9 @@ from gz2tree.config.choices import Columns
 from gz2tree.cutouts import CutoutSource
 from gz2tree.flags import Flag
 from gz2tree.given import GivenImages
-from gz2tree.looking import look_at
+from gz2tree.looking import look_at, opened
 from gz2tree.network import GalaxyNet
 from gz2tree.predictor import Judged, Output, Predictor, find_device
-from gz2tree.store import open_images
 from gz2tree.tableformat import OF_ASTROPY, format_to_write
 from gz2tree.tables import TableWriter
 from gz2tree.tree import DecisionTree
@@ -71,7 +70,7 @@ def predict(
         Cutouts of another crop or size, no images, or none that can be read.
     """
     models = together(model)
-    images = _opened(images, models, given)
+    images = opened(images, models[0].cutouts, given)
     form = CatalogueForm(models, options, "cumulative")
     pieces = list(_catalogue_pieces(models, images, options, form, positions, progress))
     return pd.concat(pieces, ignore_index=True)
@@ -137,7 +136,7 @@ def predict_to_file(
     models = together(model)
     form = CatalogueForm(models, options, columns, flags, level, weights, atypical=atypical)
     find_device(options.device)  # options are checked before images are looked for
-    images = _opened(images, models, given)
+    images = opened(images, models[0].cutouts, given)
     if table.table is not None:
         carried = UserTable.read(Path(table.table), table.id_column, images.ids)
         form.carry(carried)
@@ -169,14 +168,6 @@ def together(model: Models) -> list[GalaxyNet]:
     models = [model] if isinstance(model, GalaxyNet) else list(model)
     check_together(models)
     return models
-
-
-def _opened(
-    images: CutoutSource | str | Path, models: Sequence[GalaxyNet], given: GivenImages
-) -> CutoutSource:
-    if isinstance(images, str | Path):
-        return open_images(images, models[0].cutouts, given)
-    return images
 
 
 def _catalogue_pieces(

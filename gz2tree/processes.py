@@ -13,8 +13,11 @@ import torch
 from gz2tree.config import ShardOptions
 from gz2tree.config.choices import Accelerator
 from gz2tree.errors import InputError
+from gz2tree.quiet import quiet
 
 Result = TypeVar("Result")
+
+_LIGHTNING = ("lightning.fabric", "lightning.pytorch")  # they tell what they launch
 
 
 def choose_accelerator(asked: Accelerator) -> Literal["cpu", "gpu"]:
@@ -71,7 +74,7 @@ class Processes:
     def __init__(self, options: ShardOptions) -> None:
         from lightning.fabric import Fabric
 
-        with launch_errors_named(), _quiet():
+        with launch_errors_named(), quiet(_LIGHTNING, logging.WARNING):
             self._fabric = Fabric(
                 accelerator=choose_accelerator(options.accelerator),
                 devices=options.devices,
@@ -126,17 +129,3 @@ class Processes:
                     f"a process ended with code {process.returncode}; the same command goes on "
                     "where it stopped"
                 )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's account of what it launches."""
-    loggers = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Any
 
 from gz2tree.errors import InputError, first_few, shown
-from gz2tree.partials import naming, partial_path
 from gz2tree.version import __version__
+from gz2tree.wholefiles import appearing, naming
 
 _RECORD = "run.json"
 _PATIENCE = 60.0  # seconds
@@ -144,10 +144,8 @@ class RunDirectory:
             )
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        partial = partial_path(self.path / _RECORD)
-        with naming(self.path / _RECORD):
+        with appearing(self.path / _RECORD) as partial:
             partial.write_text(json.dumps(record, indent=2) + "\n")
-            os.replace(partial, self.path / _RECORD)
 
 
 # What may differ between a run and its continuation: it decides nothing of what comes out.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,8 @@ from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from gz2tree.errors import InputError, first_few, shown
-from gz2tree.partials import naming
 from gz2tree.version import __version__
+from gz2tree.wholefiles import appearing
 
 DEFAULT_NAME = "default"
 DEFAULT_MODEL = Path(__file__).parent / "default_model"
@@ -40,10 +39,8 @@ def known_name(name: str | Path) -> str:
 
 def write_config(config: Mapping[str, Any], folder: Path) -> None:
     """Write the config of a saved network anew; a kill leaves the old one or the new."""
-    partial = folder / f".partial-{CONFIG_NAME}"
-    with naming(folder / CONFIG_NAME):
+    with appearing(folder / CONFIG_NAME) as partial:
         partial.write_text(json.dumps(config, sort_keys=True, indent=2))
-        os.replace(partial, folder / CONFIG_NAME)
 
 
 def refuse_unknown(config: Mapping[str, Any], known: Mapping[str, Any], name: str) -> None:

@@ -33,19 +33,12 @@ from gz2tree.opening import expand, open_stream
 from gz2tree.prediction import Models, together, warn_of_untrained
 from gz2tree.predictor import Predictor
 from gz2tree.processes import Processes
-from gz2tree.shardformat import (
-    PARTIAL,
-    PROBLEMS,
-    Totals,
-    claim,
-    listing_path,
-    read_manifest,
-    read_totals,
-)
+from gz2tree.shardformat import PROBLEMS, Totals, claim, listing_path, read_manifest, read_totals
 from gz2tree.shards import ShardedCatalogue, ids_of_shards
 from gz2tree.shardtasks import Batch, Job, Reader, tasks_of
 from gz2tree.streams import ImageStream, StoredCutouts
 from gz2tree.usertable import UserTable
+from gz2tree.wholefiles import PARTIAL
 from gz2tree.workers import default_workers, end_with_parent
 
 _log = logging.getLogger("gz2tree")

@@ -10,21 +10,16 @@ sets pass over names that begin with ``_`` or ``.``.
 from __future__ import annotations
 
 import json
-import os
-import sys
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gz2tree.errors import InputError, first_few, shown
-from gz2tree.partials import naming
 from gz2tree.tables import is_table_name
+from gz2tree.wholefiles import PARTIAL, appearing, naming
 
 FORMAT = 1
 MANIFEST, PROBLEMS = "_manifest.json", "_problems.csv"
-PARTIAL = ".partial-"  # what is not there yet, or never came to be
 _LISTING = "_images-"
 _BEGUN = {"complete": bool, "inputs": list, "options": dict}
 _COMPLETE = {"galaxies": int, "unreadable": int, "flagged": dict, "shards": list}
@@ -137,31 +132,7 @@ def read_totals(path: Path) -> Totals:
     return Totals(*(manifest[name] for name in Totals._fields))
 
 
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """Give a path to write to; the file appears under its name when it is on the disk."""
-    partial = path.with_name(f"{PARTIAL}{uuid.uuid4().hex}-{path.name}")
-    try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        _sync_folder(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, all of it or nothing."""
-    with appearing(path) as partial:
+    with appearing(path, synced=True) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

@@ -22,17 +22,16 @@ from gz2tree.run import differences
 from gz2tree.shardformat import (
     FORMAT,
     MANIFEST,
-    PARTIAL,
     PROBLEMS,
     Shard,
     Totals,
-    appearing,
     read_manifest,
     read_totals,
     write_json,
 )
 from gz2tree.storeformat import PROBLEM_COLUMNS
 from gz2tree.version import __version__
+from gz2tree.wholefiles import PARTIAL, appearing
 
 _RECORD = "gz2tree"
 
@@ -142,7 +141,7 @@ class ShardedCatalogue:
 
         record = {**shard._asdict(), "problems": problems, "flagged": dict(flagged)}
         metadata: dict[str, str] = {**provenance, _RECORD: json.dumps(record)}
-        with appearing(self.path / shard.file) as partial:
+        with appearing(self.path / shard.file, synced=True) as partial:
             pq.write_table(arrow_table(rows, metadata, notes), partial)
 
     def complete(self) -> Totals | None:
@@ -162,7 +161,7 @@ class ShardedCatalogue:
         held: list[dict[str, Any]] = []
         flagged: dict[str, int] = {}
         with (
-            appearing(self.path / PROBLEMS) as partial,
+            appearing(self.path / PROBLEMS, synced=True) as partial,
             partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
         ):
             problems = csv.writer(file, lineterminator="\n")

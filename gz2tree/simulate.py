@@ -21,13 +21,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -40,6 +38,7 @@ from gz2tree.skyrender import render
 from gz2tree.skytables import catalogue_table, kaggle_labels, parameter_table
 from gz2tree.trees import GZ2_KAGGLE
 from gz2tree.volunteers import down_the_tree, true_conditionals, vote
+from gz2tree.wholefiles import appearing
 
 SKY_VERSION = 1
 """Goes up whenever the same options would give another sky."""
@@ -141,7 +140,8 @@ def simulate(
     _claim(out, options)
     _photograph_all(out / "images", options, workers or os.cpu_count() or 1, progress)
     for name, table in _tables(options).items():
-        _write(out / name, partial(_to_csv, table))
+        with appearing(out / name) as unfinished:
+            table.to_csv(unfinished, float_format="%.9g", lineterminator="\n")
     return out
 
 
@@ -193,7 +193,8 @@ def _claim(out: Path, options: SkyOptions) -> None:
             f"and no {declaration.name}"
         )
     (out / "images").mkdir(parents=True, exist_ok=True)
-    _write(declaration, lambda file: file.write(json.dumps(expected, indent=2).encode() + b"\n"))
+    with appearing(declaration) as unfinished:
+        unfinished.write_text(json.dumps(expected, indent=2) + "\n", newline="\n")
 
 
 def _photograph_all(folder: Path, options: SkyOptions, workers: int, progress: bool) -> None:
@@ -226,8 +227,8 @@ def _photograph_all(folder: Path, options: SkyOptions, workers: int, progress: b
 def _photograph(folder: Path, seed: int, size: int, index: int) -> None:
     streams = _Streams.of(seed, index)
     picture = Image.fromarray(render(draw_galaxy(streams.parameters), size, streams.picture))
-    save = partial(picture.save, format="JPEG", quality=_JPEG_QUALITY)
-    _write(folder / f"{galaxy_id(index)}.jpg", save)
+    with appearing(folder / f"{galaxy_id(index)}.jpg") as unfinished:
+        picture.save(unfinished, format="JPEG", quality=_JPEG_QUALITY)
 
 
 def _tables(options: SkyOptions) -> dict[str, pd.DataFrame]:
@@ -250,15 +251,3 @@ def _tables(options: SkyOptions) -> dict[str, pd.DataFrame]:
         "truth.csv": pd.DataFrame(truth, ids, columns),
         "parameters.csv": parameter_table(galaxies, ids),
     }
-
-
-def _to_csv(table: pd.DataFrame, file: IO[bytes]) -> None:
-    table.to_csv(file, float_format="%.9g", lineterminator="\n")
-
-
-def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file under another name first, so that what bears its name is complete."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("wb") as file:
-        write(file)
-    os.replace(unfinished, path)

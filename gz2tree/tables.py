@@ -22,10 +22,10 @@ from gz2tree.columnnotes import ColumnNote, recognised
 from gz2tree.csvtables import read_csv
 from gz2tree.errors import InputError
 from gz2tree.parquet import arrow_table
-from gz2tree.partials import naming, partial_path
 from gz2tree.tableformat import OF_ASTROPY, existing_format, format_to_write, unreadable
 from gz2tree.tableformat import is_table_name as is_table_name
 from gz2tree.tableformat import table_format as table_format
+from gz2tree.wholefiles import naming, partial_path
 
 if TYPE_CHECKING:
     from astropy.table import Table

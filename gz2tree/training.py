@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -27,12 +25,23 @@ from gz2tree.model import GalaxyTreeNet
 from gz2tree.network import GalaxyNet
 from gz2tree.precision import choose_precision, memory_format
 from gz2tree.processes import choose_accelerator, launch_errors_named
+from gz2tree.quiet import quiet
 from gz2tree.run import RunDirectory
 from gz2tree.steps import GalaxyModule
 from gz2tree.tables import read_table, table_columns
 from gz2tree.trainable import check_training
 
 _LIGHTNING_PRECISION: Mapping[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+# Warnings that do not apply: memory-mapped cutouts, for one, need no more workers.
+_NO_ADVICE = (
+    ".*does not have many workers.*",
+    ".*`isinstance.treespec.*",
+    ".*exists and is not empty.*",
+    ".*in eval mode at the start of training.*",  # frozen blocks are
+    ".*sync_dist=True.*",  # torchmetrics has gathered the metrics already
+)
 
 
 def fit(
@@ -121,7 +130,7 @@ def _train(
     if config.start_at_mean and not trained_before:
         model.start_at_mean(train.labels)
     data = GalaxyData(train, valid, config)
-    with _quiet_lightning():
+    with quiet(["lightning.pytorch"], logging.ERROR, _NO_ADVICE):
         precision = choose_precision(model, device, config.precision)
         callbacks = _callbacks(run, train, valid, config, progress)
         trainer = _trainer(config, run, accelerator, precision, callbacks, valid is not None)
@@ -212,24 +221,3 @@ def _trainer(
             sync_batchnorm=accelerator == "gpu" and config.devices * config.num_nodes > 1,
             default_root_dir=run.path,
         )
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Without the advice that does not apply: memory-mapped cutouts need no more workers."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            for message in (
-                ".*does not have many workers.*",
-                ".*`isinstance.treespec.*",
-                ".*exists and is not empty.*",
-                ".*in eval mode at the start of training.*",  # frozen blocks are
-                ".*sync_dist=True.*",  # torchmetrics has gathered the metrics already
-            ):
-                warnings.filterwarnings("ignore", message)
-            yield
-    finally:
-        logger.setLevel(level)

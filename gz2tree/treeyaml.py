@@ -8,12 +8,12 @@ be written as plain text.
 from __future__ import annotations
 
 import difflib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gz2tree.errors import first_few, shown
 from gz2tree.questions import Answer, Question, TreeError
+from gz2tree.wholefiles import appearing
 
 if TYPE_CHECKING:
     from gz2tree.tree import DecisionTree
@@ -64,9 +64,8 @@ def write_yaml(tree: DecisionTree, path: str | Path) -> None:
     if tree.naming == "catalogue":
         del declared["naming"]
     text = yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=100)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    with appearing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def arguments_of(declared: Any) -> dict[str, Any]:

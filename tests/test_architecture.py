@@ -20,7 +20,7 @@ LONGER_FUNCTIONS: dict[str, str] = {}
 
 # From the bottom up: a module imports from its own rung and from those before it in this list.
 LADDER = {
-    "errors": "errors version partials",
+    "errors": "errors version wholefiles quiet",
     "tree": "questions treechecks treetext treeyaml tree trees treefile",
     "options": (
         "stretch config config.choices config.cutouts config.figures config.labels "

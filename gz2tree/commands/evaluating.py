@@ -17,12 +17,12 @@ from gz2tree.evaluation import evaluate
 from gz2tree.graph import DecisionGraph
 from gz2tree.inputs import check_tree, find_model, labelled_for
 from gz2tree.model import GalaxyTreeNet
-from gz2tree.partials import naming
 from gz2tree.predictor import find_device
 from gz2tree.quantities import read_quantity
 from gz2tree.run import versions
 from gz2tree.tree import DecisionTree
 from gz2tree.votes import KINDS_OF_VOTES
+from gz2tree.wholefiles import naming
 
 
 def evaluate_model(

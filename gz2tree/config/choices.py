@@ -54,8 +54,10 @@ def check_workers(workers: int | None) -> None:
     check("workers", workers, workers is None or workers >= 0, "at least 0")
 
 
-def check_scales(*scales: float | None) -> None:
-    """Refuse pixel scales that are no numbers above 0."""
-    for scale in scales:
+def check_scales(pixel_scale: float | None, radii_per_pixel: float | None) -> None:
+    """Refuse pixel scales that are no numbers above 0, and two of them."""
+    for scale in (pixel_scale, radii_per_pixel):
         fine = scale is None or (scale > 0 and math.isfinite(scale))
         check("pixel scale", scale, fine, "a number above 0")
+    if pixel_scale is not None and radii_per_pixel is not None:
+        raise OptionError("pixel_scale: expected it or radii_per_pixel, found both")

@@ -50,8 +50,6 @@ class CutoutOptions:
                 f"expected 1 <= size <= crop, found size {self.size} and crop {self.crop}"
             )
         check_scales(self.pixel_scale, self.radii_per_pixel)
-        if self.pixel_scale is not None and self.radii_per_pixel is not None:
-            raise OptionError("pixel_scale: expected it or radii_per_pixel, found both")
 
     @property
     def knows_scale(self) -> bool:

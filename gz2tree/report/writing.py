@@ -17,6 +17,7 @@ from gz2tree.report.galaxies import Flagged, Galaxies
 from gz2tree.report.page import PAGE, TEMPLATE, data_script, render
 from gz2tree.report.pictures import write_sheets
 from gz2tree.scores import Report
+from gz2tree.wholefiles import PARTIAL
 
 RECORD = "report.json"
 """Figures and provenance; where it lies, there is a report."""
@@ -102,7 +103,7 @@ def write_report(
 def _put_in_place(out: Path) -> Iterator[Path]:
     """Yield a folder beside `out` that takes its place at the end, unless something fails."""
     out = out.resolve()
-    partial = out.with_name(f".partial-{os.getpid()}-{out.name}")
+    partial = out.with_name(f"{PARTIAL}{os.getpid()}-{out.name}")
     former = out.with_name(f".former-{os.getpid()}-{out.name}")
     partial.mkdir()
     try:

@@ -1,0 +1,99 @@
+"""Files of which there is all or nothing, whenever the process that writes them is killed."""
+
+from __future__ import annotations
+
+import glob
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from gz2tree.errors import InputError
+
+PARTIAL = ".partial-"
+"""How the names begin of files that are not there yet, or never came to be."""
+
+
+@contextmanager
+def appearing(path: Path, *, synced: bool = False) -> Iterator[Path]:
+    """Give a path to write to; the file appears under its own name when it is whole.
+
+    Parameters
+    ----------
+    path : Path
+    synced : bool
+        Wait until it is on the disk, so that it survives a power failure as well.
+
+    Raises
+    ------
+    InputError
+        The disk is full, say, or nothing may be written there.
+    """
+    partial = partial_path(path)
+    try:
+        with naming(path):
+            yield partial
+            if synced:
+                with partial.open("rb+") as file:
+                    os.fsync(file.fileno())
+            os.replace(partial, path)
+            if synced:
+                _sync_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """Name the file that this process writes before it is renamed to `path`.
+
+    What processes of this machine have left there that were killed while they wrote the same file
+    is removed. The suffix stays last: pandas compresses, and astropy checks, by it.
+    """
+    ours = f"{PARTIAL}{platform.node()}-"
+    for left in path.parent.glob(f"{glob.escape(ours)}*-{glob.escape(path.name)}"):
+        number = left.name.removeprefix(ours).removesuffix(f"-{path.name}")
+        if number.isdecimal() and not _lives(int(number)):
+            with suppress(OSError):
+                left.unlink()
+    return path.with_name(f"{ours}{os.getpid()}-{path.name}")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file that could not be written.
+
+    Raises
+    ------
+    InputError
+        The disk is full, say, or nothing may be written there.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise InputError(f"{path}: cannot be written: {reason}") from error
+
+
+def _lives(process: int) -> bool:
+    if sys.platform == "win32":
+        return True  # there, asking in this way ends it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
