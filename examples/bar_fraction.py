@@ -44,7 +44,7 @@ def main():
     truth = hart.conditional[[list(hart.ids).index(galaxy) for galaxy in both.ids]]
     here = discs(both.conditional) & discs(truth)
     mean, seen = both.conditional[here, BAR], truth[here, BAR]
-    strength = (mean * (1 - mean)).sum() / np.square(seen - mean).sum() - 1
+    strength = max((mean * (1 - mean)).sum() / np.square(seen - mean).sum() - 1, 0.1)
     print(f"voted fractions scatter as a Beta of strength {strength:.1f} ({here.sum()} discs)")
     of_model = guess.conditional[discs(guess.conditional)]
     beliefs = TreeDirichlet(TREE, of_model, np.full((len(of_model), len(TREE.questions)), strength))

@@ -21,6 +21,7 @@ import numpy as np
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError, shown
 from gz2tree.version import __version__
+from gz2tree.wholefiles import appearing
 
 FORMAT = 1
 CUTOUTS, INDEX, PROBLEMS, HEADER = "cutouts.npy", "index.csv", "problems.csv", "store.json"
@@ -110,30 +111,31 @@ class StoreHeader:
         path = folder / HEADER
         try:
             content = json.loads(path.read_text("utf-8"))
-            if content["format"] != FORMAT:
-                raise InputError(
-                    f"expected a store of format {FORMAT}, {folder} has format "
-                    f"{shown(content['format'])}: it was written by gz2tree "
-                    f"{shown(content.get('gz2tree'))}"
-                )
-            header = cls(**content)
-            for name, kind in cls.__annotations__.items():
-                value = getattr(header, name)
-                if type(value).__name__ != kind.split("[")[0]:
-                    raise TypeError(f"{name}: expected {kind}, found {shown(value)}")
-            header.options  # noqa: B018 - it may not be understood either
-            return header
-        except InputError:
-            raise
+            if content["format"] == FORMAT:
+                return cls._of(content)
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"expected a prepared store, {folder} has no {HEADER}") from None
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{path} does not describe a store: {error}") from error
+        raise InputError(
+            f"expected a store of format {FORMAT}, {folder} has format "
+            f"{shown(content['format'])}: it was written by gz2tree {shown(content.get('gz2tree'))}"
+        )
+
+    @classmethod
+    def _of(cls, content: dict[str, Any]) -> StoreHeader:
+        header = cls(**content)
+        for name, kind in cls.__annotations__.items():
+            value = getattr(header, name)
+            if type(value).__name__ != kind.split("[")[0]:
+                raise TypeError(f"{name}: expected {kind}, found {shown(value)}")
+        header.options  # noqa: B018 - it may not be understood either
+        return header
 
     def write(self, folder: Path) -> None:
         """Write ``store.json``, all of it or nothing."""
         content = {name: value for name, value in asdict(self).items() if value != {}}
-        write_whole(folder / HEADER, json.dumps(content, indent=2) + "\n")
+        write_text(folder / HEADER, json.dumps(content, indent=2) + "\n")
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
@@ -154,7 +156,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]])
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    write_whole(path, text.getvalue())
+    write_text(path, text.getvalue())
 
 
 def check_options(folder: Path, held: CutoutOptions, asked: CutoutOptions) -> None:
@@ -163,14 +165,11 @@ def check_options(folder: Path, held: CutoutOptions, asked: CutoutOptions) -> No
         raise InputError(f"store {folder} holds {held}; asked for {asked}")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that there is all of it or nothing, whenever the process is killed."""
-    part = path.with_name(f"{path.name}.tmp")
-    # File names that are not UTF-8 reach Python as surrogates, and go back as they came.
-    with part.open("wb") as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
-        sync(file)
-    part.replace(path)
+def write_text(path: Path, text: str) -> None:
+    """Write text of file names."""
+    with appearing(path, synced=True) as partial:
+        # File names that are not UTF-8 reach Python as surrogates, and go back as they came.
+        partial.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def sync(file: BinaryIO) -> None:

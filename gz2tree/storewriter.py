@@ -35,6 +35,7 @@ from gz2tree.storeformat import (
     sync,
     write_csv,
 )
+from gz2tree.wholefiles import PARTIAL
 
 if sys.platform != "win32":
     import fcntl
@@ -64,7 +65,8 @@ def claim_folder(folder: Path, wanted: StoreHeader) -> StoreHeader:
     with _disk_errors_named(folder, wanted.file_bytes(wanted.n_images)):
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / HEADER).exists():
-            strangers = sorted({path.name for path in folder.iterdir()} - {f"{HEADER}.tmp"})
+            names = (path.name for path in folder.iterdir())
+            strangers = sorted(name for name in names if not name.startswith(PARTIAL))
             if strangers:
                 raise InputError(
                     f"expected an empty folder or a store, {folder} holds {first_few(strangers)}"

@@ -23,10 +23,13 @@ from gz2tree.cli import main
 from gz2tree.labels import multiply_down
 from gz2tree.simulate import simulate
 from gz2tree.store import prepare
+from gz2tree.wholefiles import partial_path
 
 SMALL = CutoutOptions(crop=40, size=32)
 # Scripts that need more than the tests do; they hold no doctests.
-collect_ignore = ["mutation_sample.py", "lowest_bounds.py", "survive_kills.py"]
+collect_ignore = [
+    "mutation_sample.py", "lowest_bounds.py", "survive_kills.py", "watch_growth.py",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -206,3 +209,13 @@ def permissions_hold() -> Iterator[None]:
         yield
     finally:
         libc.capset(header, held)
+
+
+def left_by_a_killed_process(path: Path) -> Path:
+    """Write what a process would leave that was killed while it wrote this file."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    partial = partial_path(path)
+    partial = partial.with_name(partial.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-", 1))
+    partial.write_bytes(b"half of it")
+    return partial

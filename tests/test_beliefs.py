@@ -158,6 +158,6 @@ def test_flat_network_leaves_nothing_open(store: CutoutStore, tmp_path: Path) ->
 
 
 def test_impossible_level_leaves_no_file(store: CutoutStore, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected a level between 0 and 1"):
+    with pytest.raises(InputError, match="level: expected a probability"):
         uncertain(net(0, dirichlet=True), store, tmp_path / "x.parquet", level=1.5)
     assert not list(tmp_path.iterdir())

@@ -98,7 +98,7 @@ def test_raw_or_debiased_of_a_sky_that_has_no_bias(sky: Path, tmp_path: Path) ->
 
 
 def test_bar_fraction(tmp_path: Path) -> None:
-    simulated = simulate(tmp_path / "sky", 240, size=160, workers=1, progress=False)
+    simulated = simulate(tmp_path / "sky", 120, size=256, workers=1, progress=False)
     said = example(
         "bar_fraction.py", "--votes", simulated / "catalogue.csv", "--images", simulated / "images",
         "--hart", simulated / "catalogue.csv", "--hart-images", simulated / "images",

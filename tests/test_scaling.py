@@ -332,7 +332,7 @@ def test_damaged_or_foreign_shards_are_noticed(
 
 KILLED = """
 import os, signal, sys
-from gz2tree import cli, shardformat
+from gz2tree import cli
 
 replace, written = os.replace, []
 
@@ -342,7 +342,7 @@ def replace_or_die(partial, path):
         os.kill(os.getpid(), signal.SIGKILL)
     replace(partial, path)
 
-shardformat.os.replace = replace_or_die
+os.replace = replace_or_die
 sys.exit(cli.main())
 """
 

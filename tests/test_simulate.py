@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import left_by_a_killed_process
 from PIL import Image
 from scipy import stats
 
@@ -175,8 +176,9 @@ def test_an_interrupted_sky_is_finished(tmp_path: Path) -> None:
     whole = contents(made)
     (made / "labels.csv").unlink()
     (made / "images" / f"{galaxy_id(2)}.jpg").unlink()
-    (made / "images" / f"{galaxy_id(4)}.jpg.unfinished").write_bytes(b"half a picture")
-    (made / "images" / f"{galaxy_id(4)}.jpg").unlink()
+    killed = made / "images" / f"{galaxy_id(4)}.jpg"
+    killed.unlink()
+    left_by_a_killed_process(killed)
     kept = made / "images" / f"{galaxy_id(0)}.jpg"
     before = kept.stat().st_mtime_ns
     simulate(made, 6, size=64, progress=False)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import left_by_a_killed_process
 from PIL import Image
 
 from gz2tree import storewriter
@@ -224,6 +225,15 @@ def test_killed_at_any_line_it_resumes_to_the_same_bytes(
         prepare_quietly(images, out)
         assert contents(out) == expected, line
     assert killed > 40
+
+
+def test_killed_while_it_wrote_the_header_it_begins_anew(
+    images: Path, reference: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    left_by_a_killed_process(tmp_path / "out" / "store.json")
+    prepare_quietly(images, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(reference)
 
 
 SLOW_PREPARE = """
