@@ -40,13 +40,18 @@ from mutmut.mutation.pragma_handling import IgnoredCode
 
 TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "gz2tree"
-# Each module with the tests most likely to notice first.
+# Each module, and what was taken out of it, with the tests most likely to notice first.
 MODULES = {
     "tree": ("test_tree", "test_treefile", "test_graph"),
+    "questions": ("test_tree", "test_treefile"),
+    "treechecks": ("test_tree", "test_treefile"),
     "graph": ("test_graph", "test_labels", "test_evaluation"),
+    "jumps": ("test_graph", "test_labels"),
+    "activations": ("test_graph", "test_properties"),
     "labels": ("test_labels", "test_evaluation"),
     "losses": ("test_losses",),
     "evaluation": ("test_evaluation",),
+    "scores": ("test_evaluation",),
 }
 # Of the compiler and the exporter: a minute of what the eager tests see in a second.
 SLOW = "not compiled and not onnx and not exported and not operations_do_not_grow"
