@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import sys
 import tempfile
@@ -150,6 +151,7 @@ def survive(job: Job, folder: Path, kills: int, minutes: float, seed: int) -> Re
                 moments.append(round(float(moment), 3))
             finish(arguments)
             job.assert_equal(alone, out)
+            shutil.rmtree(out)
         except AssertionError as error:
             result.failures.append(f"killed at {moments}: {error}")
         result.chains += 1

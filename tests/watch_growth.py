@@ -75,7 +75,7 @@ def watch(arguments: Sequence[str], log: Path, seconds: float = 3600.0) -> Growt
     pid = start(arguments, log)
     samples, status, deadline = [], None, time.monotonic() + seconds
     while status is None and time.monotonic() < deadline:
-        samples.append(sum(measure(each) for each in members(pid)))
+        samples.append(sum((measure(each) for each in members(pid)), np.zeros(len(MEASURES))))
         status = wait(pid, INTERVAL)
     assert status == 0, f"ended with status {status}: {log.read_text()[-2000:]}"
     assert len(samples) >= 20, f"too short: {len(samples)} samples"
