@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from bad_input_table import SAID
 from PIL import Image
 
@@ -24,6 +25,12 @@ from gz2tree.labels import multiply_down
 from gz2tree.simulate import simulate
 from gz2tree.store import prepare
 from gz2tree.wholefiles import partial_path
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads of several test processes, and of the commands that these start, would only wait for
+    # each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
 
 SMALL = CutoutOptions(crop=40, size=32)
 # Scripts that need more than the tests do; they hold no doctests.
