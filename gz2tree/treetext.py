@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gz2tree.tree import DecisionTree
 
 
-def tree_lines(tree: DecisionTree) -> Iterator[str]:
-    """Draw a tree; a question of several parents is drawn under the first of them."""
+def tree_lines(
+    tree: DecisionTree,
+    of_question: Callable[[int], str] | None = None,
+    of_answer: Callable[[int], str] | None = None,
+) -> Iterator[str]:
+    """Draw a tree; a question of several parents is drawn under the first of them.
+
+    Parameters
+    ----------
+    tree : DecisionTree
+    of_question, of_answer : function of int to str, optional
+        What is said behind a question, by its number, and an answer, by its position; nothing and
+        its column by default.
+
+    Yields
+    ------
+    line : str
+    """
     below: dict[int | None, list[int]] = {}
     for number, parents in enumerate(tree.parents):
         below.setdefault(parents[0] if parents else None, []).append(number)
@@ -19,13 +35,14 @@ def tree_lines(tree: DecisionTree) -> Iterator[str]:
         question = tree.questions[number]
         others = [tree.answers[p].label for p in tree.parents[number][1:]]
         also = f" (also after: {', '.join(others)})" if others else ""
-        yield f"{indent}{number + 1}. {question.label}{also}"
+        said = of_question(number) if of_question else ""
+        yield f"{indent}{number + 1}. {question.label}{also}{said}"
         answers = range(tree.slices[number].start, tree.slices[number].stop)
         for position in answers:
             last = position == answers[-1]
             branch = "└─ " if last else "├─ "
-            label, column = tree.answers[position].label, tree.columns[position]
-            yield f"{indent}   {branch}{label}  [{column}]"
+            said = of_answer(position) if of_answer else f"  [{tree.columns[position]}]"
+            yield f"{indent}   {branch}{tree.answers[position].label}{said}"
             for child in below.get(position, ()):
                 yield from question_lines(child, indent + ("      " if last else "   │  "))
 

@@ -34,7 +34,7 @@ LADDER = {
     "uncertainty": "betas uncertainty information",
     "labels": (
         "labels galaxydatasets labelcolumns labeltable matching splits surveys quantity samples "
-        "classstrings"
+        "classstrings explaining"
     ),
     "images": "imagenames radii given fitsimages decoding workers cutouts photometry",
     "store": "storeformat storewriter store",

@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 import yaml
 from bad_input_table import PAGE, TESTS, cases_in
 
 import gz2tree
+from gz2tree.config.choices import CommandName
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -95,6 +96,11 @@ def test_every_example_is_shown_as_it_stands() -> None:
 
 def _all_pages() -> str:
     return "\n".join(page.read_text() for page in PAGES)
+
+
+def test_the_help_of_every_command_is_shown() -> None:
+    shown = re.findall(r"^## (\w+)$", (ROOT / "docs" / "command_line.md").read_text(), re.MULTILINE)
+    assert sorted(shown) == sorted(get_args(CommandName))
 
 
 def test_the_citation_names_this_version() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -21,7 +22,14 @@ from gz2tree.cli.prediction import (
     run_export,
     run_predict,
 )
-from gz2tree.cli.samples import classes_parser, run_classes, run_select, select_parser
+from gz2tree.cli.samples import (
+    classes_parser,
+    explain_parser,
+    run_classes,
+    run_explain,
+    run_select,
+    select_parser,
+)
 from gz2tree.cli.sky import demo_parser, run_demo, run_simulate, simulate_parser
 from gz2tree.cli.training import (
     calibrate_parser,
@@ -65,6 +73,7 @@ _COMMANDS: dict[CommandName, _Command] = {
     "predict": _Command(predict_parser, run_predict, "predict a catalogue of images"),
     "select": _Command(select_parser, run_select, "select a clean sample"),
     "classes": _Command(classes_parser, run_classes, "add class strings to a catalogue"),
+    "explain": _Command(explain_parser, run_explain, "one galaxy's tree, and why answers are 0"),
     "embed": _Command(embed_parser, run_embed, "write a network's features of images"),
     "export": _Command(export_parser, run_export, "write a network as ONNX"),
     "plot": _Command(plot_parser, run_plot, "draw a figure"),
@@ -85,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     exit_code : int
         0; 2 for options or input that are refused; 130 after Ctrl-C or SIGTERM, which SLURM sends
-        before it kills.
+        before it kills; 141 if what reads the output has ended.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     given = [with_underscores(argument) for argument in arguments]
@@ -97,6 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command == "train" and (parsed.train.preset or "") != value_of("--preset", given):
             raise InputError("preset: expected on the command line, found in the --config file")
         _COMMANDS[command].run(parsed[command])
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read what is printed, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (InputError, OSError) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         return 2

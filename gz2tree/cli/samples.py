@@ -1,4 +1,4 @@
-"""The commands on whole catalogues, ``select`` and ``classes``: their options."""
+"""The commands on catalogues, ``select``, ``classes`` and ``explain``: their options."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ def classes_parser() -> Parser:
     return classes
 
 
+def explain_parser() -> Parser:
+    """Build the parser of the command ``explain``."""
+    explain = Parser(
+        description="Say of one galaxy how probable each branch of its tree is, and why it is 0."
+    )
+    _add_catalogue(explain)
+    explain.add_argument("--galaxy", required=True, metavar="ID", help="of the galaxy")
+    return explain
+
+
 def run_select(options: Namespace) -> None:
     """Select a clean sample."""
     from gz2tree.commands.selecting import read_preceding, select_catalogue
@@ -74,6 +84,19 @@ def run_classes(options: Namespace) -> None:
     spell_catalogue(
         options.catalogue,
         options.out,
+        tree=find_tree(options.tree),
+        kind=options.kind,
+        id_column=options.id_column,
+    )
+
+
+def run_explain(options: Namespace) -> None:
+    """Explain one galaxy."""
+    from gz2tree.commands.selecting import explain_galaxy
+
+    explain_galaxy(
+        options.catalogue,
+        options.galaxy,
         tree=find_tree(options.tree),
         kind=options.kind,
         id_column=options.id_column,

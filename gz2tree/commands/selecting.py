@@ -1,4 +1,4 @@
-"""The commands ``select`` and ``classes``: clean samples and class strings of whole catalogues."""
+"""The commands ``select``, ``classes`` and ``explain``, of catalogues of votes or predictions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from scipy import stats
 from gz2tree.classstrings import class_strings
 from gz2tree.columnnotes import ColumnNote
 from gz2tree.config.choices import Kind
-from gz2tree.errors import InputError
-from gz2tree.labeltable import Fractions, read_fractions
+from gz2tree.errors import InputError, first_few
+from gz2tree.explaining import explain
+from gz2tree.labeltable import Fractions, read_fractions, read_labels
 from gz2tree.samples import SAMPLES, WELL_SAMPLED, Cuts, select
 from gz2tree.tableformat import format_to_write
 from gz2tree.tree import DecisionTree
@@ -143,6 +144,44 @@ def spell_catalogue(
     frame = table.frame.assign(**{CLASS_COLUMN: classes})
     replace(table, frame=frame, notes=table.notes | note).write(out)
     print(f"{pd.Series(classes).nunique():,} classes of {len(frame):,} galaxies in {out}")
+
+
+def explain_galaxy(
+    catalogue: Path,
+    galaxy: str,
+    *,
+    tree: DecisionTree = GZ2_KAGGLE,
+    kind: Kind = "debiased",
+    id_column: str | None = None,
+) -> None:
+    """Print one galaxy's tree, as `gz2tree.explaining.explain` says it.
+
+    Parameters
+    ----------
+    catalogue : Path
+    galaxy : str
+        Its id.
+    tree, kind, id_column
+        As of `gz2tree.read_labels`.
+
+    Raises
+    ------
+    InputError
+        The galaxy is not in the catalogue, and as `gz2tree.read_labels` raises.
+    """
+    labels = read_labels(catalogue, tree, kind, id_column, allow_bad_rows=True)
+    row = pd.Index(labels.ids).get_indexer(pd.Index([galaxy]))[0]
+    if row < 0:
+        raise InputError(
+            f"{catalogue}: expected galaxy {galaxy!r}, found {len(labels):,} others: "
+            f"{first_few(labels.ids.tolist())}"
+        )
+    print(f"{galaxy}: shares of all who look at it, under {tree.name}")
+    print(*explain(labels.cumulative[row], tree), sep="\n")
+    if (labels.cumulative[row] == 0).any():
+        gate = read_whole(catalogue).metadata.get("gate", "0")
+        if gate != "0":
+            print(f"predicted with --gate {gate}: less than that is 0, and so is what follows")
 
 
 def _against(
