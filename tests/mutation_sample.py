@@ -194,7 +194,11 @@ def run_tests(tests: Sequence[str], mutant: Mutant | None, examples: int) -> int
     """Run tests until one fails, in this process; pytest's exit code."""
     if mutant is not None:
         sys.meta_path.insert(0, OneMutated(mutant))
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-k", SLOW, "--rootdir", str(TESTS.parent)]
+    options = [
+        "-x", "-q", "-p", "no:cacheprovider", "-k", SLOW, "--rootdir", str(TESTS.parent),
+        "-W", "ignore::pytest.PytestAssertRewriteWarning",  # hypothesis is imported already
+        "-W", "ignore:Overwriting",  # and the package a second time: timm has its backbones
+    ]  # fmt: skip
     files = [str(TESTS / f"{name}.py") for name in tests]
     return int(pytest.main([*options, *files], plugins=[FewExamples(examples)]))
 
