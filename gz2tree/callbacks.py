@@ -17,7 +17,7 @@ from gz2tree.faults import check_weights, writing
 from gz2tree.network import GalaxyNet
 from gz2tree.run import RunDirectory
 from gz2tree.typical import fit_after_training
-from gz2tree.wholefiles import PARTIAL, appearing
+from gz2tree.wholefiles import appearing, aside
 
 
 class ProgressBar(TQDMProgressBar):
@@ -133,9 +133,8 @@ class RunKeeper(L.Callback):
 
 def _replace_model(model: GalaxyNet, folder: Path) -> None:
     """Save a model so that a kill at any moment leaves whole files, the old or the new."""
-    partial = folder.with_name(f"{PARTIAL}{folder.name}")
-    model.save_pretrained(partial)
-    folder.mkdir(exist_ok=True)
-    for file in partial.iterdir():
-        os.replace(file, folder / file.name)
-    partial.rmdir()
+    with aside(folder) as whole:
+        model.save_pretrained(whole)
+        folder.mkdir(exist_ok=True)
+        for file in whole.iterdir():
+            os.replace(file, folder / file.name)

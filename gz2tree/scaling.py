@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -38,7 +37,7 @@ from gz2tree.shards import ShardedCatalogue, ids_of_shards
 from gz2tree.shardtasks import Batch, Job, Reader, tasks_of
 from gz2tree.streams import ImageStream, StoredCutouts
 from gz2tree.usertable import UserTable
-from gz2tree.wholefiles import PARTIAL
+from gz2tree.wholefiles import aside
 from gz2tree.workers import default_workers, end_with_parent
 
 _log = logging.getLogger("gz2tree")
@@ -136,10 +135,10 @@ def _begin(
     try:
         # Folders are listed aside: the list of a catalogue that was begun counts until it is known
         # to be the same.
-        with TemporaryDirectory(prefix=PARTIAL, dir=out) as aside:
+        with aside(out / "_listings") as folder:
             streams: list[ImageStream] = []
             for number, path in enumerate(expand(images)):
-                listing = Path(aside) / f"{number}.txt"
+                listing = folder / f"{number}.txt"
                 streams += open_stream(path, models[0].cutouts, listing, given)
             if len(streams) > 1 and any(isinstance(stream, StoredCutouts) for stream in streams):
                 raise InputError(f"images: expected a store alone, found {len(streams)} inputs")

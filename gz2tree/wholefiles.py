@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -46,16 +47,29 @@ def appearing(path: Path, *, synced: bool = False) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def partial_path(path: Path) -> Path:
-    """Name the file that this process writes before it is renamed to `path`.
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Make a folder beside `path`, of this process alone, that is removed in the end."""
+    folder = partial_path(path)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
-    What processes of this machine have left there that were killed while they wrote the same file
-    is removed. The suffix stays last: pandas compresses, and astropy checks, by it.
+
+def partial_path(path: Path) -> Path:
+    """Name the file or folder that this process writes before it is renamed to `path`.
+
+    What processes of this machine have left there that were killed while they wrote the same is
+    removed. The suffix stays last: pandas compresses, and astropy checks, by it.
     """
     ours = f"{PARTIAL}{platform.node()}-"
     for left in path.parent.glob(f"{glob.escape(ours)}*-{glob.escape(path.name)}"):
         number = left.name.removeprefix(ours).removesuffix(f"-{path.name}")
         if number.isdecimal() and not _lives(int(number)):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
             with suppress(OSError):
                 left.unlink()
     return path.with_name(f"{ours}{os.getpid()}-{path.name}")

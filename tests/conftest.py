@@ -219,10 +219,14 @@ def permissions_hold() -> Iterator[None]:
 
 
 def left_by_a_killed_process(path: Path) -> Path:
-    """Write what a process would leave that was killed while it wrote this file."""
+    """Write what a process would leave that was killed while it wrote this file or folder."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     partial = partial_path(path)
     partial = partial.with_name(partial.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-", 1))
-    partial.write_bytes(b"half of it")
+    if path.suffix:
+        partial.write_bytes(b"half of it")
+    else:
+        partial.mkdir()
+        (partial / "half").write_bytes(b"of it")
     return partial

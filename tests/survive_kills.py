@@ -154,6 +154,7 @@ def survive(job: Job, folder: Path, kills: int, minutes: float, seed: int) -> Re
             shutil.rmtree(out)
         except AssertionError as error:
             result.failures.append(f"killed at {moments}: {error}")
+            print(result.failures[-1], flush=True)
         result.chains += 1
         result.kills += len(moments)
         result.moments += moments

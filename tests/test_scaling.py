@@ -19,7 +19,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import SMALL, SmallSky, write_images
+from conftest import SMALL, SmallSky, left_by_a_killed_process, write_images
 from torch import nn
 
 from gz2tree import (
@@ -396,6 +396,15 @@ def test_catalogue_of_a_killed_process_is_gone_on_with(
     found = of_all(out)["GalaxyID"].tolist()
     assert sorted(found) == sorted(small_sky.labels.ids)  # each once
     assert_same_catalogue(alone, out)
+
+
+def test_what_a_killed_process_was_listing_is_removed(
+    model: Path, small_sky: SmallSky, tmp_path: Path
+) -> None:
+    """Found by tests/survive_kills.py."""
+    left_by_a_killed_process(tmp_path / "_listings")
+    shards_of(model, small_sky.images, tmp_path)
+    assert not [path.name for path in tmp_path.iterdir() if "partial" in path.name]
 
 
 # the command
