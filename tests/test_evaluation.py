@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -434,6 +436,13 @@ def test_table_for_people() -> None:
     assert set(of_question["Class11"]) == {"-"}
     assert max(map(len, lines)) < 80
     assert "nan" not in str(report).lower()
+
+
+def test_small_figures_do_not_look_like_zero() -> None:
+    report = some_report(with_gaps)
+    text = str(dataclasses.replace(report, rmse=1.3e-5, max_parent_violation=0.0))
+    assert re.search(r"RMSE +1\.3e-05\n", text)
+    assert re.search(r"tree +0\.0000\n", text)
 
 
 def test_evaluation_needs_no_lightning() -> None:

@@ -704,6 +704,7 @@ class TestOnlyConditional:
     def test_digest_tells_it_from_labels_that_are_not_measured(self) -> None:
         deep = random_labels(["a", "b"]).only_conditional({"Class3"})
         assert deep.digest() != dataclasses.replace(deep, given_reach=None).digest()
+        assert deep.digest() != dataclasses.replace(deep, ids=deep.ids[::-1]).digest()
 
 
 class TestMeans:

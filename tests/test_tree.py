@@ -144,6 +144,20 @@ def test_unknown_naming_is_refused() -> None:
         DecisionTree("toy", [ROOT], naming="fits")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"name": 5}, "^tree: name: expected text, found 5"),
+        ({"source": 5}, "^tree: source: expected text, found 5"),
+        ({"kinds": {5: "_x"}}, "^tree: kinds: kind: expected text, found 5"),
+        ({"kinds": {"count": 5}}, "^tree: kinds: ending of 'count': expected text, found 5"),
+    ],
+)
+def test_what_is_no_text_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(TreeError, match=message):
+        DecisionTree(**{"name": "t", "questions": [Question("q", ["a", "b"])], **fields})
+
+
 # several parents
 
 
