@@ -128,7 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         options.out.write_text(json.dumps(record, indent=2) + "\n")
     grown = [f"{each}: {growth.command}" for growth in growths for each in growth.grown]
-    print("\n".join(f"grew: {line}" for line in grown))
+    for line in grown:
+        print(f"grew: {line}")
     return 1 if grown else 0
 
 
