@@ -141,9 +141,10 @@ def _catalogue_columns(
     missing = [column for column in columns if column not in header]
     if len(missing) == len(columns):
         kinds = [k for k in get_args(Kind) if tree.kind_columns(k)[0] in header]
-        hint = f"; it has the kinds {', '.join(kinds)}" if kinds else ""
+        hint = f"it has the kinds {', '.join(kinds)}" if kinds else "--tree names another tree"
         raise InputError(
-            f"{path}: expected columns {tree.columns[0]}, … or {columns[0]}, …, found neither{hint}"
+            f"{path}: expected columns of {tree.name}, {tree.columns[0]}, … or {columns[0]}, …, "
+            f"found neither; {hint}"
         )
     if missing:
         raise InputError(

@@ -307,7 +307,7 @@ def test_unknown_kind_is_refused(tmp_path: Path) -> None:
 
 def test_table_without_labels_is_refused(tmp_path: Path) -> None:
     path = save(pd.DataFrame({"GalaxyID": ["1"], "redshift": [0.1]}), tmp_path)
-    with pytest.raises(InputError, match=r"expected columns Class1\.1, … or t01_.*_debiased, …"):
+    with pytest.raises(InputError, match=r"of GZ2_KAGGLE, Class1\.1, … or t01_.*_debiased, …"):
         read_labels(path)
 
 
@@ -317,7 +317,7 @@ def test_table_of_another_tree_is_refused(tmp_path: Path, naming: Any) -> None:
     table = pd.DataFrame(random_labels(IDS, GZ2).cumulative)
     table.columns = GZ2.kaggle_columns if naming == "kaggle" else GZ2.catalogue_columns
     with pytest.raises(
-        InputError, match=r"expected columns shape_smooth, … or shape_smooth_debiased"
+        InputError, match=r"expected columns of toy, shape_smooth, … or shape_smooth_debiased"
     ):
         read_labels(save(table.assign(id=IDS), tmp_path), toy)
 
