@@ -30,6 +30,7 @@ from gz2tree import (
     read_labels,
 )
 from gz2tree.evaluation import expected_calibration_error
+from gz2tree.scores import compare_reports
 from gz2tree.tables import write_table
 
 TOY = DecisionTree(
@@ -432,10 +433,21 @@ def test_table_for_people() -> None:
     assert figures["RMSE of the votes' own noise"] == "-"
     of_question = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("Class")}
     assert set(of_question) == set(GZ2_KAGGLE.question_columns)
+    heading = "rmse null nonnull conditional mean_baseline"
+    assert heading in {" ".join(line.split()) for line in lines}
     assert of_question["Class7"][0] == f"{report.per_question['Class7']['rmse']:.4f}"
     assert set(of_question["Class11"]) == {"-"}
     assert max(map(len, lines)) < 80
     assert "nan" not in str(report).lower()
+
+
+def test_reports_side_by_side() -> None:
+    report = some_report(with_gaps)
+    both = compare_reports({"tree": report, "flat": dataclasses.replace(report, rmse=0.5)})
+    assert both.columns.tolist() == ["tree", "flat"]
+    assert both.loc["RMSE"].tolist() == [f"{report.rmse:.4f}", "0.5000"]
+    assert both.loc["  structural", "flat"] == f"{report.structural_null_rmse:.4f}"
+    assert "RMSE of predicting the mean" in both.index
 
 
 def test_small_figures_do_not_look_like_zero() -> None:

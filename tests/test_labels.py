@@ -738,3 +738,19 @@ def test_counts_are_joined_if_all_have_them(tmp_path: Path) -> None:
     assert both.counts is not None
     assert both.counts.shape == (6, 37)
     assert Labels.join(counted, random_labels(["a"], GZ2)).counts is None
+
+
+def test_mean_conditional_of_questions_that_few_are_asked() -> None:
+    tree = DecisionTree(
+        "toy",
+        [
+            Question("disc", ["yes", "no"]),
+            Question("bar", ["bar", "none"], asked_after=["yes"]),
+            Question("ring", ["ring", "gap"], asked_after=["none"]),
+        ],
+    )
+    cumulative = np.array(
+        [[0.2, 0.8, 0.2, 0.0, 0.0, 0.0], [0.1, 0.9, 0.025, 0.075, np.nan, np.nan]]
+    )
+    mean = Labels(np.array(["a", "b"], object), cumulative, tree, None).mean_conditional()
+    np.testing.assert_allclose(mean, [0.15, 0.85, 0.75, 0.25, 0.5, 0.5])

@@ -553,3 +553,16 @@ def test_columns_of_questions_and_ids_follow_the_naming() -> None:
     assert GZ2_KAGGLE.question_columns == tuple(f"Class{n}" for n in range(1, 12))
     assert GZ2.question_columns == tuple(question.name for question in GZ2.questions)
     assert (GZ2_KAGGLE.id_column, GZ2.id_column) == ("GalaxyID", "id")
+
+
+def test_a_parent_that_is_no_text_is_refused() -> None:
+    with pytest.raises(TreeError, match=r"^question 'r': asked_after: expected text, found 5"):
+        Question("r", ["a", "b"], asked_after=[5])  # type: ignore[list-item]
+
+
+def test_short_names_are_unique_names() -> None:
+    names = [GZ2_KAGGLE.short_name(position) for position in range(len(GZ2_KAGGLE))]
+    assert len(set(names)) == len(names)
+    assert GZ2_KAGGLE.short_name(GZ2_KAGGLE.find_answer("merger")) == "merger"
+    edge_on = GZ2_KAGGLE.columns.index("Class2.1")  # "yes", as is another answer
+    assert GZ2_KAGGLE.short_name(edge_on) == "t02_edgeon_a04_yes"
