@@ -10,6 +10,7 @@ import pandas as pd
 from gz2tree.astropyfiles import read_astropy
 from gz2tree.astropytables import to_arrow
 from gz2tree.columnnotes import ColumnNote
+from gz2tree.csvtables import EXACTLY
 from gz2tree.errors import InputError
 from gz2tree.parquet import read_parquet_whole
 from gz2tree.tableformat import existing_format, unreadable
@@ -76,7 +77,7 @@ def read_whole(path: Path) -> WholeTable:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, dtype_backend="pyarrow", low_memory=False)
+    table = pd.read_csv(path, dtype_backend="pyarrow", low_memory=False, **EXACTLY)
     kinds = pd.api.types
     other = [
         name

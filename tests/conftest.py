@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import torch
 from bad_input_table import SAID
+from hypothesis import settings
 from PIL import Image
 
 from gz2tree import GZ2_KAGGLE, CutoutOptions, CutoutStore, DecisionTree, LabelledCutouts, Labels
@@ -31,6 +32,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
+
+# How long an example takes says nothing on a machine that does other things as well.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 SMALL = CutoutOptions(crop=40, size=32)
 # Scripts that need more than the tests do; they hold no doctests.
