@@ -39,7 +39,8 @@ def save(table: pd.DataFrame, path: Path) -> Path:
     elif kind == "parquet":
         pq.write_table(pa.table({name: table[name].to_numpy() for name in table}), path)
     else:
-        columns = {n: c.to_numpy(str if c.dtype == "str" else None) for n, c in table.items()}
+        text = {name for name in table if pd.api.types.infer_dtype(table[name]) == "string"}
+        columns = {n: c.to_numpy(str if n in text else None) for n, c in table.items()}
         Table(columns).write(path, format={"ecsv": "ascii.ecsv"}.get(kind, kind))
     return path
 
