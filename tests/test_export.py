@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from conftest import SMALL
@@ -17,6 +16,8 @@ from gz2tree.cli import main
 from gz2tree.export import export_onnx
 from gz2tree.network import GalaxyNet
 from gz2tree.treefile import find_tree
+
+onnxruntime = pytest.importorskip("onnxruntime")
 
 NETWORKS = {
     "tree": lambda: GalaxyTreeNet("resnet10t", pretrained=False, cutouts=SMALL),

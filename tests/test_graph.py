@@ -539,6 +539,13 @@ def test_moves_to_another_device(activation: Activation) -> None:
         assert result.shape == (3, 37)
 
 
+# What the extra `onnx` needs; older ones write a guard of their own on the number of galaxies.
+needs_new_export = pytest.mark.skipif(
+    tuple(map(int, torch.__version__.split(".")[:2])) < (2, 13),
+    reason="torch.export of any number of galaxies needs torch 2.13",
+)
+
+
 def exported(graph: DecisionGraph, logits: Tensor) -> torch.export.ExportedProgram:
     return torch.export.export(graph.eval(), (logits,), dynamic_shapes=[{0: torch.export.Dim("n")}])
 
@@ -554,6 +561,7 @@ def wide_tree(n_questions: int) -> DecisionTree:
     return DecisionTree("wide", roots + leaves)
 
 
+@needs_new_export
 def test_operations_do_not_grow_with_the_number_of_questions(activation: Activation) -> None:
     assert n_operations(wide_tree(40), activation) == n_operations(wide_tree(2), activation)
 
@@ -587,6 +595,7 @@ def test_compiled_equals_eager(name: Activation, backend: str) -> None:
     torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
 
 
+@needs_new_export
 def test_exported_equals_eager_for_any_batch(activation: Activation) -> None:
     graph = DecisionGraph(GZ2, activation)
     module = exported(graph, logits_of(4)).module()

@@ -519,7 +519,8 @@ def test_bad_rows_may_be_dropped_and_are_counted(
         read_labels(path)
     labels = read_labels(path, allow_bad_rows=True)
     assert labels.ids.tolist() == good.ids.tolist()
-    np.testing.assert_array_equal(labels.cumulative, good.cumulative)
+    # A column with a word in it is read as text, of which older pandas round the last bit.
+    np.testing.assert_allclose(labels.cumulative, good.cumulative, rtol=1e-15, atol=0)
     (warning,) = warnings_in(caplog)
     assert warning.startswith("3 of 5 rows dropped; ")
     assert f"row 2 (id {IDS[1]}): column Class9.1" in warning
