@@ -26,12 +26,12 @@ from scipy import stats
 
 from gz2tree import CutoutStore, Labels, PredictOptions, load_model, prepare, read_labels
 from gz2tree.cutouts import ImageFiles
-from gz2tree.decoding import read_cutout
-from gz2tree.network import GalaxyNet
-from gz2tree.predictor import Embedder
+from gz2tree.images.decoding import read_cutout
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.predictor import Embedder
+from gz2tree.networks.typicality import fit_typicality
 from gz2tree.simulate import simulate
 from gz2tree.splits import split_parts
-from gz2tree.typicality import fit_typicality
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SAMPLES = {

@@ -19,17 +19,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from record import markdown, provenance
 
-from gz2tree.beliefs import mixture_of
-from gz2tree.calibrating import apply_calibration, fit_calibration, outputs_of
 from gz2tree.cli import main as gz2tree
+from gz2tree.commands.calibrating import apply_calibration, fit_calibration, outputs_of
+from gz2tree.commands.inputs import open_labelled
 from gz2tree.config import LabelOptions, PredictOptions
-from gz2tree.coverage import LEVELS, vote_coverage
 from gz2tree.graph import DecisionGraph
-from gz2tree.inputs import open_labelled
 from gz2tree.labels import Labels
 from gz2tree.model import load_model
-from gz2tree.predictor import Output
-from gz2tree.uncertainty import Mixture
+from gz2tree.networks.predictor import Output
+from gz2tree.science.coverage import LEVELS, vote_coverage
+from gz2tree.votes.beliefs import mixture_of
+from gz2tree.votes.uncertainty import Mixture
 
 RESULTS = Path(__file__).resolve().parent / "results"
 LOSSES = {"multinomial": 1, "dirichlet_multinomial": 3}  # and how many networks

@@ -64,7 +64,7 @@ from gz2tree import (
 from gz2tree.augment import orientations
 from gz2tree.config.choices import Head, Pooling
 from gz2tree.graph import DecisionGraph
-from gz2tree.precision import autocast, choose_precision, memory_format
+from gz2tree.networks.precision import autocast, choose_precision, memory_format
 from gz2tree.store import prepare
 
 RESULTS = Path(__file__).parent / "results" / "heads"

@@ -25,12 +25,12 @@ from PIL import Image
 from record import markdown, provenance
 
 from gz2tree.config import CutoutOptions
-from gz2tree.population import draw_galaxy
 from gz2tree.simulate import SkyOptions
-from gz2tree.skyrender import render
-from gz2tree.skytables import kaggle_labels
+from gz2tree.sky.population import draw_galaxy
+from gz2tree.sky.render import render
+from gz2tree.sky.tables import kaggle_labels
+from gz2tree.sky.volunteers import down_the_tree, true_conditionals, vote
 from gz2tree.trees import GZ2, GZ2_KAGGLE
-from gz2tree.volunteers import down_the_tree, true_conditionals, vote
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 RESULTS = CHECKOUT / "benchmarks" / "results" / "sky.json"

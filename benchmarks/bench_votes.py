@@ -23,25 +23,25 @@ from numpy.typing import NDArray
 from record import markdown, provenance
 from torch import Tensor
 
-from gz2tree.beliefs import mixture_of
-from gz2tree.calibrating import apply_calibration, fit_calibration, outputs_of
-from gz2tree.calibration import Calibration
+from gz2tree.commands.calibrating import apply_calibration, fit_calibration, outputs_of
 from gz2tree.config import PredictOptions
-from gz2tree.coverage import LEVELS, vote_coverage
 from gz2tree.graph import DecisionGraph
+from gz2tree.labelling.labeltable import read_labels
 from gz2tree.labels import Labels
-from gz2tree.labeltable import read_labels
-from gz2tree.likelihoods import (
+from gz2tree.model import load_model
+from gz2tree.science.coverage import LEVELS, vote_coverage
+from gz2tree.store import open_images
+from gz2tree.tree import DecisionTree
+from gz2tree.trees import GZ2
+from gz2tree.votes.beliefs import mixture_of
+from gz2tree.votes.calibration import Calibration
+from gz2tree.votes.counts import disagreement, recover_counts
+from gz2tree.votes.likelihoods import (
     asked_of,
     dirichlet_multinomial_log_likelihood,
     multinomial_log_likelihood,
 )
-from gz2tree.model import load_model
-from gz2tree.store import open_images
-from gz2tree.tree import DecisionTree
-from gz2tree.trees import GZ2
-from gz2tree.uncertainty import Mixture, TreeDirichlet
-from gz2tree.votes import disagreement, recover_counts
+from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 RESULTS = CHECKOUT / "benchmarks" / "results"
@@ -81,9 +81,9 @@ than chance has it, by what the network cannot see and by the debiasing.
 ## Intervals of cumulative probabilities
 
 {n_beliefs} galaxies with answers drawn at random and strengths from {weak:g} to {strong:g},
-{draws:,} draws each: how much of the draws lie within the Beta intervals of `gz2tree.uncertainty`,
-for answers of a mean above {least:g}, by the depth of their question (0: asked of everyone, where
-they are exact). "Off" is the distance from the level, in points.
+{draws:,} draws each: how much of the draws lie within the Beta intervals of
+`gz2tree.votes.uncertainty`, for answers of a mean above {least:g}, by the depth of their question
+(0: asked of everyone, where they are exact). "Off" is the distance from the level, in points.
 
 {intervals}
 """

@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
-from gz2tree.shardformat import read_manifest
+from gz2tree.catalogues.shardformat import read_manifest
 from gz2tree.storeformat import StoreHeader
 
 EXPONENTS = (6, 9)  # of ten: how many galaxies

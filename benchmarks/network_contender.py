@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from gz2tree import GZ2_KAGGLE, CutoutOptions, FlatNet, GalaxyTreeNet, TrainConfig
 from gz2tree.augment import orientations
-from gz2tree.network import GalaxyNet
-from gz2tree.precision import autocast, choose_precision, for_inference, memory_format
-from gz2tree.steps import GalaxyModule
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.precision import autocast, choose_precision, for_inference, memory_format
+from gz2tree.runs.steps import GalaxyModule
 
 CPU = torch.device("cpu")
 

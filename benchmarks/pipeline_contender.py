@@ -33,7 +33,7 @@ from gz2tree import (
     prepare,
 )
 from gz2tree.labels import multiply_down
-from gz2tree.precision import autocast, choose_precision, memory_format
+from gz2tree.networks.precision import autocast, choose_precision, memory_format
 from gz2tree.prediction import predict_to_file
 
 CPU = torch.device("cpu")

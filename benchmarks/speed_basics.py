@@ -20,8 +20,8 @@ from torch import Tensor
 
 from gz2tree import GZ2_KAGGLE, CutoutOptions, DecisionTree, prepare
 from gz2tree.config.choices import Activation, CommandName
-from gz2tree.decoding import read_cutout
 from gz2tree.graph import DecisionGraph
+from gz2tree.images.decoding import read_cutout
 
 BATCHES = (1, 32, 512, 4096)
 ACTIVATION: Activation = "normalised_sigmoid"

@@ -38,13 +38,13 @@ from gz2tree import (
     read_labels,
     split_parts,
 )
-from gz2tree.given import GZ2_RADII_PER_PIXEL
-from gz2tree.network import GalaxyNet
+from gz2tree.images.given import GZ2_RADII_PER_PIXEL
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.saved import DEFAULT_MODEL
 from gz2tree.plots import draw_galaxies
-from gz2tree.run import RunDirectory
-from gz2tree.saved import DEFAULT_MODEL
+from gz2tree.runs.run import RunDirectory
+from gz2tree.runs.typical import fit_to_galaxies
 from gz2tree.splits import write_split
-from gz2tree.typical import fit_to_galaxies
 
 DEEP = ("Class3", "Class4", "Class5", "Class9", "Class10", "Class11")
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "default_model"

@@ -16,11 +16,11 @@ import numpy as np
 from astropy.stats import binom_conf_interval
 
 import gz2tree
-from gz2tree.labeltable import read_fractions
+from gz2tree.labelling.labeltable import read_fractions
 from gz2tree.plots import COLOURS, new_figure
-from gz2tree.samples import Cuts, select
+from gz2tree.science.samples import Cuts, select
 from gz2tree.store import open_images
-from gz2tree.uncertainty import TreeDirichlet
+from gz2tree.votes.uncertainty import TreeDirichlet
 
 TREE, CUTS, BINS = gz2tree.GZ2_KAGGLE, Cuts(threshold=0.5, votes=10), 5
 BAR, NONE, DOMINANT = map(TREE.find_answer, ("a06_bar", "a10_no_bulge", "a13_dominant"))

@@ -18,9 +18,9 @@ import torch
 
 import gz2tree
 from gz2tree.config import FINETUNE
-from gz2tree.finetuning import adapt
+from gz2tree.networks.finetuning import adapt
 from gz2tree.plots import new_figure, plot_learning_curves
-from gz2tree.run import RunDirectory
+from gz2tree.runs.run import RunDirectory
 from gz2tree.simulate import simulate
 
 FEATURES = gz2tree.DecisionTree("own", [gz2tree.Question("features", ["featured", "smooth"])])

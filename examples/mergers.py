@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 import gz2tree
-from gz2tree.flags import read_flags
+from gz2tree.catalogues.flags import read_flags
 from gz2tree.plots import new_figure, plot_galaxy
-from gz2tree.purity import purity_completeness
+from gz2tree.science.purity import purity_completeness
 from gz2tree.store import open_images
-from gz2tree.tables import write_table
+from gz2tree.tables.files import write_table
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from gz2tree import load_model
+from gz2tree.commands.sources import read_cutouts
 from gz2tree.embedding import nearest, read_features
 from gz2tree.plots import new_figure, plot_cutouts
-from gz2tree.sources import read_cutouts
 from gz2tree.store import open_images
 
 

@@ -21,7 +21,7 @@ import torch
 import gz2tree
 from gz2tree.config import preset
 from gz2tree.plots import draw_history, new_figure, plot_null_rmse
-from gz2tree.run import RunDirectory
+from gz2tree.runs.run import RunDirectory
 from gz2tree.scores import compare_reports
 from gz2tree.simulate import simulate
 

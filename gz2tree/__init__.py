@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from gz2tree.evaluation import evaluate as evaluate
     from gz2tree.flat import FlatNet as FlatNet
     from gz2tree.graph import DecisionGraph as DecisionGraph
+    from gz2tree.labelling.labeltable import read_labels as read_labels
     from gz2tree.labels import Labels as Labels
-    from gz2tree.labeltable import read_labels as read_labels
     from gz2tree.model import GalaxyTreeNet as GalaxyTreeNet
     from gz2tree.model import load_model as load_model
     from gz2tree.prediction import predict as predict
@@ -59,7 +59,7 @@ _MODULE_OF = {
     "load_model": "model",
     "predict": "prediction",
     "prepare": "store",
-    "read_labels": "labeltable",
+    "read_labels": "labelling.labeltable",
     "split_parts": "splits",
 }
 

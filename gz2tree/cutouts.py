@@ -19,11 +19,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from gz2tree.config import CutoutOptions
-from gz2tree.decoding import check_bytes, file_bytes, read_cutout
 from gz2tree.errors import InputError, UnreadableImage, first_few
-from gz2tree.given import GivenImages
-from gz2tree.imagenames import files_of_galaxies
-from gz2tree.workers import default_workers, end_with_parent
+from gz2tree.images.decoding import check_bytes, file_bytes, read_cutout
+from gz2tree.images.given import GivenImages
+from gz2tree.images.imagenames import files_of_galaxies
+from gz2tree.images.workers import default_workers, end_with_parent
 
 __all__ = [
     "CutoutBatch",

@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError
+from gz2tree.labelling.matching import which_have
 from gz2tree.labels import Labels
-from gz2tree.matching import which_have
 from gz2tree.store import CutoutStore
 
 

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from gz2tree.config import PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
-from gz2tree.looking import look_at, opened
-from gz2tree.network import GalaxyNet
-from gz2tree.predictor import Embedder, find_device
-from gz2tree.tableformat import format_to_write
-from gz2tree.tables import TableWriter, read_table, table_columns
+from gz2tree.networks.looking import look_at, opened
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.predictor import Embedder, find_device
+from gz2tree.tables.files import TableWriter, read_table, table_columns
+from gz2tree.tables.tableformat import format_to_write
 from gz2tree.version import __version__
 
 _ID = "id"

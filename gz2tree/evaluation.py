@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from gz2tree.graph import DecisionGraph
+from gz2tree.labelling.matching import align
 from gz2tree.labels import Labels
-from gz2tree.matching import align
 from gz2tree.scores import Report
-from gz2tree.votes import vote_variance
+from gz2tree.votes.counts import vote_variance
 
 Array = NDArray[np.float64]
 
@@ -158,7 +158,7 @@ def conditional_answers(
     graph : DecisionGraph
         Of the labels' tree.
     predicted : array of float64, shape (n, n_answers), in [0, 1]
-        Cumulative, in the order of the labels; see `gz2tree.matching.align`.
+        Cumulative, in the order of the labels; see `gz2tree.labelling.matching.align`.
     labels : Labels, n galaxies
 
     Returns

@@ -14,7 +14,7 @@ from gz2tree.config import CutoutOptions
 from gz2tree.config.choices import Head, Renormalised
 from gz2tree.errors import InputError
 from gz2tree.labels import Labels
-from gz2tree.network import GalaxyNet
+from gz2tree.networks.network import GalaxyNet
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
 

@@ -2,7 +2,7 @@
 
 Every loss takes targets with NaN where an answer was not measured, and a mask of what was measured
 if that is known otherwise; other cells contribute exactly 0 to the loss and to its gradient. All
-are means over the measured cells of a batch. Losses on votes are in `gz2tree.likelihoods`.
+are means over the measured cells of a batch. Losses on votes are in `gz2tree.votes.likelihoods`.
 """
 
 from __future__ import annotations

@@ -15,17 +15,17 @@ import torch
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from torch import Tensor
 
-from gz2tree.calibration import Calibration
 from gz2tree.config import CutoutOptions
 from gz2tree.config.choices import Activation, Pooling
 from gz2tree.errors import InputError, shown
 from gz2tree.flat import FlatNet
 from gz2tree.labels import Labels
-from gz2tree.network import GalaxyNet
-from gz2tree.saved import DEFAULT_MODEL, DEFAULT_NAME
-from gz2tree.strength import StrengthHeads
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.saved import DEFAULT_MODEL, DEFAULT_NAME
+from gz2tree.networks.strength import StrengthHeads
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
+from gz2tree.votes.calibration import Calibration
 
 
 class GalaxyTreeNet(GalaxyNet):
@@ -58,7 +58,7 @@ class GalaxyTreeNet(GalaxyNet):
         the mean of a Dirichlet distribution with concentrations strength x conditional, and what
         is said of cumulative probabilities does not change. See docs/votes.md.
     calibration : Calibration or dict, optional
-        What was fitted after training; see `gz2tree.calibration`.
+        What was fitted after training; see `gz2tree.votes.calibration`.
 
     Raises
     ------

@@ -13,21 +13,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from gz2tree.beliefs import check_together
-from gz2tree.catalogue import CatalogueForm
-from gz2tree.columnnotes import topcat_names
+from gz2tree.catalogues.catalogue import CatalogueForm
+from gz2tree.catalogues.flags import Flag
 from gz2tree.config import PredictOptions, TableOptions
 from gz2tree.config.choices import Columns
 from gz2tree.cutouts import CutoutSource
-from gz2tree.flags import Flag
-from gz2tree.given import GivenImages
-from gz2tree.looking import look_at, opened
-from gz2tree.network import GalaxyNet
-from gz2tree.predictor import Judged, Output, Predictor, find_device
-from gz2tree.tableformat import OF_ASTROPY, format_to_write
-from gz2tree.tables import TableWriter
+from gz2tree.images.given import GivenImages
+from gz2tree.networks.looking import look_at, opened
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.predictor import Judged, Output, Predictor, find_device
+from gz2tree.tables.columnnotes import topcat_names
+from gz2tree.tables.files import TableWriter
+from gz2tree.tables.tableformat import OF_ASTROPY, format_to_write
+from gz2tree.tables.usertable import UserTable
 from gz2tree.tree import DecisionTree
-from gz2tree.usertable import UserTable
+from gz2tree.votes.beliefs import check_together
 
 _log = logging.getLogger("gz2tree")
 
@@ -100,24 +100,24 @@ def predict_to_file(
     out : Path
         ``.parquet``, ``.csv`` (Kaggle's submission format if the tree is Kaggle's), ``.fits``,
         ``.vot`` or ``.ecsv``; the last three with names as TOPCAT needs them
-        (`gz2tree.columnnotes.topcat_names`). The file appears when it is complete.
+        (`gz2tree.tables.columnnotes.topcat_names`). The file appears when it is complete.
     columns : {"cumulative", "conditional", "reach", "uncertainty"}
         What to write of each answer, or (reach) of each question; the latter two of the first three
         are a suffix in the column names. Conditional probabilities of a question that is not
-        reached are NaN. Uncertainty: see `gz2tree.beliefs.uncertainty_columns`.
+        reached are NaN. Uncertainty: see `gz2tree.votes.beliefs.uncertainty_columns`.
     flags : sequence of Flag
         A boolean column for each, set by the cumulative probability whatever `columns` says, after
         the gate. How many galaxies have it is logged.
     level : float, in (0, 1)
         Probability within the intervals that ``columns="uncertainty"`` writes.
     table : TableOptions
-        A table of the galaxies whose columns are carried; see `gz2tree.usertable`.
+        A table of the galaxies whose columns are carried; see `gz2tree.tables.usertable`.
     weights : str
         How the models are called, for the provenance.
     atypical : bool
         A column ``atypical`` besides: how unlike the training galaxies an image is, see
-        `gz2tree.typicality`; above 1 it is more so than 99 of 100 galaxies like those. Of several
-        models the mean. A warning is logged if more galaxies are than chance has it.
+        `gz2tree.networks.typicality`; above 1 it is more so than 99 of 100 galaxies like those.
+        Of several models the mean. A warning is logged if more galaxies are than chance has it.
 
     Returns
     -------

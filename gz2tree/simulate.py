@@ -1,7 +1,7 @@
 """A sky to try the library on: simulated galaxies and the votes of simulated volunteers.
 
 ``SKY/images/<GalaxyID>.jpg``
-    Cutouts as from the Sloan Digital Sky Survey (:mod:`gz2tree.skyrender`).
+    Cutouts as from the Sloan Digital Sky Survey (:mod:`gz2tree.sky.render`).
 ``SKY/labels.csv``
     Cumulative vote fractions in the format of the Kaggle Galaxy Challenge. Null labels arise as in
     nature: nobody was asked, or nobody chose the answer.
@@ -12,7 +12,7 @@
     What infinitely many volunteers would have said, in the format of ``labels.csv``. The RMSE
     between the two is the lowest that any model can reach.
 ``SKY/parameters.csv``
-    The physical quantities of every galaxy (:class:`gz2tree.population.Galaxy`).
+    The physical quantities of every galaxy (:class:`gz2tree.sky.population.Galaxy`).
 ``SKY/sky.json``
     The options; with them the same sky comes out byte for byte.
 """
@@ -33,11 +33,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from gz2tree.errors import InputError, first_few
-from gz2tree.population import draw_galaxy
-from gz2tree.skyrender import render
-from gz2tree.skytables import catalogue_table, kaggle_labels, parameter_table
+from gz2tree.sky.population import draw_galaxy
+from gz2tree.sky.render import render
+from gz2tree.sky.tables import catalogue_table, kaggle_labels, parameter_table
+from gz2tree.sky.volunteers import down_the_tree, true_conditionals, vote
 from gz2tree.trees import GZ2_KAGGLE
-from gz2tree.volunteers import down_the_tree, true_conditionals, vote
 from gz2tree.wholefiles import appearing
 
 SKY_VERSION = 1

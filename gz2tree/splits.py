@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gz2tree.config import SplitOptions
 from gz2tree.errors import InputError, first_few
 from gz2tree.labels import Labels
-from gz2tree.tables import read_table, table_columns, write_table
+from gz2tree.tables.files import read_table, table_columns, write_table
 
 PARTS = ("train", "valid", "test")
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from gz2tree.config import CutoutOptions
 from gz2tree.cutouts import CutoutBatch, ImageFiles, log_unreadable
 from gz2tree.errors import InputError, first_few
-from gz2tree.given import GivenImages
+from gz2tree.images.given import GivenImages
 from gz2tree.storeformat import (
     CUTOUTS,
     HEADER,

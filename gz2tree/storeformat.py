@@ -55,7 +55,7 @@ class StoreHeader:
     cutouts : dict
         What the options of its cutouts say beside crop and size.
     given : dict
-        What was known of the images, as `gz2tree.given.GivenImages.describe` says it.
+        What was known of the images, as `gz2tree.images.given.GivenImages.describe` says it.
     """
 
     crop: int

@@ -15,21 +15,21 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from gz2tree.callbacks import ProgressBar, RunKeeper, TypicalityFitter
 from gz2tree.config import TrainConfig
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
-from gz2tree.faults import NotFiniteError, check_checkpoint
-from gz2tree.loaders import GalaxyData
 from gz2tree.model import GalaxyTreeNet
-from gz2tree.network import GalaxyNet
-from gz2tree.precision import choose_precision, memory_format
-from gz2tree.processes import choose_accelerator, launch_errors_named
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.precision import choose_precision, memory_format
 from gz2tree.quiet import quiet
-from gz2tree.run import RunDirectory
-from gz2tree.steps import GalaxyModule
-from gz2tree.tables import read_table, table_columns
-from gz2tree.trainable import check_training
+from gz2tree.runs.callbacks import ProgressBar, RunKeeper, TypicalityFitter
+from gz2tree.runs.faults import NotFiniteError, check_checkpoint
+from gz2tree.runs.loaders import GalaxyData
+from gz2tree.runs.processes import choose_accelerator, launch_errors_named
+from gz2tree.runs.run import RunDirectory
+from gz2tree.runs.steps import GalaxyModule
+from gz2tree.runs.trainable import check_training
+from gz2tree.tables.files import read_table, table_columns
 
 _LIGHTNING_PRECISION: Mapping[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 

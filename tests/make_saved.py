@@ -17,7 +17,7 @@ import torch
 
 from gz2tree import __version__, load_model
 from gz2tree.cli import main as gz2tree
-from gz2tree.network import GalaxyNet
+from gz2tree.networks.network import GalaxyNet
 
 SAVED = Path(__file__).parent / "saved"
 OPTIONS = ["--labels", "labels.csv", "--images", "images", "--out", "run", "--epochs", "7",

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from gz2tree import load_model
-from gz2tree.network import GalaxyNet
+from gz2tree.networks.network import GalaxyNet
 
 
 def same_weights(one: GalaxyNet, other: GalaxyNet) -> bool:

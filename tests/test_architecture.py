@@ -20,50 +20,69 @@ LONGER_FUNCTIONS: dict[str, str] = {}
 
 # From the bottom up: a module imports from its own rung and from those before it in this list.
 LADDER = {
+    # Packages that hold modules and nothing else.
+    "folders": "tables sky images votes labelling science networks runs catalogues commands",
     "errors": "errors version wholefiles quiet",
     "tree": "questions treechecks treetext treeyaml tree trees treefile",
     "options": (
-        "stretch config config.choices config.cutouts config.figures config.labels "
+        "images.stretch config config.choices config.cutouts config.figures config.labels "
         "config.prediction config.training"
     ),
     "tables": (
-        "columnnotes tableformat astropytables astropyfiles parquet csvtables tables wholetables "
-        "idcolumns usertable"
+        "tables.columnnotes tables.tableformat tables.astropytables tables.astropyfiles "
+        "tables.parquet tables.csvtables tables.files tables.wholetables tables.idcolumns "
+        "tables.usertable"
     ),
-    "probabilities": "activations jumps graph losses likelihoods calibration votes",
-    "uncertainty": "betas uncertainty information",
+    "probabilities": (
+        "activations jumps graph losses votes.likelihoods votes.calibration votes.counts"
+    ),
+    "uncertainty": "votes.betas votes.uncertainty votes.information",
     "labels": (
-        "labels galaxydatasets labelcolumns labeltable matching splits surveys quantity samples "
-        "classstrings explaining"
+        "labels splits labelling.galaxydatasets labelling.labelcolumns labelling.labeltable "
+        "labelling.matching labelling.surveys labelling.quantity science.samples "
+        "science.classstrings science.explaining"
     ),
-    "images": "imagenames radii given fitsimages decoding workers cutouts photometry",
+    "images": (
+        "images.imagenames images.radii images.given images.fitsimages images.decoding "
+        "images.workers cutouts images.photometry"
+    ),
     "store": "storeformat storewriter store",
-    "streams": "streams listed tars opening",
-    "dataset": "augment dataset loaders",
+    "streams": "images.streams images.listed images.tars images.opening",
+    "dataset": "augment dataset runs.loaders",
     "sky": (
-        "population visibility volunteers skyframe skygalaxy skycamera skyrender skytables simulate"
+        "sky.population sky.visibility sky.volunteers sky.frame sky.galaxy sky.camera sky.render "
+        "sky.tables simulate"
     ),
     "network": (
-        "faults backbones pooling strength heads saved typicality network flat model finetuning "
-        "layers export"
+        "runs.faults networks.backbones networks.pooling networks.strength networks.heads "
+        "networks.saved networks.typicality networks.network flat model networks.finetuning "
+        "networks.layers networks.export"
     ),
-    "predictor": "precision predictor looking",
-    "training": "processes run typical callbacks trainable steps training",
-    "prediction": "flags beliefs catalogue prediction embedding",
-    "shards": "identity shardformat shards shardtasks scaling",
-    "evaluation": "scores evaluation analysis binned purity coverage quantities",
+    "predictor": "networks.precision networks.predictor networks.looking",
+    "training": (
+        "runs.processes runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
+    ),
+    "prediction": "catalogues.flags votes.beliefs catalogues.catalogue prediction embedding",
+    "shards": (
+        "catalogues.identity catalogues.shardformat catalogues.shards catalogues.shardtasks "
+        "catalogues.scaling"
+    ),
+    "evaluation": (
+        "scores evaluation analysis science.binned science.purity science.coverage "
+        "science.quantities"
+    ),
     "plots": (
         "plots plots.style plots.layout plots.correlations plots.galaxies plots.history "
         "plots.predictions plots.samples plots.trees"
     ),
-    "what commands are given": "inputs sources calibrating",
+    "what commands are given": "commands.inputs commands.sources commands.calibrating",
     "report": (
         "report report.figures report.galaxies report.page report.pictures report.writing "
         "report.command"
     ),
     "commands": (
-        "commands commands.preparing commands.training commands.typifying commands.evaluating "
-        "commands.predicting commands.selecting comparisons figures demo"
+        "commands.preparing commands.training commands.typifying commands.evaluating "
+        "commands.predicting commands.selecting commands.comparisons commands.figures commands.demo"
     ),
     "command line": (
         "cli cli.parsing cli.sky cli.training cli.prediction cli.samples cli.viewing __main__"

@@ -28,7 +28,7 @@ from conftest import (
 )
 
 from gz2tree import GZ2_KAGGLE, CutoutStore
-from gz2tree.tables import write_table
+from gz2tree.tables.files import write_table
 
 SIZES = ["--crop", "40", "--size", "32"]
 NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]

@@ -24,9 +24,9 @@ from conftest import SMALL, Run, Said, SmallSky, permissions_hold, write_images
 from safetensors.torch import load_file, save_file
 
 from gz2tree import GZ2, GZ2_KAGGLE, CutoutStore, GalaxyTreeNet, storewriter
+from gz2tree.catalogues.shardformat import MANIFEST
 from gz2tree.cli import main
-from gz2tree.shardformat import MANIFEST
-from gz2tree.tables import read_table, write_table
+from gz2tree.tables.files import read_table, write_table
 from gz2tree.treefile import find_tree
 
 SIZES = ["--crop", "40", "--size", "32", "--workers", "0"]
@@ -419,7 +419,7 @@ class TestCatalogues:
         out = tmp_path / "p.csv"
         code = (
             "import os, signal, sys, pathlib, pandas\n"
-            "from gz2tree.tables import TableWriter\n"
+            "from gz2tree.tables.files import TableWriter\n"
             "writer = TableWriter(pathlib.Path(sys.argv[1]))\n"
             "writer.write(pandas.DataFrame({'GalaxyID': ['1']}))\n"
             "os.kill(os.getpid(), signal.SIGKILL)"

@@ -24,10 +24,10 @@ from gz2tree import (
     PredictOptions,
     predict,
 )
-from gz2tree.beliefs import mixture_of
-from gz2tree.calibration import Calibration
-from gz2tree.flags import read_flags
+from gz2tree.catalogues.flags import read_flags
 from gz2tree.prediction import predict_batches, predict_to_file
+from gz2tree.votes.beliefs import mixture_of
+from gz2tree.votes.calibration import Calibration
 
 HERE = PredictOptions(workers=0, precision="32", device="cpu", batch_size=7)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gz2tree import GZ2_KAGGLE, InputError, Labels
-from gz2tree.binned import binned_text, bootstrap_rmse, evaluate_by, quantile_bins
+from gz2tree.science.binned import binned_text, bootstrap_rmse, evaluate_by, quantile_bins
 
 COLUMNS = [
     "low", "high", "n", "rmse", "rmse_low", "rmse_high", "null_rmse",

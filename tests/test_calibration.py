@@ -17,11 +17,11 @@ from test_cli import run
 from test_uncertainty import TWO_PARENTS, beliefs_of
 
 from gz2tree import DecisionGraph, DecisionTree, GalaxyTreeNet, InputError, Labels, load_model
-from gz2tree.calibrating import fit_calibration
-from gz2tree.calibration import Calibration, tempered
-from gz2tree.coverage import vote_coverage
+from gz2tree.commands.calibrating import fit_calibration
+from gz2tree.science.coverage import vote_coverage
 from gz2tree.trees import GZ2_KAGGLE
-from gz2tree.uncertainty import Mixture, TreeDirichlet
+from gz2tree.votes.calibration import Calibration, tempered
+from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
 
 @settings(max_examples=20, deadline=None)

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from gz2tree import GZ2, GZ2_KAGGLE, GalaxyTreeNet
 from gz2tree.cli import main
-from gz2tree.inputs import warn_of_kind
+from gz2tree.commands.inputs import warn_of_kind
 from gz2tree.store import prepare
 
 NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]

@@ -9,9 +9,9 @@ from test_likelihoods import votes_of
 from test_uncertainty import CHAIN, TWO_PARENTS, beliefs_of
 
 from gz2tree import GZ2, InputError
-from gz2tree.coverage import LEVELS, vote_coverage, vote_log_likelihood
-from gz2tree.uncertainty import Mixture, TreeDirichlet
-from gz2tree.votes import asked
+from gz2tree.science.coverage import LEVELS, vote_coverage, vote_log_likelihood
+from gz2tree.votes.counts import asked
+from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
 COVERAGE = [f"coverage_{100 * level:g}" for level in LEVELS]
 

@@ -14,8 +14,8 @@ from conftest import write_images
 
 from gz2tree import GZ2_KAGGLE, GalaxyTreeNet, PredictOptions, evaluate, load_model, predict
 from gz2tree.cli import main
-from gz2tree.labeltable import read_labels
-from gz2tree.saved import DEFAULT_MODEL
+from gz2tree.labelling.labeltable import read_labels
+from gz2tree.networks.saved import DEFAULT_MODEL
 from gz2tree.simulate import simulate
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gz2tree import GZ2_KAGGLE, load_model
-from gz2tree.demo import CONFIG, demo
+from gz2tree.commands.demo import CONFIG, demo
 
 
 def test_demo_leaves_models_catalogues_and_a_figure(

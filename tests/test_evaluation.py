@@ -31,7 +31,7 @@ from gz2tree import (
 )
 from gz2tree.evaluation import expected_calibration_error
 from gz2tree.scores import compare_reports
-from gz2tree.tables import write_table
+from gz2tree.tables.files import write_table
 
 TOY = DecisionTree(
     "toy",

@@ -17,9 +17,9 @@ from strategies import trees
 
 from gz2tree import GZ2_KAGGLE, DecisionTree
 from gz2tree.errors import InputError
-from gz2tree.explaining import explain
 from gz2tree.graph import DecisionGraph
-from gz2tree.tables import write_table
+from gz2tree.science.explaining import explain
+from gz2tree.tables.files import write_table
 
 IDS = ["1", "02", "587739505552785605"]
 

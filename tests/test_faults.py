@@ -20,7 +20,7 @@ from conftest import SMALL, SmallSky
 
 from gz2tree import GalaxyTreeNet, InputError, LabelledCutouts, TrainConfig, fit, load_model
 from gz2tree.cli import main
-from gz2tree.steps import GalaxyModule
+from gz2tree.runs.steps import GalaxyModule
 
 CONFIG = TrainConfig(
     epochs=3, batch_size=8, precision="32", deterministic=True, checkpoint_minutes=1e-9

@@ -26,9 +26,9 @@ from gz2tree import (
     load_model,
 )
 from gz2tree.cli import main
-from gz2tree.finetuning import adapt
-from gz2tree.layers import backbone_blocks, freeze, parameter_groups
-from gz2tree.network import GalaxyNet
+from gz2tree.networks.finetuning import adapt
+from gz2tree.networks.layers import backbone_blocks, freeze, parameter_groups
+from gz2tree.networks.network import GalaxyNet
 
 RINGS = DecisionTree("rings", [Question("ring", ["ringed", "ringless"])])
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gz2tree import GZ2, GZ2_KAGGLE, Answer, DecisionTree, InputError, Labels, Question
-from gz2tree.flags import Flag, read_flags
-from gz2tree.purity import purity_completeness
+from gz2tree.catalogues.flags import Flag, read_flags
+from gz2tree.science.purity import purity_completeness
 
 TOY = DecisionTree("toy", [Question("flag", ["merger", "other", Answer("x", "fl*g")])])
 

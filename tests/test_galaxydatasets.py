@@ -10,8 +10,8 @@ import pytest
 from astropy.table import Table
 
 from gz2tree import GZ2, InputError, read_labels
-from gz2tree.galaxydatasets import columns_of
-from gz2tree.tables import to_astropy
+from gz2tree.labelling.galaxydatasets import columns_of
+from gz2tree.tables.files import to_astropy
 from gz2tree.treefile import find_tree, tree_names
 
 IDS = ["J100000.00+000000.0", "J100000.01+000000.0", "J100000.02+000000.0"]

@@ -20,10 +20,10 @@ from gz2tree import CutoutOptions, CutoutStore, GalaxyTreeNet, InputError, load_
 from gz2tree.cli import main
 from gz2tree.config import OptionError
 from gz2tree.cutouts import ImageFiles, UnreadableImage, read_cutout
-from gz2tree.given import GZ2_RADII_PER_PIXEL, GivenImages
-from gz2tree.radii import Radii, read_radii
+from gz2tree.images.given import GZ2_RADII_PER_PIXEL, GivenImages
+from gz2tree.images.radii import Radii, read_radii
+from gz2tree.images.stretch import Stretch
 from gz2tree.store import open_images, prepare
-from gz2tree.stretch import Stretch
 
 PLANES = Stretch(("0", "1", "2"))
 IN_ARCSEC = CutoutOptions(40, 20, pixel_scale=0.4, stretch=PLANES)

@@ -17,7 +17,7 @@ from strategies import trees
 
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, InputError, Labels, Question, read_labels
 from gz2tree.labels import CUMULATIVE, multiply_down
-from gz2tree.tables import write_table
+from gz2tree.tables.files import write_table
 
 KINDS = ["count", "weight", "fraction", "weighted_fraction", "debiased"]
 TREES = [GZ2, GZ2_KAGGLE]

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from gz2tree.config.choices import CountLoss
 from gz2tree.graph import DecisionGraph
-from gz2tree.likelihoods import (
+from gz2tree.networks.strength import STRONGEST, WEAKEST
+from gz2tree.tree import DecisionTree
+from gz2tree.trees import GZ2_KAGGLE
+from gz2tree.votes.likelihoods import (
     COUNT_LOSSES,
     asked_of,
     dirichlet_multinomial_log_likelihood,
     multinomial_log_likelihood,
 )
-from gz2tree.strength import STRONGEST, WEAKEST
-from gz2tree.tree import DecisionTree
-from gz2tree.trees import GZ2_KAGGLE
 
 both_losses = pytest.mark.parametrize("name", list(COUNT_LOSSES))
 

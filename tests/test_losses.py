@@ -13,9 +13,9 @@ from torch import Tensor
 
 from gz2tree.config.choices import Activation, CountLoss, FractionLoss, LossName
 from gz2tree.graph import DecisionGraph
-from gz2tree.likelihoods import COUNT_LOSSES
 from gz2tree.losses import LOSSES
 from gz2tree.trees import GZ2_KAGGLE
+from gz2tree.votes.likelihoods import COUNT_LOSSES
 
 
 def numpy_squared_error(p: np.ndarray, t: np.ndarray) -> float:

@@ -25,8 +25,8 @@ from gz2tree import (
     Question,
     load_model,
 )
-from gz2tree.network import GalaxyNet
-from gz2tree.pooling import QuestionPooling
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.pooling import QuestionPooling
 
 SMALL = CutoutOptions(crop=40, size=32)
 TINY = "resnet10t"

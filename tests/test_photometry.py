@@ -10,7 +10,7 @@ from PIL import Image
 
 from gz2tree import CutoutOptions
 from gz2tree.cutouts import ImageFiles
-from gz2tree.photometry import apparent_sizes, half_light_radius
+from gz2tree.images.photometry import apparent_sizes, half_light_radius
 from gz2tree.store import prepare
 
 SIDE, FINE = 96, 5

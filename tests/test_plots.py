@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, GalaxyTreeNet, Question, evaluate
 from gz2tree import plots as p
 from gz2tree.analysis import calibration_curve, correlations, pair_counts
-from gz2tree.binned import evaluate_by
 from gz2tree.cli import main
+from gz2tree.commands.sources import Sources, tree_values
 from gz2tree.config import LabelOptions, PredictOptions
 from gz2tree.config.choices import FigureName
 from gz2tree.plots.layout import layout_tree
-from gz2tree.sources import Sources, tree_values
+from gz2tree.science.binned import evaluate_by
 
 LABELS = random_labels([str(n) for n in range(60)])
 TWO_PARENTS = DecisionTree(

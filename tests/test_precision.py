@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gz2tree.config.choices import Precision
-from gz2tree.precision import autocast, choose_precision, for_inference, memory_format
+from gz2tree.networks.precision import autocast, choose_precision, for_inference, memory_format
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 PLAIN = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=2))

@@ -37,11 +37,11 @@ from gz2tree import (
     prepare,
 )
 from gz2tree.augment import orientations
-from gz2tree.catalogue import column_names
+from gz2tree.catalogues.catalogue import column_names
+from gz2tree.catalogues.flags import read_flags
 from gz2tree.config.choices import Columns
 from gz2tree.cutouts import ImageFiles, read_cutout
-from gz2tree.flags import read_flags
-from gz2tree.network import GalaxyNet
+from gz2tree.networks.network import GalaxyNet
 from gz2tree.prediction import most_probable_path, predict_to_file
 
 TINY = "resnet10t"

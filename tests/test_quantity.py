@@ -25,8 +25,8 @@ from gz2tree import (
     predict,
     prepare,
 )
-from gz2tree.finetuning import adapt
-from gz2tree.quantity import Quantity
+from gz2tree.labelling.quantity import Quantity
+from gz2tree.networks.finetuning import adapt
 
 FINITE = st.floats(-1e6, 1e6)
 

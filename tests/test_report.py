@@ -15,9 +15,9 @@ from conftest import SmallSky, random_labels
 from PIL import Image
 
 from gz2tree import GZ2, GZ2_KAGGLE, CutoutStore, DecisionTree, InputError, Labels, evaluate
+from gz2tree.catalogues.flags import read_flags
 from gz2tree.cli import main
-from gz2tree.flags import read_flags
-from gz2tree.inputs import read_predictions
+from gz2tree.commands.inputs import read_predictions
 from gz2tree.report.galaxies import Galaxies
 from gz2tree.report.page import UNIT, data_script, render, to_script, whole_numbers
 from gz2tree.report.pictures import COLUMNS, write_sheets

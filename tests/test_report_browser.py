@@ -13,8 +13,8 @@ from conftest import SMALL, SmallSky, random_labels, write_images
 from test_report import catalogue
 
 from gz2tree import GZ2_KAGGLE, evaluate
+from gz2tree.catalogues.flags import read_flags
 from gz2tree.cutouts import ImageFiles
-from gz2tree.flags import read_flags
 from gz2tree.prediction import most_probable_path
 from gz2tree.report.galaxies import Galaxies
 from gz2tree.report.page import data_script

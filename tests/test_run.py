@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gz2tree import InputError
-from gz2tree.run import RunDirectory, versions
+from gz2tree.runs.run import RunDirectory, versions
 
 OPTIONS = {
     "train": {"epochs": 3, "augment": {"zoom": 0.1, "flip": True}},

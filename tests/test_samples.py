@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, Question, read_labels
-from gz2tree.classstrings import class_strings
 from gz2tree.cli import main
 from gz2tree.errors import InputError
-from gz2tree.samples import SAMPLES, WELL_SAMPLED, Cuts, answers_before, select
+from gz2tree.science.classstrings import class_strings
+from gz2tree.science.samples import SAMPLES, WELL_SAMPLED, Cuts, answers_before, select
 
 FRACTIONS = hnp.arrays(np.float64, (5, len(GZ2)), elements=st.floats(0, 1))
 

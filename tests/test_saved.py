@@ -12,7 +12,7 @@ from make_saved import OPTIONS, SAVED, answers
 from gz2tree import DecisionTree, Question, __version__, load_model
 from gz2tree.cli import build_parser
 from gz2tree.cli.parsing import with_underscores
-from gz2tree.finetuning import adapt
+from gz2tree.networks.finetuning import adapt
 
 VERSIONS = sorted(folder for folder in SAVED.iterdir() if folder.is_dir())
 

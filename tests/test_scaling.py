@@ -32,13 +32,13 @@ from gz2tree import (
     load_model,
     predict,
 )
+from gz2tree.catalogues.flags import read_flags
+from gz2tree.catalogues.scaling import predict_to_folder
+from gz2tree.catalogues.shardformat import MANIFEST, PROBLEMS, Shard, Totals
+from gz2tree.catalogues.shards import ShardedCatalogue
 from gz2tree.cli import main
+from gz2tree.commands.inputs import read_predictions
 from gz2tree.config import ShardOptions
-from gz2tree.flags import read_flags
-from gz2tree.inputs import read_predictions
-from gz2tree.scaling import predict_to_folder
-from gz2tree.shardformat import MANIFEST, PROBLEMS, Shard, Totals
-from gz2tree.shards import ShardedCatalogue
 
 HERE = PredictOptions(workers=0, precision="32", batch_size=4)
 SEVEN = ShardOptions(galaxies_per_shard=7, accelerator="cpu")

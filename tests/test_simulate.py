@@ -14,12 +14,11 @@ from PIL import Image
 from scipy import stats
 
 from gz2tree.errors import InputError
-from gz2tree.population import Galaxy, draw_galaxy
 from gz2tree.simulate import galaxy_id, simulate
-from gz2tree.skyrender import render
-from gz2tree.skytables import kaggle_labels
-from gz2tree.trees import GZ2, GZ2_KAGGLE
-from gz2tree.volunteers import (
+from gz2tree.sky.population import Galaxy, draw_galaxy
+from gz2tree.sky.render import render
+from gz2tree.sky.tables import kaggle_labels
+from gz2tree.sky.volunteers import (
     confusion,
     down_the_tree,
     graded,
@@ -27,6 +26,7 @@ from gz2tree.volunteers import (
     vote,
     vote_fractions,
 )
+from gz2tree.trees import GZ2, GZ2_KAGGLE
 
 TABLES = ("labels.csv", "catalogue.csv", "truth.csv", "parameters.csv")
 

@@ -15,9 +15,9 @@ from conftest import SMALL, write_images
 
 from gz2tree import InputError, prepare
 from gz2tree.cutouts import ImageFiles
-from gz2tree.opening import expand, is_streamed, open_stream
-from gz2tree.streams import ImageStream
-from gz2tree.tars import TarredImages
+from gz2tree.images.opening import expand, is_streamed, open_stream
+from gz2tree.images.streams import ImageStream
+from gz2tree.images.tars import TarredImages
 
 IDS = ["0042", "587739505552785605", "M31", "b 1", "é"]
 

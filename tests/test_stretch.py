@@ -24,11 +24,11 @@ from PIL import Image
 from gz2tree import CutoutOptions, CutoutStore, GalaxyTreeNet, InputError, decoding, load_model
 from gz2tree.config import OptionError
 from gz2tree.cutouts import ImageFiles, UnreadableImage, read_cutout
-from gz2tree.given import GivenImages, ImageOptions
-from gz2tree.imagenames import image_id, is_image_name
-from gz2tree.opening import open_stream
+from gz2tree.images.given import GivenImages, ImageOptions
+from gz2tree.images.imagenames import image_id, is_image_name
+from gz2tree.images.opening import open_stream
+from gz2tree.images.stretch import Stretch
 from gz2tree.store import open_images, prepare
-from gz2tree.stretch import Stretch
 
 PLANES = Stretch(("0", "1", "2"))
 NAMED = Stretch(BANDS)

@@ -23,8 +23,8 @@ from gz2tree import (
     prepare,
 )
 from gz2tree.graph import DecisionGraph
+from gz2tree.labelling.surveys import join_trees, labels_within
 from gz2tree.losses import binary_cross_entropy
-from gz2tree.surveys import join_trees, labels_within
 
 RINGS = DecisionTree("rings", [Question("ring", ["ringed", "ringless"])])
 

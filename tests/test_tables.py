@@ -13,7 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from gz2tree.errors import InputError
-from gz2tree.tables import TableWriter, read_table, table_columns, table_format, write_table
+from gz2tree.tables.files import TableWriter, read_table, table_columns, table_format, write_table
 
 SUFFIXES = [
     ".csv", ".csv.gz", ".parquet", ".pq", ".fits", ".fit", ".fits.gz", ".vot", ".xml", ".ecsv",

@@ -32,11 +32,11 @@ from gz2tree import (
     load_model,
     predict,
 )
-from gz2tree.callbacks import RunKeeper
 from gz2tree.config import PRESETS
 from gz2tree.config.choices import Activation, Head
-from gz2tree.loaders import StepOrder
-from gz2tree.steps import GalaxyModule
+from gz2tree.runs.callbacks import RunKeeper
+from gz2tree.runs.loaders import StepOrder
+from gz2tree.runs.steps import GalaxyModule
 
 TINY = "resnet10t"
 EXACT = TrainConfig(

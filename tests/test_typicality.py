@@ -29,13 +29,13 @@ from gz2tree import (
     fit,
     load_model,
 )
-from gz2tree.catalogue import ATYPICAL, CatalogueForm
+from gz2tree.catalogues.catalogue import ATYPICAL, CatalogueForm
 from gz2tree.cli import main
 from gz2tree.commands.typifying import fit_to_images
+from gz2tree.networks.predictor import Embedder, Predictor
+from gz2tree.networks.typicality import N_PROJECTED, Typicality, fit_typicality, signs
 from gz2tree.prediction import predict_to_file
-from gz2tree.predictor import Embedder, Predictor
 from gz2tree.store import prepare
-from gz2tree.typicality import N_PROJECTED, Typicality, fit_typicality, signs
 
 CPU = torch.device("cpu")
 HERE = PredictOptions(batch_size=16, workers=0, precision="32")

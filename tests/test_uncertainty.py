@@ -17,9 +17,9 @@ from scipy import stats
 from strategies import trees
 
 from gz2tree import GZ2, DecisionGraph, DecisionTree, InputError, Question
-from gz2tree.betas import beta_interval, vote_probabilities, vote_variance
-from gz2tree.information import expected_information, information_of_votes
-from gz2tree.uncertainty import Mixture, TreeDirichlet
+from gz2tree.votes.betas import beta_interval, vote_probabilities, vote_variance
+from gz2tree.votes.information import expected_information, information_of_votes
+from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
 CHAIN = DecisionTree(
     "chain",

@@ -22,18 +22,18 @@ from hypothesis import strategies as st
 from torch import nn
 
 from gz2tree import GZ2, GZ2_KAGGLE, GalaxyTreeNet, InputError, PredictOptions
-from gz2tree.catalogue import CatalogueForm, column_names, describe_columns
+from gz2tree.catalogues.catalogue import CatalogueForm, column_names, describe_columns
+from gz2tree.catalogues.flags import read_flags
+from gz2tree.catalogues.scaling import predict_to_folder
+from gz2tree.catalogues.shardformat import MANIFEST
 from gz2tree.cli import main
-from gz2tree.columnnotes import recognised, topcat_names
+from gz2tree.commands.inputs import read_predictions
 from gz2tree.config import ShardOptions, TableOptions
-from gz2tree.flags import read_flags
-from gz2tree.inputs import read_predictions
-from gz2tree.labeltable import read_fractions
+from gz2tree.labelling.labeltable import read_fractions
 from gz2tree.prediction import predict, predict_to_file
-from gz2tree.scaling import predict_to_folder
-from gz2tree.shardformat import MANIFEST
-from gz2tree.usertable import UserTable
-from gz2tree.wholetables import read_whole
+from gz2tree.tables.columnnotes import recognised, topcat_names
+from gz2tree.tables.usertable import UserTable
+from gz2tree.tables.wholetables import read_whole
 
 HERE = PredictOptions(workers=0, precision="32", device="cpu", batch_size=4)
 TYPED = [".fits", ".vot", ".ecsv", ".parquet"]  # formats with types
@@ -236,7 +236,7 @@ def test_integers_survive_every_format(values: list[int | None]) -> None:
     with TemporaryDirectory() as folder:
         for suffix in (*TYPED, ".csv"):
             path = Path(folder) / f"t{suffix}"
-            from gz2tree.tables import write_table
+            from gz2tree.tables.files import write_table
 
             write_table(frame, path)
             found = [None if pd.isna(v) else int(v) for v in read_whole(path).frame["n"]]

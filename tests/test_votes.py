@@ -27,10 +27,10 @@ from gz2tree import (
     load_model,
     read_labels,
 )
-from gz2tree.calibration import Calibration
 from gz2tree.labels import multiply_down
-from gz2tree.strength import STRONGEST, WEAKEST
-from gz2tree.votes import asked, check_votes, disagreement, recover_counts
+from gz2tree.networks.strength import STRONGEST, WEAKEST
+from gz2tree.votes.calibration import Calibration
+from gz2tree.votes.counts import asked, check_votes, disagreement, recover_counts
 
 CONFIG = TrainConfig(
     epochs=2, batch_size=8, precision="32", deterministic=True, loss="dirichlet_multinomial"

@@ -18,7 +18,7 @@ from gz2tree.cli.parsing import (
 )
 from gz2tree.config import ByOptions, LabelOptions, PredictOptions, ShardOptions, TableOptions
 from gz2tree.config.choices import MoreColumns
-from gz2tree.given import ImageOptions
+from gz2tree.images.given import ImageOptions
 
 
 def evaluate_parser() -> Parser:
@@ -148,8 +148,8 @@ def run_embed(options: Namespace) -> None:
     """Write features."""
     prediction = take(PredictOptions, options)
 
+    from gz2tree.commands.inputs import find_model
     from gz2tree.embedding import embed_to_file
-    from gz2tree.inputs import find_model
 
     model, _ = find_model(options.model)
     n = embed_to_file(model, options.images, options.out, prediction)
@@ -158,8 +158,8 @@ def run_embed(options: Namespace) -> None:
 
 def run_export(options: Namespace) -> None:
     """Write a network as ONNX."""
-    from gz2tree.export import export_onnx
-    from gz2tree.inputs import find_model
+    from gz2tree.commands.inputs import find_model
+    from gz2tree.networks.export import export_onnx
 
     model, _ = find_model(options.model)
     export_onnx(model, options.out)

@@ -60,7 +60,7 @@ def explain_parser() -> Parser:
 def run_select(options: Namespace) -> None:
     """Select a clean sample."""
     from gz2tree.commands.selecting import read_preceding, select_catalogue
-    from gz2tree.samples import Cuts
+    from gz2tree.science.samples import Cuts
 
     tree = find_tree(options.tree)
     preceding = read_preceding(options.preceding, tree)

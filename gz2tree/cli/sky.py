@@ -51,6 +51,6 @@ def run_simulate(options: Namespace) -> None:
 
 def run_demo(options: Namespace) -> None:
     """Do the whole job on a simulated sky."""
-    from gz2tree.demo import demo
+    from gz2tree.commands.demo import demo
 
     demo(options.out, options.seed)

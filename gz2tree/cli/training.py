@@ -29,7 +29,7 @@ from gz2tree.config import (
     TrainConfig,
 )
 from gz2tree.config.choices import check_workers
-from gz2tree.given import ImageOptions
+from gz2tree.images.given import ImageOptions
 from gz2tree.treefile import find_tree
 
 
@@ -183,7 +183,7 @@ def run_calibrate(options: Namespace) -> None:
     """Fit temperatures and strengths."""
     labels, prediction = take(LabelOptions, options), take(PredictOptions, options)
 
-    from gz2tree.calibrating import calibrate_model
+    from gz2tree.commands.calibrating import calibrate_model
 
     calibrate_model(
         options.model,

@@ -82,7 +82,7 @@ def run_tree(options: Namespace) -> None:
         print(tree)
         return
 
-    from gz2tree.figures import save_tree
+    from gz2tree.commands.figures import save_tree
 
     save_tree(tree, options.out)
 
@@ -92,8 +92,8 @@ def run_plot(options: Namespace) -> None:
     shown, labels = take(FigureOptions, options), take(LabelOptions, options)
     prediction = take(PredictOptions, options)
 
-    from gz2tree.figures import save_figure
-    from gz2tree.sources import Sources
+    from gz2tree.commands.figures import save_figure
+    from gz2tree.commands.sources import Sources
 
     sources = Sources(
         labels=options.labels,
@@ -115,8 +115,8 @@ def run_report(options: Namespace) -> None:
         raise InputError("expected a model or predictions, found both --model and --predictions")
     labels, prediction = take(LabelOptions, options), take(PredictOptions, options)
 
+    from gz2tree.commands.sources import Sources
     from gz2tree.report.command import make_report
-    from gz2tree.sources import Sources
 
     sources = Sources(
         labels=options.labels,

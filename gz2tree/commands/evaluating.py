@@ -7,21 +7,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gz2tree.beliefs import mixture_of
-from gz2tree.binned import binned_text, evaluate_by
-from gz2tree.calibrating import catalogue_of, coverage_text, outputs_of
+from gz2tree.commands.calibrating import catalogue_of, coverage_text, outputs_of
+from gz2tree.commands.inputs import check_tree, find_model, labelled_for
 from gz2tree.config import ByOptions, LabelOptions, PredictOptions
-from gz2tree.coverage import vote_coverage
 from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
 from gz2tree.graph import DecisionGraph
-from gz2tree.inputs import check_tree, find_model, labelled_for
 from gz2tree.model import GalaxyTreeNet
-from gz2tree.predictor import find_device
-from gz2tree.quantities import read_quantity
-from gz2tree.run import versions
+from gz2tree.networks.predictor import find_device
+from gz2tree.runs.run import versions
+from gz2tree.science.binned import binned_text, evaluate_by
+from gz2tree.science.coverage import vote_coverage
+from gz2tree.science.quantities import read_quantity
 from gz2tree.tree import DecisionTree
-from gz2tree.votes import KINDS_OF_VOTES
+from gz2tree.votes.beliefs import mixture_of
+from gz2tree.votes.counts import KINDS_OF_VOTES
 from gz2tree.wholefiles import naming
 
 

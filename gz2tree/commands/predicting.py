@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast, get_args
 
-from gz2tree.catalogue import ATYPICAL
+from gz2tree.catalogues.catalogue import ATYPICAL
+from gz2tree.catalogues.flags import read_flags
+from gz2tree.catalogues.scaling import predict_to_folder
+from gz2tree.catalogues.shardformat import is_folder
+from gz2tree.commands.inputs import find_model
 from gz2tree.config import PredictOptions, ShardOptions, TableOptions
 from gz2tree.config.choices import Columns, MoreColumns
 from gz2tree.errors import InputError
-from gz2tree.flags import read_flags
-from gz2tree.given import ImageOptions
-from gz2tree.inputs import find_model
-from gz2tree.opening import is_streamed
+from gz2tree.images.given import ImageOptions
+from gz2tree.images.opening import is_streamed
 from gz2tree.prediction import predict_to_file
-from gz2tree.scaling import predict_to_folder
-from gz2tree.shardformat import is_folder
 
 
 def predict_catalogue(

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gz2tree.commands.inputs import find_model
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError
-from gz2tree.given import GivenImages, ImageOptions
-from gz2tree.inputs import find_model
-from gz2tree.network import GalaxyNet
+from gz2tree.images.given import GivenImages, ImageOptions
+from gz2tree.networks.network import GalaxyNet
 from gz2tree.store import CutoutStore, open_images, prepare
 
 

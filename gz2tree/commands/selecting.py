@@ -11,17 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from gz2tree.classstrings import class_strings
-from gz2tree.columnnotes import ColumnNote
 from gz2tree.config.choices import Kind
 from gz2tree.errors import InputError, first_few
-from gz2tree.explaining import explain
-from gz2tree.labeltable import Fractions, read_fractions, read_labels
-from gz2tree.samples import SAMPLES, WELL_SAMPLED, Cuts, select
-from gz2tree.tableformat import format_to_write
+from gz2tree.labelling.labeltable import Fractions, read_fractions, read_labels
+from gz2tree.science.classstrings import class_strings
+from gz2tree.science.explaining import explain
+from gz2tree.science.samples import SAMPLES, WELL_SAMPLED, Cuts, select
+from gz2tree.tables.columnnotes import ColumnNote
+from gz2tree.tables.tableformat import format_to_write
+from gz2tree.tables.wholetables import read_whole
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
-from gz2tree.wholetables import read_whole
 
 CLASS_COLUMN = "class_string"
 
@@ -38,7 +38,7 @@ def read_preceding(texts: Sequence[str], tree: DecisionTree) -> dict[str, float]
 
     Returns
     -------
-    preceding : dict of str to float, as of `gz2tree.samples.Cuts`
+    preceding : dict of str to float, as of `gz2tree.science.samples.Cuts`
 
     Raises
     ------
@@ -82,7 +82,7 @@ def select_catalogue(
     catalogue : Path
         All its columns are kept in the rows that are written.
     sample : str
-        As of `gz2tree.samples.select`.
+        As of `gz2tree.science.samples.select`.
     out : Path, optional
         Without it the galaxies are only counted.
     tree, kind, id_column
@@ -154,7 +154,7 @@ def explain_galaxy(
     kind: Kind = "debiased",
     id_column: str | None = None,
 ) -> None:
-    """Print one galaxy's tree, as `gz2tree.explaining.explain` says it.
+    """Print one galaxy's tree, as `gz2tree.science.explaining.explain` says it.
 
     Parameters
     ----------

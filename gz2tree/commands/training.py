@@ -12,25 +12,25 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gz2tree.backbones import check_backbone
+from gz2tree.commands.inputs import find_model, read_labels_as
 from gz2tree.commands.preparing import further_cutouts, wanted_cutouts
 from gz2tree.config import CutoutOptions, LabelOptions, NetworkOptions, SplitOptions, TrainConfig
 from gz2tree.config.choices import Renormalised
 from gz2tree.cutouts import ImageFiles
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
-from gz2tree.finetuning import adapt
 from gz2tree.flat import FlatNet
-from gz2tree.given import ImageOptions
-from gz2tree.inputs import find_model, read_labels_as
+from gz2tree.images.given import ImageOptions
 from gz2tree.labels import Labels
 from gz2tree.model import GalaxyTreeNet
-from gz2tree.network import GalaxyNet
-from gz2tree.run import RunDirectory
+from gz2tree.networks.backbones import check_backbone
+from gz2tree.networks.finetuning import adapt
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.runs.run import RunDirectory
+from gz2tree.runs.trainable import check_loss
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
 from gz2tree.store import CutoutStore, open_images, prepare
-from gz2tree.tables import write_table
-from gz2tree.trainable import check_loss
+from gz2tree.tables.files import write_table
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
 

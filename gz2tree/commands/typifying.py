@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gz2tree.commands.inputs import check_storable, find_model, store_model
 from gz2tree.config import PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError
-from gz2tree.inputs import check_storable, find_model, store_model
-from gz2tree.looking import look_at
-from gz2tree.network import GalaxyNet
-from gz2tree.predictor import Embedder, find_device
+from gz2tree.networks.looking import look_at
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.predictor import Embedder, find_device
+from gz2tree.networks.typicality import Typicality, fit_typicality
+from gz2tree.runs.typical import some_of
 from gz2tree.splits import read_split
 from gz2tree.store import open_images
-from gz2tree.typical import some_of
-from gz2tree.typicality import Typicality, fit_typicality
 
 
 def fit_to_images(

@@ -9,7 +9,7 @@ from numbers import Integral
 from typing import Any, Self
 
 from gz2tree.config.choices import OptionError, check_scales
-from gz2tree.stretch import Stretch
+from gz2tree.images.stretch import Stretch
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class CutoutOptions:
         What a pixel that `crop` counts spans on the sky, if it is the same for all galaxies and
         known.
     radii_per_pixel : float, radii / pixel, optional
-        The same, if images are scaled to their galaxies: in Petrosian radii. See `gz2tree.given`.
+        The same, if images are scaled to their galaxies: in Petrosian radii. See
+        `gz2tree.images.given`.
     stretch : Stretch, optional
         How bands become colours. None of images that are pictures already.
 

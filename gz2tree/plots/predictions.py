@@ -66,7 +66,7 @@ def plot_scatter(axes: Axes, predicted: NDArray[np.float64], labels: Labels, ans
     ----------
     axes : Axes
     predicted : array of float64, shape (n, n_answers), in [0, 1]
-        Cumulative, in the order of the labels; see `gz2tree.matching.align`.
+        Cumulative, in the order of the labels; see `gz2tree.labelling.matching.align`.
     labels : Labels, n galaxies
     answer : int
         Its position.

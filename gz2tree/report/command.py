@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from gz2tree.catalogues.flags import read_flags
+from gz2tree.commands.sources import Opened, Sources, needed, open_one
 from gz2tree.config import CutoutOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
-from gz2tree.flags import read_flags
 from gz2tree.report.galaxies import Galaxies
 from gz2tree.report.writing import check_free, write_report
-from gz2tree.sources import Opened, Sources, needed, open_one
 from gz2tree.store import open_images
 from gz2tree.storeformat import HEADER
 from gz2tree.version import __version__

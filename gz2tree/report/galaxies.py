@@ -10,11 +10,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from gz2tree.catalogues.flags import Flag
 from gz2tree.errors import InputError
-from gz2tree.flags import Flag
 from gz2tree.graph import DecisionGraph
+from gz2tree.labelling.matching import align, read_catalogue
 from gz2tree.labels import Labels
-from gz2tree.matching import align, read_catalogue
 from gz2tree.tree import DecisionTree
 
 Array = NDArray[np.float64]

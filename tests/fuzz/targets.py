@@ -20,12 +20,12 @@ from safetensors.torch import save_file
 from gz2tree import GZ2_KAGGLE, CutoutOptions, CutoutStore, DecisionTree, Question
 from gz2tree.config import AugmentOptions
 from gz2tree.errors import InputError
+from gz2tree.labelling.labeltable import read_labels
 from gz2tree.labels import Labels, multiply_down
-from gz2tree.labeltable import read_labels
 from gz2tree.model import GalaxyTreeNet, load_model
-from gz2tree.network import GalaxyNet
+from gz2tree.networks.network import GalaxyNet
 from gz2tree.storeformat import CUTOUTS, HEADER, INDEX, PROBLEMS, StoreHeader
-from gz2tree.tables import write_table
+from gz2tree.tables.files import write_table
 from gz2tree.treefile import find_tree, read_tree, tree_names, write_tree
 
 TREE = DecisionTree(

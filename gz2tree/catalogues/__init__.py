@@ -1,0 +1,1 @@
+"""Catalogues of predictions: columns, flags, and shards that many processes write."""

@@ -1,0 +1,71 @@
+"""What decides the rows of a catalogue: by this it is known again after an interruption."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from gz2tree.catalogues.catalogue import CatalogueForm
+from gz2tree.config import PredictOptions
+from gz2tree.images.given import GivenImages
+from gz2tree.networks.network import GalaxyNet
+
+
+def catalogue_identity(
+    models: Sequence[GalaxyNet],
+    options: PredictOptions,
+    form: CatalogueForm,
+    galaxies_per_shard: int,
+    inputs: Sequence[Mapping[str, Any]],
+    given: GivenImages,
+) -> dict[str, Any]:
+    """Describe models, options and images, in JSON values.
+
+    Parameters
+    ----------
+    models : sequence of GalaxyTreeNet or FlatNet
+    options : PredictOptions
+    form : CatalogueForm
+    galaxies_per_shard : int
+    inputs : sequence of mapping
+        Of each input of images, what it says of itself.
+    given : GivenImages
+        What is known of the images.
+    """
+    return {
+        "models": [
+            {
+                "class": type(model).__name__,
+                "backbone": model.backbone_name,
+                "kind": model.kind,
+                "sha256": _fingerprint(model),
+            }
+            for model in models
+        ],
+        "tree": form.tree.name,
+        "options": {
+            **{name: getattr(options, name) for name in ("views", "gate", "precision")},
+            **models[0].cutouts.to_dict(),
+            **({"given": given.describe()} if given else {}),
+            "columns": form.columns,
+            **({"level": form.level} if form.columns == "uncertainty" else {}),
+            **({"atypical": True} if form.atypical else {}),
+            "flags": {flag.column: flag.threshold for flag in form.flags},
+            "galaxies_per_shard": galaxies_per_shard,
+            **({"table": form.table.description()} if form.table is not None else {}),
+        },
+        "inputs": list(inputs),
+    }
+
+
+def _fingerprint(model: GalaxyNet) -> str:
+    """SHA-256 of all that a saved model holds."""
+    sha256 = hashlib.sha256(json.dumps(model.config(), sort_keys=True).encode())
+    for name, value in sorted(model.state_dict().items()):
+        sha256.update(name.encode())
+        sha256.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return sha256.hexdigest()

@@ -1,0 +1,119 @@
+"""Predictions against labels, from files to the figure; see `gz2tree.commands.figures`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gz2tree import plots
+from gz2tree.analysis import calibration_curve
+from gz2tree.catalogues.flags import read_flags
+from gz2tree.commands.sources import Sources, compare, compare_one, needed, open_one
+from gz2tree.config import FigureOptions
+from gz2tree.errors import InputError
+from gz2tree.evaluation import conditional_answers, evaluate
+from gz2tree.graph import DecisionGraph
+from gz2tree.labelling.matching import align
+from gz2tree.plots import new_figure
+from gz2tree.science.binned import evaluate_by
+from gz2tree.science.purity import purity_completeness
+from gz2tree.science.quantities import APPARENT_SIZE, read_quantity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SCATTERED = 1000  # galaxies of a scatter plot
+
+
+def scatter_figure(sources: Sources, shown: FigureOptions) -> Figure:
+    """Draw predicted against voted, galaxy by galaxy."""
+    predicted, labels = align(*compare_one(sources))
+    n = shown.n or _SCATTERED
+    if shown.answer is None:
+        measured = int(labels.measured.any(0).sum())
+        columns = min(6, measured)
+        figure = new_figure(2 * columns + 0.4, 2.2 * -(-measured // columns) + 1)
+        return plots.draw_scatter(figure, predicted, labels, n, shown.seed, columns)
+    answer = labels.tree.find_answer(shown.answer)
+    if not labels.measured[:, answer].any():
+        raise InputError(f"answer {shown.answer!r}: expected votes to compare with, found none")
+    figure = new_figure(5, 5)
+    rows = plots.sample_rows(len(labels), n, shown.seed)
+    axes = plots.plot_scatter(figure.subplots(), predicted[rows], labels.take(rows), answer)
+    axes.legend(fontsize=7, loc="lower right")
+    return figure
+
+
+def calibration_figure(sources: Sources, shown: FigureOptions) -> Figure:
+    """Draw mean vote by prediction."""
+    curves = {}
+    for name, (predictions, labels) in compare(sources).items():
+        predicted, labels = align(predictions, labels)
+        cells = conditional_answers(DecisionGraph(labels.tree), predicted, labels)
+        curves[name] = calibration_curve(*cells)
+    figure = new_figure(5.5, 6.3)
+    title = f"Conditional probabilities by reach, {len(labels):,} galaxies"
+    plots.plot_calibration(figure.subplots(), curves, title)
+    return figure
+
+
+def agreement_figure(sources: Sources, shown: FigureOptions) -> Figure:
+    """Draw how often both choose the same answer."""
+    figure = new_figure(5.8, 5)
+    plots.plot_agreement(figure.subplots(), *align(*compare_one(sources)))
+    return figure
+
+
+def null_figure(sources: Sources, shown: FigureOptions) -> Figure:
+    """Draw error of null labels by question."""
+    reports = {}
+    for name, (predictions, labels) in compare(sources).items():
+        reports[name] = evaluate(predictions, labels)
+    figure = new_figure(8, 4.5)
+    plots.plot_null_rmse(figure.subplots(), reports, labels.tree)
+    return figure
+
+
+def by_figure(sources: Sources, shown: FigureOptions) -> Figure:
+    """Draw error and mean answer by a quantity."""
+    if shown.by is None:
+        raise InputError(f"--by: expected a column of the labels or {APPARENT_SIZE}, found none")
+    table = needed(sources, "labels")
+    opened = open_one(sources)
+    if shown.by == APPARENT_SIZE and opened.images is not None:
+        opened = opened.with_images()
+    assert opened.labels is not None
+    answer = opened.tree.find_answer(shown.answer or opened.tree.columns[0])
+    id_column = sources.label_options.id_column
+    quantity = read_quantity(shown.by, table, opened.labels, opened.images, id_column)
+    predictions = opened.predict(sources.options)
+    column, label = opened.tree.columns[answer], opened.tree.answers[answer].label
+    binned = evaluate_by(predictions, opened.labels, quantity, column, shown.bins)
+    measured = "apparent half-light radius (pixels of the original image)"
+    name = measured if shown.by == APPARENT_SIZE else shown.by
+    figure = new_figure(6.4, 4.8)
+    plots.plot_by(figure.subplots(), binned, name, label)
+    return figure
+
+
+def purity_figure(sources: Sources, shown: FigureOptions) -> Figure:
+    """Draw purity and completeness of a flag."""
+    if shown.flag is None:
+        raise InputError("--flag: expected ANSWER=THRESHOLD, as in merger=0.4, found none")
+    needed(sources, "labels")
+    opened = open_one(sources)
+    assert opened.labels is not None
+    (flag,) = read_flags([shown.flag], opened.tree)
+    column, label = opened.tree.columns[flag.answer], opened.tree.answers[flag.answer].label
+    predictions = opened.predict(sources.options)
+    _, labels = align(predictions, opened.labels)
+    curve = purity_completeness(predictions, labels, column, flag.threshold)
+    votes = labels.cumulative[:, flag.answer]
+    title = (
+        f"Flag {label!r}: of {np.isfinite(votes).sum():,} galaxies, volunteers flag "
+        f"{(votes >= flag.threshold).sum():,} (at least {flag.threshold:g})"
+    )
+    figure = new_figure(6.4, 4.8)
+    plots.plot_purity_completeness(figure.subplots(), curve, title, flag.threshold)
+    return figure

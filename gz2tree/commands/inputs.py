@@ -1,0 +1,249 @@
+"""What commands are given: a model with its run, and labels matched with images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gz2tree.config import LabelOptions
+from gz2tree.cutouts import CutoutSource
+from gz2tree.errors import InputError, first_few
+from gz2tree.labelling.labeltable import read_labels
+from gz2tree.labelling.matching import which_have
+from gz2tree.labels import CUMULATIVE, Labels
+from gz2tree.model import load_model
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.saved import DEFAULT_NAME
+from gz2tree.runs.run import RunDirectory
+from gz2tree.splits import read_split
+from gz2tree.store import open_images
+from gz2tree.tables.columnnotes import recognised
+from gz2tree.tables.files import read_table, table_columns
+from gz2tree.tree import DecisionTree
+
+_log = logging.getLogger("gz2tree")
+
+
+def find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:
+    """Load a model, and find the run it came from, if it lies in one.
+
+    Raises
+    ------
+    InputError
+        Neither a model nor a run.
+    """
+    if name == DEFAULT_NAME:
+        return load_model(name), None
+    for run in (RunDirectory(name), RunDirectory(Path(name).resolve().parent)):
+        if (
+            run.is_begun
+            and run.model.is_dir()
+            and Path(name).resolve()
+            in (
+                run.path.resolve(),
+                run.model.resolve(),
+            )
+        ):
+            return load_model(run.model), run
+    return load_model(name), None
+
+
+def check_storable(name: str, out: Path | None) -> None:
+    """Refuse to write into the model in the box."""
+    if out is None and name == DEFAULT_NAME:
+        raise InputError("the model in the box stays as it is: name a folder with --out")
+
+
+def store_model(model: GalaxyNet, name: str, out: Path | None) -> Path:
+    """Save a model to whose config something was added, in a folder of its own or where it is.
+
+    Parameters
+    ----------
+    model : GalaxyNet
+    name : str
+        By which `find_model` found it.
+    out : Path, optional
+        Without it, the config alone is written anew.
+
+    Returns
+    -------
+    folder : Path
+    """
+    check_storable(name, out)
+    if out is not None:
+        model.save_pretrained(out)
+        return out
+    run = find_model(name)[1]
+    folder = Path(name) if run is None else run.model
+    model.save_config(folder)
+    return folder
+
+
+def open_labelled(
+    model_path: str,
+    table: Path,
+    images: Path,
+    *,
+    tree: DecisionTree | None,
+    part: str | None,
+    label_options: LabelOptions,
+) -> tuple[GalaxyNet, CutoutSource, Labels]:
+    """Open a network, images, and the labels of those of them that it may be compared with.
+
+    Raises
+    ------
+    InputError
+        A `tree` that is not the model's; galaxies that trained the model, without a `part` that
+        says so; nothing that has both labels and an image.
+    """
+    model, run = find_model(model_path)
+    check_tree(model, tree)
+    return model, *labelled_for(model, run, table, images, part, label_options)
+
+
+def labelled_for(
+    model: GalaxyNet,
+    run: RunDirectory | None,
+    table: Path,
+    images: Path,
+    part: str | None,
+    label_options: LabelOptions,
+) -> tuple[CutoutSource, Labels]:
+    """Open what `open_labelled` opens for a network, found with its run."""
+    source = open_images(images, model.cutouts)
+    labels = read_labels_as(table, model.tree, label_options, source.ids)
+    have = which_have(labels.ids, source.ids, galaxies="labelled", what="image")
+    labels = labels.take(have)
+    labels = labels.take(rows_of_part(labels, run, part))
+    warn_of_kind(model, labels)
+    return source, labels
+
+
+def check_tree(model: GalaxyNet, tree: DecisionTree | None) -> None:
+    """Refuse a tree, if one is given, that is not the model's."""
+    if tree is not None and tree != model.tree:
+        raise InputError(
+            f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
+            "read under the model's tree"
+        )
+
+
+def read_labels_as(
+    table: Path,
+    tree: DecisionTree,
+    options: LabelOptions,
+    image_ids: NDArray[np.object_] | None = None,
+) -> Labels:
+    """Read a table of labels as the options say; see `read_labels`.
+
+    Raises
+    ------
+    InputError
+        As there; or nothing was measured of any galaxy.
+    """
+    labels = read_labels(
+        table,
+        tree,
+        options.kind,
+        options.id_column,
+        image_ids=image_ids,
+        allow_bad_rows=options.allow_bad_rows,
+    )
+    if not labels.measured.any():
+        raise InputError(f"{table}: expected values of answers, found none in any row")
+    return labels
+
+
+def read_predictions(
+    path: Path, trees: Iterable[DecisionTree]
+) -> tuple[pd.DataFrame, DecisionTree]:
+    """Read a catalogue of cumulative probabilities that `gz2tree predict` has written.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, gzipped CSV, Parquet, FITS, VOTable or ECSV.
+    trees : iterable of DecisionTree
+        Those that may have been predicted.
+
+    Returns
+    -------
+    predictions : DataFrame
+        The id column, as text, and the columns of the tree.
+    tree : DecisionTree
+        The first whose columns the catalogue has.
+
+    Raises
+    ------
+    InputError
+        No table, or one without the ids and answers of any of the trees.
+    """
+    header = table_columns(path)
+    expected = []
+    for tree in trees:
+        wanted = [tree.id_column, *tree.columns]
+        there = recognised(header, wanted)
+        missing = [column for column in wanted if column not in there]
+        if not missing:
+            return read_table(path, wanted, ids=[tree.id_column]), tree
+        expected.append(f"{tree.name} (no column {first_few(missing)})")
+    raise InputError(
+        f"{path}: expected a catalogue of cumulative predictions of tree {first_few(expected)}; "
+        f"found {first_few(header)}"
+    )
+
+
+def rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) -> NDArray[np.bool_]:
+    """Choose galaxies by their part in the run's split; its training galaxies only if asked for.
+
+    Parameters
+    ----------
+    labels : Labels, of n galaxies
+    run : RunDirectory, optional
+        That of the model.
+    part : {"train", "valid", "test", "all"}, optional
+
+    Returns
+    -------
+    rows : array of bool, shape (n,)
+
+    Raises
+    ------
+    InputError
+        A part without a split, one without galaxies, or no part where galaxies trained the model.
+    """
+    if part in ("all", None) and (run is None or not run.split.is_file()):
+        return np.ones(len(labels), dtype=bool)
+    if run is None or not run.split.is_file():
+        raise InputError(f"part {part!r}: expected a model within its run directory, with a split")
+    split = read_split(run.split)
+    part_of = np.array([split.get(galaxy, "") for galaxy in labels.ids])
+    if part is None:
+        n_train = int((part_of == "train").sum())
+        if n_train:
+            raise InputError(
+                f"{n_train} of {len(labels)} labelled galaxies trained this model ({run.split}); "
+                "--part test evaluates on those it never saw, --part all or train on these as well"
+            )
+        return np.ones(len(labels), dtype=bool)
+    rows = part_of == part if part != "all" else np.ones(len(labels), dtype=bool)
+    if not rows.any():
+        raise InputError(f"part {part!r}: expected galaxies of it among the labels, found none")
+    return rows
+
+
+def warn_of_kind(model: GalaxyNet, labels: Labels) -> None:
+    """Warn of labels of another kind than those the model was trained on."""
+    # A network that learnt from several samples has the kinds of all.
+    if model.kind is not None and labels.kind not in model.kind.split(", "):
+        kaggle = "a table of cumulative probabilities"
+        trained = kaggle if model.kind == CUMULATIVE else f"kind {model.kind!r}"
+        found = kaggle if labels.kind == CUMULATIVE else f"kind {labels.kind!r}"
+        _log.warning(
+            "the model was trained on %s, the labels are of %s: different targets", trained, found
+        )

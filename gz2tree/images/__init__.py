@@ -1,0 +1,1 @@
+"""Images: which files are images of which galaxy, how they are decoded, streams of them."""

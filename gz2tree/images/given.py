@@ -1,0 +1,232 @@
+"""What is known of images beside their pixels: where their bands lie, what a pixel spans.
+
+A network has learnt from crops of some angle on the sky, or of some number of Petrosian radii. Of
+images whose pixels span something else, the crop is that many pixels more or fewer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gz2tree.config import CutoutOptions, OptionError
+from gz2tree.config.choices import check_scales
+from gz2tree.errors import InputError, UnreadableImage, first_few
+from gz2tree.images.radii import Radii, read_radii
+from gz2tree.images.stretch import STRETCH_OPTIONS, Mapped, Stretch
+
+GZ2_RADII_PER_PIXEL = 0.02
+"""Petrosian radii that a pixel of Galaxy Zoo 2's images spans.
+
+They were scaled by 0.02 petroR90_r arcsec a pixel, so that their 424 pixels are 8.48 radii of 90 %
+of the Petrosian flux (Willett et al. 2013, MNRAS 435, 2835, section 2).
+"""
+
+
+@dataclass(frozen=True)
+class GivenImages:
+    """What is known of images beside their pixels.
+
+    Parameters
+    ----------
+    stretch : Stretch, optional
+        Where the bands lie and how they become colours; that of the cutouts by default.
+    pixel_scale : float, arcsec / pixel, optional
+    radii_per_pixel : float, radii / pixel, optional
+        Of images that are scaled to their galaxies.
+    radii : Radii, optional
+        With `pixel_scale`: crops are a number of radii.
+
+    Raises
+    ------
+    OptionError
+        Scales that are not above 0, both of them, or radii without a pixel scale.
+    """
+
+    stretch: Stretch | None = None
+    pixel_scale: float | None = None
+    radii_per_pixel: float | None = None
+    radii: Radii | None = None
+
+    def __post_init__(self) -> None:
+        check_scales(self.pixel_scale, self.radii_per_pixel)
+        if self.radii is not None and self.pixel_scale is None:
+            raise OptionError("radii: expected them with a pixel_scale in arcsec, found none")
+
+    def __bool__(self) -> bool:
+        return self != GivenImages()
+
+    @property
+    def knows_scale(self) -> bool:
+        """Whether it is known what a pixel spans."""
+        return (self.pixel_scale or self.radii_per_pixel) is not None
+
+    def cutouts(self, crop: int, size: int) -> CutoutOptions:
+        """Describe cutouts of these images for a network that is to learn from them.
+
+        With radii, a pixel of `crop` is `GZ2_RADII_PER_PIXEL`; else it is one of the images.
+        """
+        if self.radii is not None:
+            return CutoutOptions(
+                crop, size, radii_per_pixel=GZ2_RADII_PER_PIXEL, stretch=self.stretch
+            )
+        return CutoutOptions(crop, size, self.pixel_scale, self.radii_per_pixel, self.stretch)
+
+    def check(self, cutouts: CutoutOptions) -> None:
+        """Refuse what contradicts the cutouts that a network expects.
+
+        Raises
+        ------
+        InputError
+            Another stretch, or a scale that cannot be compared with the network's.
+        """
+        wanted = cutouts.stretch
+        if self.stretch is not None and wanted is not None and not self.stretch.looks_like(wanted):
+            raise InputError(f"stretch: expected the model's {wanted}, found {self.stretch}")
+        if not self.knows_scale:
+            return
+        if not cutouts.knows_scale:
+            raise InputError(
+                "pixel scale: expected a model that knows the scale of its training images, found "
+                f"one that does not; without a scale its crop is {cutouts.crop} pixels"
+            )
+        in_radii = self.radii is not None or self.radii_per_pixel is not None
+        if in_radii != (cutouts.radii_per_pixel is not None):
+            raise InputError(
+                "radii: expected none, as the model's crop is an angle"
+                if in_radii
+                else "pixel scale: expected --radii as well, as the model's crop is a number of "
+                "radii of the galaxy"
+            )
+
+    def reading(self, cutouts: CutoutOptions) -> CutoutOptions:
+        """Return the options by which these images are read: their own bands."""
+        return cutouts if self.stretch is None else replace(cutouts, stretch=self.stretch)
+
+    def crop(self, galaxy: str, cutouts: CutoutOptions) -> float:
+        """Side of the crop in pixels of a galaxy's image.
+
+        Raises
+        ------
+        UnreadableImage
+            The radius of this galaxy is not known.
+        """
+        if not self.knows_scale:
+            return cutouts.crop
+        if self.radii is not None:
+            if galaxy not in self.radii.of:
+                raise UnreadableImage(f"expected a radius of it in {self.radii.source}, found none")
+            radius = self.radii.of[galaxy]
+            scales = cutouts.radii_per_pixel, (self.pixel_scale or 0) / radius
+        elif self.pixel_scale is not None:
+            scales = cutouts.pixel_scale, self.pixel_scale
+        else:
+            scales = cutouts.radii_per_pixel, self.radii_per_pixel or 0
+        wanted, own = scales
+        assert wanted is not None, "check() refuses it"
+        # Rounded, as two equal scales should give whole pixels, which are read faster.
+        return round(cutouts.crop * wanted / own, 3)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is known, as JSON values."""
+        said: dict[str, Any] = {}
+        if self.stretch is not None:
+            said["stretch"] = self.stretch.to_dict()
+        for name in ("pixel_scale", "radii_per_pixel"):
+            if getattr(self, name) is not None:
+                said[name] = getattr(self, name)
+        if self.radii is not None:
+            said["radii"] = {"source": self.radii.source, "sha256": self.radii.digest()}
+        return said
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """What commands are told of images; see docs/images.md.
+
+    Parameters
+    ----------
+    bands : str, optional
+        Of FITS images: red, green and blue, with commas, or one band to be shown grey. Planes of a
+        cube as 2,1,0; extensions as i,r,g; or files as {id}-i.fits,{id}-r.fits,{id}-g.fits.
+    mapping : {"lupton", "asinh"}, optional
+        How they become colours: Lupton's, which keeps colours (default), or each band on its own.
+    factors : str, optional
+        Of the bands, with commas; 1 by default.
+    minimum : str, optional
+        What becomes black in each band, with commas; 0 by default.
+    stretch : float, optional
+        Linear range, in units of the image; 5 by default.
+    q : float, optional
+        Softening; 8 by default.
+    missing : float, optional
+        Share of pixels that may be without a value, and become black; 0 by default.
+    pixel_scale : float, optional
+        Arcsec a pixel of these images.
+    radii_per_pixel : float, optional
+        Of images scaled to their galaxies: radii a pixel, 0.02 in those of Galaxy Zoo 2.
+    radii : Path, optional
+        Table of the galaxies' radii, for crops of as many radii whatever the pixel scale.
+    radius_column : str, optional
+        Its column of radii in arcsec, such as petroR90_r.
+    radii_id_column : str, optional
+        Its column of ids; found as in a table of labels by default.
+    """
+
+    bands: str | None = None
+    mapping: Mapped | None = None
+    factors: str | None = None
+    minimum: str | None = None
+    stretch: float | None = None
+    q: float | None = None
+    missing: float | None = None
+    pixel_scale: float | None = None
+    radii_per_pixel: float | None = None
+    radii: Path | None = None
+    radius_column: str | None = None
+    radii_id_column: str | None = None
+
+    def given(self, model: CutoutOptions | None = None) -> GivenImages:
+        """Say what is known of the images.
+
+        Parameters
+        ----------
+        model : CutoutOptions, optional
+            What a trained network expects: the rest of a stretch of which only some is told.
+
+        Raises
+        ------
+        InputError
+            Options that make no sense, or a table without these radii.
+        """
+        if (self.radii is None) != (self.radius_column is None):
+            raise OptionError("radii: expected --radii TABLE and --radius-column, found one alone")
+        radii = None
+        if self.radii is not None and self.radius_column is not None:
+            radii = read_radii(self.radii, self.radius_column, self.radii_id_column)
+        stretch = self._stretch(None if model is None else model.stretch)
+        return GivenImages(stretch, self.pixel_scale, self.radii_per_pixel, radii)
+
+    def _stretch(self, model: Stretch | None) -> Stretch | None:
+        told = {name: getattr(self, name) for name in STRETCH_OPTIONS}
+        told = {name: value for name, value in told.items() if value is not None}
+        for name in {"bands", "factors", "minimum"} & told.keys():
+            told[name] = _list_of(name, told[name])
+        if not told:
+            return None
+        if model is not None:
+            return replace(model, **told)
+        if "bands" not in told:
+            raise OptionError(f"{first_few(sorted(told))}: expected together with --bands")
+        return Stretch(**told)
+
+
+def _list_of(name: str, text: str) -> tuple[Any, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if name == "bands":
+        return tuple(parts)
+    try:
+        return tuple(float(part) for part in parts)
+    except ValueError as error:
+        raise OptionError(f"{name}: expected numbers with commas, found {text!r}") from error

@@ -1,0 +1,1 @@
+"""From tables of votes, of whichever survey, to labels."""

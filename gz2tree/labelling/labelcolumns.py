@@ -1,0 +1,173 @@
+"""Which columns of a table hold labels, of which tree, and the numbers in them."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gz2tree.config.choices import Kind
+from gz2tree.errors import InputError, first_few
+from gz2tree.labelling import galaxydatasets
+from gz2tree.tables.columnnotes import recognised
+from gz2tree.tables.files import TableSource, read_table, table_columns, table_source
+from gz2tree.tables.idcolumns import choose_id_column, id_candidates, names_of_files
+from gz2tree.tree import DecisionTree
+from gz2tree.trees import GZ2, GZ2_KAGGLE
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+_KAGGLE_SHAPE = re.compile(r"Class\d+\.\d+\Z")
+_log = logging.getLogger("gz2tree")
+
+
+@dataclass(frozen=True)
+class TabulatedLabels:
+    """What a table holds: values of all answers, and the rows with values out of range.
+
+    Cumulative probabilities of the tree `written_in`, or fractions of one kind where that is None.
+    """
+
+    source: TableSource
+    ids: NDArray[np.object_]
+    values: NDArray[np.float64]
+    there: NDArray[np.bool_]  # which answers have a column
+    written_in: DecisionTree | None
+    bad: dict[int, str]
+    counts: NDArray[np.float64] | None
+    miscounted: dict[int, str]
+
+
+def read_columns(
+    path: str | Path | pd.DataFrame | Table,
+    tree: DecisionTree,
+    kind: Kind,
+    id_column: str | None,
+    image_ids: Collection[str] | None,
+) -> TabulatedLabels:
+    """Read a table's labels as it holds them; parameters and refusals as of `read_labels`."""
+    source = table_source(path)
+    if kind not in get_args(Kind):
+        raise InputError(f"kind: expected one of {', '.join(get_args(Kind))}, found {kind!r}")
+    header = recognised(table_columns(source), (*tree.columns, *tree.kaggle_columns))
+    id_columns = id_candidates(source, header, id_column)
+    of_answers: Sequence[str | None] | None = galaxydatasets.columns_of(tree, kind, header)
+    written_in = None if any(of_answers or ()) else _tree_of_table(header, tree, kind)
+    if written_in is not None:
+        _refuse_unknown_answers(source, header, written_in)
+        of_answers = [column if column in header else None for column in written_in.columns]
+        if id_column is None and image_ids is None and header[0] == tree.id_column:
+            id_columns = header[:1]  # of predictions; others may have been carried, with gaps
+    elif not any(of_answers or ()):
+        of_answers = _catalogue_columns(source, header, tree, kind)
+    there = np.array([column is not None for column in of_answers or ()])
+    columns = [column for column in of_answers or () if column is not None]
+    counted = list(tree.kind_columns("count"))
+    if written_in is not None and set(counted) & set(columns):
+        counted = []  # the same names, of cumulative probabilities
+    if not set(counted) <= set(header):
+        counted = []
+    wanted = list(dict.fromkeys([*id_columns, *columns, *counted]))
+    table = read_table(source, wanted, ids=id_columns)
+    if table.empty:
+        raise InputError(f"{source}: expected rows of labels, found none")
+    names_of_files(table)
+    ids = table[choose_id_column(source, table, id_columns, image_ids)].to_numpy(dtype=object)
+    highest = np.inf if written_in is None and kind in ("count", "weight") else 1.0
+    found, bad = _numbers(table, columns, highest)
+    if written_in is not None:
+        _warn_of_gaps(source, np.isnan(found), bad)
+    values = np.full((len(table), len(there)), np.nan)  # of some questions there may be none
+    values[:, there] = found
+    counts, miscounted = _numbers(table, counted, np.inf) if counted else (None, {})
+    return TabulatedLabels(source, ids, values, there, written_in, bad, counts, miscounted)
+
+
+def _warn_of_gaps(source: TableSource, gaps: NDArray[np.bool_], bad: Collection[int]) -> None:
+    """Count the rows that lack values, where every row of such a table is expected to have them."""
+    rows = [row for row in np.flatnonzero(gaps.any(-1)) if row not in bad]
+    if rows:
+        _log.warning(
+            "%s: %d of %d rows lack values, as row %d does; these count as not measured",
+            source, len(rows), len(gaps), rows[0] + 1,
+        )  # fmt: skip
+
+
+def _tree_of_table(header: Sequence[str], tree: DecisionTree, kind: Kind) -> DecisionTree | None:
+    """Which tree a table of cumulative probabilities was made with; None if it holds none."""
+    # Some catalogues name one kind, their counts, as our tables name cumulative probabilities.
+    if "" in tree.kinds.values() and set(tree.kind_columns(kind)) <= set(header):
+        return None
+    if any(column in header for column in tree.columns):
+        return tree
+    if tree.catalogue_columns != GZ2.catalogue_columns:
+        return None
+    if any(map(_KAGGLE_SHAPE.match, header)):
+        return GZ2_KAGGLE
+    if any(column in header for column in GZ2.columns):
+        return GZ2
+    return None
+
+
+def _refuse_unknown_answers(path: TableSource, header: Sequence[str], tree: DecisionTree) -> None:
+    unknown = [c for c in header if _KAGGLE_SHAPE.match(c) and c not in tree.columns]
+    if unknown and tree.naming == "kaggle":
+        near = difflib.get_close_matches(unknown[0], tree.columns, n=1, cutoff=0.0)
+        raise InputError(
+            f"{path}: column {unknown[0]}: tree {tree.name} has no such answer; "
+            f"the nearest is {near[0]}"
+        )
+    missing = [column for column in tree.columns if column not in header]
+    if missing:
+        _log.warning(
+            "%s: %d of %d answers are not measured: %s",
+            path, len(missing), len(tree), ", ".join(missing),
+        )  # fmt: skip
+
+
+def _catalogue_columns(
+    path: TableSource, header: Sequence[str], tree: DecisionTree, kind: Kind
+) -> list[str]:
+    columns = list(tree.kind_columns(kind))
+    missing = [column for column in columns if column not in header]
+    if len(missing) == len(columns):
+        kinds = [k for k in get_args(Kind) if tree.kind_columns(k)[0] in header]
+        hint = f"it has the kinds {', '.join(kinds)}" if kinds else "--tree names another tree"
+        raise InputError(
+            f"{path}: expected columns of {tree.name}, {tree.columns[0]}, … or {columns[0]}, …, "
+            f"found neither; {hint}"
+        )
+    if missing:
+        raise InputError(
+            f"{path}: kind {kind!r} is incomplete: {len(missing)} of {len(columns)} columns are "
+            f"missing: {first_few(missing)}"
+        )
+    return columns
+
+
+def _numbers(
+    table: pd.DataFrame, columns: Sequence[str], highest: float
+) -> tuple[NDArray[np.float64], dict[int, str]]:
+    """Values of the columns, NaN if out of range; and what is wrong in the rows with such."""
+    values = np.empty((len(table), len(columns)))
+    bad: dict[int, str] = {}
+    for place, column in enumerate(columns):
+        given = table[column]
+        numbers = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        text = np.isnan(numbers) & given.notna().to_numpy()
+        outside = np.isinf(numbers) | (numbers < 0) | (numbers > highest)
+        for row in np.flatnonzero(text | outside):
+            expected = "a number from 0 to 1" if highest == 1.0 else "a finite number from 0"
+            found = repr(given.iloc[row]) if text[row] else numbers[row]
+            bad.setdefault(int(row), f"column {column}: expected {expected}, found {found}")
+        values[:, place] = np.where(outside, np.nan, numbers)
+    return values, bad

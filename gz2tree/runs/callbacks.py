@@ -1,0 +1,140 @@
+"""What keeps a run: its history, its best model, a checkpoint; what galaxies the model knows."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pandas as pd
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+from gz2tree.dataset import LabelledCutouts
+from gz2tree.networks.network import GalaxyNet
+from gz2tree.runs.faults import check_weights, writing
+from gz2tree.runs.run import RunDirectory
+from gz2tree.runs.typical import fit_after_training
+from gz2tree.wholefiles import appearing, aside
+
+
+class ProgressBar(TQDMProgressBar):
+    """Lightning's progress bar without the logger's version, which means nothing here."""
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        """Return what the bar shows."""
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return dict(metrics)
+
+
+class TypicalityFitter(L.Callback):
+    """Fit the best model on its training galaxies at the end; see `gz2tree.runs.typical`.
+
+    Parameters
+    ----------
+    run : RunDirectory
+    train : LabelledCutouts
+    """
+
+    def __init__(self, run: RunDirectory, train: LabelledCutouts) -> None:
+        self.run, self.train = run, train
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        """Fit in one process, before any reads the best model."""
+        if trainer.is_global_zero:
+            kind = type(pl_module.model)
+            fit_after_training(kind, self.run, self.train, pl_module.device)
+        trainer.strategy.barrier()
+
+
+class RunKeeper(L.Callback):
+    """Keep a run directory: history, best model, and a checkpoint to resume from.
+
+    Parameters
+    ----------
+    run : RunDirectory
+    checkpoint_minutes : float
+    """
+
+    def __init__(self, run: RunDirectory, checkpoint_minutes: float) -> None:
+        self.run = run
+        self.interval = 60 * checkpoint_minutes
+        self.history: list[dict[str, Any]] = []
+        self.best = math.inf
+        self._saved = self._began = time.monotonic()
+        self._due = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know."""
+        return {"history": self.history, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what an interrupted run knew."""
+        self.history, self.best = state_dict["history"], state_dict["best"]
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Save a checkpoint if one is due.
+
+        Never after an epoch's last batch: validation and the plateau schedule are yet to come, and
+        Lightning would skip them when resuming. The first batch of the next epoch makes up for it.
+        """
+        # Processes that trained together would have to agree on the time: they save after epochs.
+        late = trainer.world_size == 1 and time.monotonic() - self._saved > self.interval
+        if batch_idx + 1 < trainer.num_training_batches and (self._due or late):
+            check_weights(pl_module, trainer.global_step)
+            partial = self.run.checkpoint.with_suffix(".partial")
+            with writing(self.run.checkpoint):
+                trainer.save_checkpoint(partial)
+            if trainer.is_global_zero:
+                os.replace(partial, self.run.checkpoint)
+            self._saved, self._due = time.monotonic(), False
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        """Add a row to the history and save the model if it is the best so far."""
+        check_weights(pl_module, trainer.global_step)
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "steps": trainer.global_step,
+            "train_loss": float(pl_module.train_loss.compute()),
+            "valid_loss": metrics.get("valid_loss", math.nan),
+            "valid_rmse": metrics.get("valid_rmse", math.nan),
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "seconds": round(time.monotonic() - self._began, 1),
+        }
+        pl_module.train_loss.reset()
+        self.history.append(row)
+        self._due, self._began = True, time.monotonic()
+        if trainer.is_global_zero:
+            with writing(self.run.path):
+                self._write(row, pl_module.model)
+        trainer.strategy.barrier()  # after the last epoch every process reads the best model
+
+    def _write(self, row: dict[str, Any], model: GalaxyNet) -> None:
+        with appearing(self.run.history) as partial:
+            pd.DataFrame(self.history).to_csv(partial, index=False)
+        if not row["valid_rmse"] >= self.best:  # NaN, without validation: the last is the best
+            self.best = row["valid_rmse"]
+            model.training_record |= {"epoch": row["epoch"]}
+            if not math.isnan(row["valid_rmse"]):
+                model.training_record |= {"valid_rmse": row["valid_rmse"]}
+            _replace_model(model, self.run.model)
+
+
+def _replace_model(model: GalaxyNet, folder: Path) -> None:
+    """Save a model so that a kill at any moment leaves whole files, the old or the new."""
+    with aside(folder) as whole:
+        model.save_pretrained(whole)
+        folder.mkdir(exist_ok=True)
+        for file in whole.iterdir():
+            os.replace(file, folder / file.name)

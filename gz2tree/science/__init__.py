@@ -1,0 +1,1 @@
+"""From predictions to science: clean samples, classes, purity, errors in bins, coverage."""

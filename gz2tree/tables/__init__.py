@@ -1,0 +1,1 @@
+"""Tables on disk, in every format that astronomers keep them in."""

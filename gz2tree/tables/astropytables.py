@@ -1,0 +1,146 @@
+"""DataFrames as astropy's tables and back, with units, descriptions and missing values.
+
+Columns whose types pandas cannot hold, such as integers of which some are missing, are Arrow's
+(`pandas.ArrowDtype`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gz2tree.tables.columnnotes import ColumnNote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from astropy.table import Column, Table
+
+
+def to_arrow(table: Table, columns: Collection[str] | None = None) -> pd.DataFrame:
+    """Make a DataFrame of Arrow's types, in which nothing is lost.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+    columns : collection of str, optional
+        All by default.
+
+    Raises
+    ------
+    ValueError
+        A column whose cells are tables, or that is no numbers, truths or text.
+    """
+    import pyarrow as pa
+
+    found = {}
+    for name in table.colnames if columns is None else columns:
+        try:
+            found[name] = pd.Series(pd.arrays.ArrowExtensionArray(_arrow(table[name])))
+        except (pa.ArrowException, TypeError) as error:
+            raise ValueError(
+                f"column {name}: expected numbers, truths or text, found {table[name].dtype}"
+            ) from error
+    return pd.DataFrame(found)
+
+
+def to_astropy(
+    table: pd.DataFrame,
+    metadata: Mapping[str, str] | None = None,
+    notes: Mapping[str, ColumnNote] | None = None,
+) -> Table:
+    """Make an astropy Table of a DataFrame, for example of predictions.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Ids and other text become columns of strings; the index is left out. Missing values of
+        Arrow's types are masked; those of floating-point numbers are NaN.
+    metadata : mapping of str to str, optional
+    notes : mapping of str to ColumnNote, optional
+        Units and descriptions, by column.
+
+    Returns
+    -------
+    table : astropy.table.Table
+
+    Raises
+    ------
+    ValueError
+        A column of lists of different lengths.
+    """
+    from astropy import units
+    from astropy.table import MaskedColumn, Table
+
+    made = Table(meta=dict(metadata or {}))
+    for name, series in table.items():
+        values, mask = _numpy(str(name), series)
+        note = (notes or {}).get(str(name), ColumnNote())
+        column: Any = values if mask is None else MaskedColumn(values, mask=mask)
+        made[str(name)] = column
+        if note.unit:
+            made[str(name)].unit = units.Unit(note.unit, parse_strict="silent")
+        if note.description:
+            made[str(name)].description = note.description
+        if note.ucd:
+            made[str(name)].meta["ucd"] = note.ucd
+    return made
+
+
+def _arrow(column: Column) -> pa.Array:
+    """Values and missing values of a column, as Arrow has them."""
+    import pyarrow as pa
+
+    values = np.ma.getdata(column)
+    mask = np.ma.getmaskarray(column) if np.ma.isMaskedArray(column) else None
+    if values.ndim > 2:
+        shape = values.shape[1:]
+        raise ValueError(f"column {column.name}: expected numbers or lists, found arrays {shape}")
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8")
+    if values.dtype.kind == "O":
+        flat = [None if mask is not None and mask[n] else v for n, v in enumerate(values)]
+        return pa.array(flat)
+    native = values.astype(values.dtype.newbyteorder("="), copy=False)
+    flat = pa.array(native.ravel(), mask=None if mask is None else mask.ravel(), from_pandas=False)
+    return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def _numpy(name: str, series: pd.Series[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Values of a column for astropy, and which of them are missing, if any can be."""
+    if not isinstance(series.dtype, pd.ArrowDtype):
+        text = not pd.api.types.is_numeric_dtype(series)
+        return series.to_numpy(dtype=str) if text else series.to_numpy(), None
+    import pyarrow as pa
+    import pyarrow.types as kinds
+
+    found: Any = series.array.__arrow_array__()
+    values = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    if kinds.is_list(values.type) or kinds.is_fixed_size_list(values.type):
+        rows = values.to_pylist()
+        lengths = {len(row) for row in rows if row is not None}
+        if len(lengths) > 1:
+            raise ValueError(f"column {name}: expected lists of one length, found {lengths}")
+        width = next(iter(lengths), 1)
+        cells = [cell for row in rows for cell in row or [None] * width]
+        flat, mask = _of_arrow(pa.array(cells, values.type.value_type))
+        return flat.reshape(-1, width), None if mask is None else mask.reshape(-1, width)
+    return _of_arrow(values)
+
+
+def _of_arrow(values: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    import pyarrow as pa
+    import pyarrow.types as kinds
+
+    if kinds.is_floating(values.type):
+        return values.to_numpy(zero_copy_only=False), None
+    missing = values.is_null().to_numpy(zero_copy_only=False)
+    mask = missing if missing.any() else None
+    if kinds.is_integer(values.type) or kinds.is_boolean(values.type):
+        nothing = pa.scalar(0, values.type) if kinds.is_integer(values.type) else False
+        return values.fill_null(nothing).to_numpy(zero_copy_only=False), mask
+    text = values.cast(pa.string()).fill_null("")
+    return np.array(text.to_pylist(), dtype=str), mask

@@ -1,0 +1,102 @@
+"""Tables of which nothing is lost: all columns, with their types, units and missing values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from gz2tree.errors import InputError
+from gz2tree.tables.astropyfiles import read_astropy
+from gz2tree.tables.astropytables import to_arrow
+from gz2tree.tables.columnnotes import ColumnNote
+from gz2tree.tables.csvtables import EXACTLY
+from gz2tree.tables.files import write_table
+from gz2tree.tables.parquet import read_parquet_whole
+from gz2tree.tables.tableformat import existing_format, unreadable
+
+
+@dataclass(frozen=True)
+class WholeTable:
+    """A table and what it says of its columns and of itself.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of Arrow's types (`pandas.ArrowDtype`): integers stay integers where some are missing.
+    notes : dict of str to ColumnNote
+    metadata : dict of str to str
+        What the table says of itself, as of where it comes from.
+    """
+
+    frame: pd.DataFrame
+    notes: dict[str, ColumnNote]
+    metadata: dict[str, str]
+
+    def write(self, path: Path) -> None:
+        """Write the table, in any format; see `gz2tree.tables.files.TableWriter`."""
+        write_table(self.frame, path, self.metadata, self.notes)
+
+
+def read_whole(path: Path) -> WholeTable:
+    """Read a whole table.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, gzipped CSV, Parquet (a file or a folder), FITS, VOTable or ECSV. In a CSV file a
+        column is text if one of its numbers begins with a needless 0, as ids do.
+
+    Returns
+    -------
+    table : WholeTable
+
+    Raises
+    ------
+    InputError
+        No such file, an unknown or damaged format, two columns of one name, or a column whose
+        cells are tables.
+    """
+    kind = existing_format(path)
+    try:
+        if kind == "csv":
+            table = WholeTable(_read_csv(path), {}, {})
+        elif kind == "parquet":
+            table = WholeTable(*read_parquet_whole(path))
+        else:
+            found = read_astropy(path, kind)
+            table = WholeTable(to_arrow(found.table), found.notes, found.metadata)
+    # Each reader has its own errors for a damaged file, down to those of C libraries.
+    except Exception as error:
+        raise unreadable(path, kind, error) from error
+    twice = table.frame.columns[table.frame.columns.duplicated()]
+    if len(twice):
+        raise InputError(f"{path}: expected each column once, found {twice[0]} repeated")
+    return table
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, dtype_backend="pyarrow", low_memory=False, **EXACTLY)
+    kinds = pd.api.types
+    other = [
+        name
+        for name, column in table.items()
+        if not (kinds.is_float_dtype(column) or kinds.is_bool_dtype(column))
+    ]
+    if not other:
+        return table
+    # What pandas takes for missing, such as "NA", may be a word of a column of text.
+    text = pd.read_csv(
+        path, usecols=other, dtype=pd.ArrowDtype(_string()), keep_default_na=False, na_values=[""]
+    )
+    for name in other:
+        if not kinds.is_integer_dtype(table[name]) or text[name].str.match(r"[+-]?0\d").any():
+            table[name] = text[name]
+    return table
+
+
+def _string() -> object:
+    import pyarrow as pa
+
+    return pa.string()

@@ -1,0 +1,1 @@
+"""Votes and what they leave open: counts, likelihoods, calibration, intervals, information."""
