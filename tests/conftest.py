@@ -197,7 +197,8 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("may not mount a tmpfs")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    # Lazily: what the test holds of a failure, its traceback, may keep a file open.
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 @contextmanager

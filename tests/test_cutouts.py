@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gz2tree import decoding
 from gz2tree.config import CutoutOptions
 from gz2tree.cutouts import ImageFiles, UnreadableImage, log_unreadable, read_cutout
 from gz2tree.errors import InputError
+from gz2tree.images import decoding
 
 SMALL = CutoutOptions(crop=16, size=8)
 

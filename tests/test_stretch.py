@@ -21,9 +21,10 @@ from hypothesis import given as for_any
 from hypothesis import strategies as st
 from PIL import Image
 
-from gz2tree import CutoutOptions, CutoutStore, GalaxyTreeNet, InputError, decoding, load_model
+from gz2tree import CutoutOptions, CutoutStore, GalaxyTreeNet, InputError, load_model
 from gz2tree.config import OptionError
 from gz2tree.cutouts import ImageFiles, UnreadableImage, read_cutout
+from gz2tree.images import decoding
 from gz2tree.images.given import GivenImages, ImageOptions
 from gz2tree.images.imagenames import image_id, is_image_name
 from gz2tree.images.opening import open_stream

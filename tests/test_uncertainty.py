@@ -17,7 +17,7 @@ from scipy import stats
 from strategies import trees
 
 from gz2tree import GZ2, DecisionGraph, DecisionTree, InputError, Question
-from gz2tree.votes.betas import beta_interval, vote_probabilities, vote_variance
+from gz2tree.votes.betas import beta_interval, vote_probabilities
 from gz2tree.votes.information import expected_information, information_of_votes
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
@@ -146,26 +146,51 @@ def test_intervals_hold_what_they_say(level: float) -> None:
     assert np.quantile(np.abs(covered[likely] - level), 0.95) < 0.08
 
 
+# Whatever is answered first, the second question is asked: its reach is 1, give or take rounding.
+ALL_LEAD_ON = DecisionTree(
+    "all lead on",
+    [
+        Question("shape", ["smooth", "featured", "artifact"]),
+        Question("odd", ["yes", "no"], ["smooth", "featured", "artifact"]),
+        Question("what", ["ring", "merger"], ["yes"]),
+    ],
+)
+
+
+@pytest.mark.parametrize("tree", [GZ2, ALL_LEAD_ON], ids=lambda tree: tree.name)
 @pytest.mark.parametrize("size", [1.0, 5.0, 30.0, 1e4])
-def test_nothing_is_ever_nan(size: float) -> None:
+def test_nothing_is_ever_nan(size: float, tree: DecisionTree) -> None:
     """Of any logits and strengths, exact zeros among the answers included."""
+    n, n_questions = 500, len(tree.questions)
     generator = torch.Generator().manual_seed(0)
-    conditional = DecisionGraph(GZ2).conditional(size * torch.randn(200, 37, generator=generator))
+    logits = size * torch.randn(n, len(tree), generator=generator)
+    conditional = DecisionGraph(tree).conditional(logits)
     rng = np.random.default_rng(0)
-    strength = np.exp(rng.uniform(*np.log([0.2, 2000.0]), (200, 11)))
+    strength = np.exp(rng.uniform(*np.log([0.2, 2000.0]), (n, n_questions)))
     strength[rng.random(strength.shape) < 0.1] = np.inf
-    beliefs = TreeDirichlet(GZ2, conditional.numpy(), strength)
-    mixture = Mixture([beliefs, beliefs_of(GZ2, 200, 1)])
-    for level in (1e-6, 0.5, 1 - 1e-6):
-        low, high = mixture.interval(level)
-        assert ((low >= 0) & (low <= high) & (high <= 1)).all()
-    probability = vote_probabilities(mixture.mean, mixture.variance, 20)
-    np.testing.assert_allclose(probability.sum(-1), 1, atol=1e-6)
+    beliefs = TreeDirichlet(tree, conditional.numpy(), strength)
+    mixture = Mixture([beliefs, beliefs_of(tree, n, 1)])
+    for network in (Mixture([beliefs]), mixture):
+        for level in (1e-6, 0.5, 1 - 1e-6):
+            low, high = network.interval(level)
+            assert ((low >= 0) & (low <= high) & (high <= 1)).all()
+        probability = vote_probabilities(network.mean, network.variance, 20)
+        np.testing.assert_allclose(probability.sum(-1), 1, atol=1e-6)
     information = expected_information(mixture)
     for values in (information.total, information.of_models, beliefs.sample(3, rng)):
         assert np.isfinite(values).all()
+    assert np.isfinite(information_of_votes(beliefs, 5)).all()
     votes = beliefs.sample_votes(9, 3, rng)
-    assert (votes[..., :3].sum(-1) == 9).all()
+    assert (votes[..., tree.slices[0]].sum(-1) == 9).all()
+
+
+@pytest.mark.parametrize("mean", [1.0, 1 + 2e-16, 1 - 1e-16, 0.0, -1e-17])
+@pytest.mark.parametrize("variance", [0.0, 1e-17, 3e-16])
+def test_what_rounding_leaves_of_a_certain_answer_is_a_point(mean: float, variance: float) -> None:
+    moments = np.array([mean]), np.array([variance])
+    np.testing.assert_allclose(beta_interval(*moments, 0.8), np.clip(mean, 0, 1), atol=1e-15)
+    expected = [1, 0, 0] if mean < 0.5 else [0, 0, 1]
+    np.testing.assert_allclose(vote_probabilities(*moments, 2)[0], expected, atol=1e-14)
 
 
 def test_interval_of_an_impossible_level_is_refused() -> None:
@@ -181,7 +206,9 @@ def test_votes_are_those_of_volunteers(tree: DecisionTree, seed: int) -> None:
     votes = beliefs.sample_votes(people, 4000, np.random.default_rng(seed)).astype(float)
     expected = people[:, None] * beliefs.mean
     assert agrees(votes, expected)
-    variance = vote_variance(beliefs.mean, beliefs.variance, people[:, None])
+    n, mean = people[:, None], beliefs.mean
+    # That of a binomial, and what the scatter of the probability adds.
+    variance = n * mean * (1 - mean) + n * (n - 1) * beliefs.variance
     assert agrees(np.square(votes - expected), variance)
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from gz2tree.errors import InputError
 
 Floats = NDArray[np.float64]
 _NARROWEST = 1e-12
 """Relative to mean (1 - mean): variances below this are rounding, and intervals a point."""
+_ROUNDING = 16 * np.finfo(np.float64).eps
+"""Relative to the mean's square, of which a variance is the distance: no more than rounding."""
 
 
 def beta_interval(mean: Floats, variance: Floats, level: float) -> tuple[Floats, Floats]:
@@ -43,30 +45,14 @@ def beta_interval(mean: Floats, variance: Floats, level: float) -> tuple[Floats,
     """
     if not 0 < level < 1:
         raise InputError(f"interval: expected a level between 0 and 1, found {level}")
-    a, b, scatters = _beta(mean, variance)
+    mean, share = _share(mean, variance)
+    scatters = share > 0
+    strength = (1 - share) / np.where(scatters, share, 1.0)
+    a, b = (np.where(scatters, strength * part, 1.0) for part in (mean, 1 - mean))
     tail = (1 - level) / 2
     low, high = (special.betaincinv(a, b, q) for q in (tail, 1 - tail))
+    high = np.maximum(low, high)  # of quantiles that underflow one may be 0, one the least number
     return np.where(scatters, low, mean), np.where(scatters, high, mean)
-
-
-def vote_variance(mean: Floats, variance: Floats, volunteers: ArrayLike) -> Floats:
-    """Variance of how many of some volunteers give each answer; exact.
-
-    Parameters
-    ----------
-    mean, variance : array, shape (n, n_answers)
-        Of the cumulative answers.
-    volunteers : int or array of int, shape (n, 1)
-        How many are asked the questions that everyone is asked.
-
-    Returns
-    -------
-    variance : array, shape (n, n_answers)
-        Of the votes, whose mean is ``volunteers * mean``: n m (1 - m) + n (n - 1) v, that of a
-        binomial and what the scatter v of the probability adds.
-    """
-    people = np.asarray(volunteers)
-    return people * mean * (1 - mean) + people * (people - 1) * variance
 
 
 def vote_probabilities(mean: ArrayLike, variance: ArrayLike, volunteers: int) -> Floats:
@@ -85,20 +71,38 @@ def vote_probabilities(mean: ArrayLike, variance: ArrayLike, volunteers: int) ->
     Returns
     -------
     probability : array, shape (..., volunteers + 1), summing to 1
+
+    Notes
+    -----
+    C(n, k) times the products of m + i r for i < k and of 1 - m + i r for i < n - k, divided by
+    that of 1 + i r for i < n, where m is the mean and 1 / r the strength of the Beta distribution.
+    Unlike a ratio of Beta functions, that loses nothing where the strength is large, and r = 0 is a
+    binomial.
     """
     mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
-    a, b, scatters = _beta(mean, variance)
+    mean, share = _share(mean, variance)
+    steps = np.arange(volunteers) * (share / (1 - share))[..., None]  # (..., n)
+
+    def products(start: ArrayLike) -> Floats:
+        """Logarithms of the products of the first 0, 1, …, n of start + i r."""
+        with np.errstate(divide="ignore"):  # an answer that nobody gives: 0, exactly
+            logs = np.log(np.asarray(start)[..., None] + steps)
+        return np.concatenate([np.zeros((*logs.shape[:-1], 1)), logs.cumsum(-1)], -1)
+
     votes = np.arange(volunteers + 1)
-    spread = stats.betabinom.pmf(votes, volunteers, a[..., None], b[..., None])
-    plain = stats.binom.pmf(votes, volunteers, mean[..., None])
-    return np.where(scatters[..., None], spread, plain)
+    ways = -np.log1p(volunteers) - special.betaln(votes + 1, volunteers - votes + 1)
+    given = products(mean) + products(1 - mean)[..., ::-1]
+    return np.exp(ways + given - products(np.ones_like(mean))[..., -1:])
 
 
-def _beta(mean: Floats, variance: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Parameters of the Beta distributions of these moments, and where there is any scatter."""
+def _share(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Means within [0, 1], and which part of their largest variance each has: below 1, 0 of none.
+
+    Sums of probabilities, such as the reach of a question that all are asked, round beyond 1.
+    """
+    mean = np.clip(mean, 0.0, 1.0)
     largest = mean * (1 - mean)
-    scatters = variance > _NARROWEST * largest
+    scatters = variance > np.maximum(_NARROWEST * largest, _ROUNDING * np.square(mean))
+    scatters &= largest > 0
     share = np.clip(variance / np.where(scatters, largest, 1.0), _NARROWEST, 1 - _NARROWEST)
-    strength = (1 - share) / share
-    a, b = mean * strength, (1 - mean) * strength
-    return np.where(scatters, a, 1.0), np.where(scatters, b, 1.0), scatters
+    return mean, np.where(scatters, share, 0.0)
