@@ -11,6 +11,7 @@ from astropy.table import Table
 
 from gz2tree import GZ2, InputError, read_labels
 from gz2tree.labelling.galaxydatasets import columns_of
+from gz2tree.labelling.labeltable import read_fractions
 from gz2tree.tables.files import to_astropy
 from gz2tree.treefile import find_tree, tree_names
 
@@ -63,11 +64,22 @@ def test_votes_of_every_campaign_are_read(campaign: str, tmp_path: Path) -> None
     table.to_parquet(tmp_path / "catalogue.parquet")
     labels = read_labels(tmp_path / "catalogue.parquet", tree, "count", image_ids=IDS)
     assert labels.ids.tolist() == IDS
-    for question, answers in zip(tree.questions, tree.slices, strict=True):
+    assert labels.counts is not None
+    fractions = read_fractions(tmp_path / "catalogue.parquet", tree, "count")
+    assert fractions.votes is not None
+    for number, (question, answers) in enumerate(zip(tree.questions, tree.slices, strict=True)):
         cumulative = labels.cumulative[:, answers]
         if columns[answers.start] is None:
             assert np.isnan(cumulative).all(), question.name
-        elif not question.asked_after:
+            assert np.isnan(labels.counts[:, answers]).all()
+            continue
+        np.testing.assert_array_equal(labels.counts[:, answers], table[columns[answers]])
+        asked = table[columns[answers]].sum(axis=1)
+        np.testing.assert_array_equal(fractions.votes[:, number], asked)
+        np.testing.assert_allclose(
+            fractions.conditional[:, answers], table[columns[answers]].div(asked, axis=0)
+        )
+        if not question.asked_after:
             votes = table[columns[answers]].to_numpy(float)
             np.testing.assert_allclose(cumulative, votes / votes.sum(axis=1, keepdims=True))
 

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from strategies import trees
 
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, InputError, Labels, Question, read_labels
+from gz2tree.config.choices import Kind
+from gz2tree.labelling.labeltable import read_fractions
 from gz2tree.labels import CUMULATIVE, multiply_down
 from gz2tree.tables.files import write_table
 
@@ -755,3 +757,17 @@ def test_mean_conditional_of_questions_that_few_are_asked() -> None:
     )
     mean = Labels(np.array(["a", "b"], object), cumulative, tree, None).mean_conditional()
     np.testing.assert_allclose(mean, [0.15, 0.85, 0.75, 0.25, 0.5, 0.5])
+
+
+@pytest.mark.parametrize("kind", ["count", "weight"])
+def test_fractions_of_numbers_of_votes_are_shares(tmp_path: Path, kind: Kind) -> None:
+    votes = np.random.default_rng(0).integers(0, 9, (20, len(GZ2))).astype(float)
+    shares = np.full_like(votes, np.nan)  # of nobody asked
+    votes[0, GZ2.slices[1]] = 0
+    for answers in GZ2.slices:
+        asked = votes[:, answers].sum(-1) > 0
+        shares[asked, answers] = (votes[:, answers].T / votes[:, answers].sum(-1).clip(1)).T[asked]
+    path = save(catalogue(votes, kind), tmp_path)
+    np.testing.assert_array_equal(read_fractions(path, GZ2, kind).conditional, shares)
+    path = save(catalogue(np.nan_to_num(shares), "fraction"), tmp_path)
+    np.testing.assert_array_equal(read_fractions(path, GZ2, "fraction").conditional, shares)

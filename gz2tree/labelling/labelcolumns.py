@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 _KAGGLE_SHAPE = re.compile(r"Class\d+\.\d+\Z")
+NUMBERS_OF_VOTES = ("count", "weight")
+"""Kinds of label that are no shares of a question's votes, but how many there are."""
+
 _log = logging.getLogger("gz2tree")
 
 
@@ -71,7 +74,8 @@ def read_columns(
         of_answers = _catalogue_columns(source, header, tree, kind)
     there = np.array([column is not None for column in of_answers or ()])
     columns = [column for column in of_answers or () if column is not None]
-    counted = list(tree.kind_columns("count"))
+    of_votes = galaxydatasets.columns_of(tree, "count", header) or tree.kind_columns("count")
+    counted = [column for column in of_votes if column is not None]
     if written_in is not None and set(counted) & set(columns):
         counted = []  # the same names, of cumulative probabilities
     if not set(counted) <= set(header):
@@ -82,14 +86,24 @@ def read_columns(
         raise InputError(f"{source}: expected rows of labels, found none")
     names_of_files(table)
     ids = table[choose_id_column(source, table, id_columns, image_ids)].to_numpy(dtype=object)
-    highest = np.inf if written_in is None and kind in ("count", "weight") else 1.0
+    highest = np.inf if written_in is None and kind in NUMBERS_OF_VOTES else 1.0
     found, bad = _numbers(table, columns, highest)
     if written_in is not None:
         _warn_of_gaps(source, np.isnan(found), bad)
-    values = np.full((len(table), len(there)), np.nan)  # of some questions there may be none
-    values[:, there] = found
-    counts, miscounted = _numbers(table, counted, np.inf) if counted else (None, {})
+    values = _where_there_are(there, found)
+    counts: NDArray[np.float64] | None = None
+    miscounted: dict[int, str] = {}
+    if counted:
+        votes, miscounted = _numbers(table, counted, np.inf)
+        counts = _where_there_are(np.array([column is not None for column in of_votes]), votes)
     return TabulatedLabels(source, ids, values, there, written_in, bad, counts, miscounted)
+
+
+def _where_there_are(there: NDArray[np.bool_], found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values of all answers, NaN of those without a column; (n, n_answers)."""
+    values = np.full((len(found), len(there)), np.nan)
+    values[:, there] = found
+    return values
 
 
 def _warn_of_gaps(source: TableSource, gaps: NDArray[np.bool_], bad: Collection[int]) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gz2tree.config.choices import Kind
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
-from gz2tree.labelling.labelcolumns import read_columns
+from gz2tree.labelling.labelcolumns import NUMBERS_OF_VOTES, read_columns
 from gz2tree.labels import CUMULATIVE, Labels, multiply_down
 from gz2tree.tables.files import TableSource
 from gz2tree.tables.idcolumns import refuse_duplicates
@@ -145,6 +145,8 @@ def read_fractions(
         graph = DecisionGraph(given.written_in)
         conditional = graph.condition(torch.from_numpy(given.values)).numpy()
         return Fractions(given.ids, conditional, given.there, votes)
+    if kind in NUMBERS_OF_VOTES:
+        return Fractions(given.ids, _normalise(tree, given.values), given.there, votes)
     known = (asked(tree, given.values) > 0)[:, list(tree.question_of)]
     return Fractions(given.ids, np.where(known, given.values, np.nan), given.there, votes)
 
