@@ -14,6 +14,7 @@ from astropy.table import Table
 
 from gz2tree.errors import InputError
 from gz2tree.tables.files import TableWriter, read_table, table_columns, table_format, write_table
+from gz2tree.tables.wholetables import read_whole
 
 SUFFIXES = [
     ".csv", ".csv.gz", ".parquet", ".pq", ".fits", ".fit", ".fits.gz", ".vot", ".xml", ".ecsv",
@@ -78,9 +79,27 @@ def test_columns_come_in_the_order_asked_for(tmp_path: Path, suffix: str) -> Non
 def test_rows_longer_than_the_header_move_no_value(tmp_path: Path, more: str) -> None:
     path = tmp_path / "table.csv"
     path.write_text(f"id,share,other\n0042,0.5,1{more}\n0043,0.25,2{more}\n")
-    table = read_table(path, ["id", "share"], ids=["id"])
-    assert table["id"].tolist() == ["0042", "0043"]
-    assert table["share"].tolist() == [0.5, 0.25]
+    some, every = ["id", "share"], ["id", "share", "other"]
+    tables = [read_table(path, wanted, ids=["id"]) for wanted in (some, every)]
+    for table in (*tables, read_whole(path).frame):
+        assert table["id"].tolist() == ["0042", "0043"]
+        assert table["share"].tolist() == [0.5, 0.25]
+
+
+def test_a_row_longer_than_the_header_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("id,share,other\n1,0.5,a\n2,0.25,b,7\n")
+    for read in (read_all, read_whole):
+        with pytest.raises(InputError, match=r"row 2: expected 3 values, .* found more"):
+            read(path)
+
+
+def test_blanks_after_commas_are_no_part_of_names_or_values(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("id, share, name\n1, 0.5, NGC 7\n2, 0.25, NA\n")
+    for table in (read_table(path, ["id", "share"], ids=["id"]), read_whole(path).frame):
+        assert table["share"].tolist() == [0.5, 0.25]
+    assert read_whole(path).frame["name"].tolist() == ["NGC 7", "NA"]
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int32])

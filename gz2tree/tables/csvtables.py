@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import logging
+import warnings
 from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ _log = logging.getLogger("gz2tree")
 _CHUNK = 2**20
 # Before 3.1 pandas reads a third of all numbers wrong in their last bit, if it is not told to read
 # them exactly; later versions do, and warn of being told.
-EXACTLY: Mapping[str, Any] = (
+_EXACTLY: Mapping[str, Any] = (
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
     else {"float_precision": "round_trip"}
 )  # fmt: skip
@@ -45,18 +46,63 @@ def read_csv(
     """
     if not header_only:
         _check_lengths(path)
-    table = pd.read_csv(
-        path,
-        usecols=columns,
-        dtype=dict.fromkeys(text, str),
-        nrows=0 if header_only else None,
-        low_memory=False,
-        skipinitialspace=True,
-        **EXACTLY,
-        # Else, where rows are longer than the header, all values move under other names.
-        index_col=False,
-    )
+    rows = 0 if header_only else None
+    table = _read(path, usecols=columns, dtype=dict.fromkeys(text, str), nrows=rows)
     return table if columns is None else table[columns]  # pandas keeps the file's order
+
+
+def read_csv_whole(path: Path) -> pd.DataFrame:
+    """Read a CSV file of which nothing is to be lost.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    table : DataFrame
+        Of Arrow's types. Columns of text are as they are written, words such as "NA" included; so
+        are those of integers of which one begins with a needless 0, as ids do.
+
+    Raises
+    ------
+    ValueError
+        As of `read_csv`.
+    """
+    _check_lengths(path)
+    table = _read(path, dtype_backend="pyarrow")
+    kinds = pd.api.types
+    other = [
+        name
+        for name, column in table.items()
+        if not (kinds.is_float_dtype(column) or kinds.is_bool_dtype(column))
+    ]
+    if not other:
+        return table
+    import pyarrow as pa
+
+    # What pandas takes for missing, such as "NA", may be a word of a column of text.
+    as_text = {"dtype": pd.ArrowDtype(pa.string()), "keep_default_na": False, "na_values": [""]}
+    text = _read(path, usecols=other, **as_text)
+    for name in other:
+        if not kinds.is_integer_dtype(table[name]) or text[name].str.match(r"[+-]?0\d").any():
+            table[name] = text[name]
+    return table
+
+
+def _read(path: Path, **options: Any) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        # That values beyond the header are left out has been said, with how many.
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)
+        return pd.read_csv(
+            path,
+            low_memory=False,
+            skipinitialspace=True,
+            # Else, where rows are longer than the header, all values move under other names.
+            index_col=False,
+            **_EXACTLY,
+            **options,
+        )
 
 
 def _check_lengths(path: Path) -> None:
@@ -65,7 +111,7 @@ def _check_lengths(path: Path) -> None:
     A comma too many, as in a name, moves all values after it under other names.
     """
     opened: Any = partial(gzip.open if path.name.lower().endswith(".gz") else open, path)
-    names = len(pd.read_csv(path, nrows=0).columns)
+    names = len(_read(path, nrows=0).columns)
     with opened("rb") as file:
         lines = commas = 0
         while chunk := file.read(_CHUNK):

@@ -11,7 +11,7 @@ from gz2tree.errors import InputError
 from gz2tree.tables.astropyfiles import read_astropy
 from gz2tree.tables.astropytables import to_arrow
 from gz2tree.tables.columnnotes import ColumnNote
-from gz2tree.tables.csvtables import EXACTLY
+from gz2tree.tables.csvtables import read_csv_whole
 from gz2tree.tables.files import write_table
 from gz2tree.tables.parquet import read_parquet_whole
 from gz2tree.tables.tableformat import existing_format, unreadable
@@ -61,7 +61,7 @@ def read_whole(path: Path) -> WholeTable:
     kind = existing_format(path)
     try:
         if kind == "csv":
-            table = WholeTable(_read_csv(path), {}, {})
+            table = WholeTable(read_csv_whole(path), {}, {})
         elif kind == "parquet":
             table = WholeTable(*read_parquet_whole(path))
         else:
@@ -74,29 +74,3 @@ def read_whole(path: Path) -> WholeTable:
     if len(twice):
         raise InputError(f"{path}: expected each column once, found {twice[0]} repeated")
     return table
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, dtype_backend="pyarrow", low_memory=False, **EXACTLY)
-    kinds = pd.api.types
-    other = [
-        name
-        for name, column in table.items()
-        if not (kinds.is_float_dtype(column) or kinds.is_bool_dtype(column))
-    ]
-    if not other:
-        return table
-    # What pandas takes for missing, such as "NA", may be a word of a column of text.
-    text = pd.read_csv(
-        path, usecols=other, dtype=pd.ArrowDtype(_string()), keep_default_na=False, na_values=[""]
-    )
-    for name in other:
-        if not kinds.is_integer_dtype(table[name]) or text[name].str.match(r"[+-]?0\d").any():
-            table[name] = text[name]
-    return table
-
-
-def _string() -> object:
-    import pyarrow as pa
-
-    return pa.string()
