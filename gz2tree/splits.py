@@ -13,6 +13,7 @@ from gz2tree.config import SplitOptions
 from gz2tree.errors import InputError, first_few
 from gz2tree.labels import Labels
 from gz2tree.tables.files import read_table, table_columns, write_table
+from gz2tree.tables.idcolumns import refuse_duplicates
 
 PARTS = ("train", "valid", "test")
 
@@ -99,7 +100,7 @@ def read_split(path: Path) -> dict[str, str]:
     Raises
     ------
     InputError
-        Not a table of id and part, or a part of another name.
+        Not a table of id and part, a part of another name, or an id that is there twice.
     """
     if not {"id", "part"} <= set(table_columns(path)):
         raise InputError(f"{path}: expected columns id and part")
@@ -107,4 +108,5 @@ def read_split(path: Path) -> dict[str, str]:
     unknown = sorted(set(table["part"]) - set(PARTS), key=str)
     if unknown:
         raise InputError(f"{path}: expected parts {', '.join(PARTS)}, found {first_few(unknown)}")
+    refuse_duplicates(path, table["id"].to_numpy(dtype=object))
     return dict(zip(table["id"], table["part"], strict=True))

@@ -105,9 +105,7 @@ def fit(
         _train(model, train, valid, config, run, resume, progress)
         run.finish()
     best = type(model).from_pretrained(run.model)
-    model.load_state_dict(best.state_dict())
-    model.kind, model.training_record = best.kind, best.training_record
-    model.typicality = best.typicality
+    _take_over(model, best)
     model.eval().cpu()
     return read_table(run.history, table_columns(run.history), ids=())
 
@@ -150,6 +148,15 @@ def _train(
             raise KeyboardInterrupt from None
         finally:
             vars(model.backbone).pop("forward_features", None)  # the compiled one
+
+
+def _take_over(model: GalaxyNet, best: GalaxyNet) -> None:
+    """Let the model be the best one of the run: its weights, and what was fitted to them."""
+    model.load_state_dict(best.state_dict())
+    model.kind, model.training_record = best.kind, best.training_record
+    model.typicality = best.typicality
+    if isinstance(model, GalaxyTreeNet) and isinstance(best, GalaxyTreeNet):
+        model.calibration = best.calibration
 
 
 def _describe(

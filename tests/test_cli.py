@@ -473,6 +473,7 @@ EVALUATE = "evaluate --labels {table} --images {store} --model {run}"
         (f"{PREDICT} --model default", "expected one crop and size"),
         ("calibrate --labels {table} --images {store}", "name a folder with --out"),
         ("calibrate --model {run} --labels {table} --images {store} --gate 0.1", "no gate"),
+        ("calibrate --model {run} --labels {table} --images {store} --views 8", "one view"),
         (f"{PREDICT} --gate 2", "gate: expected a probability"),
         (f"{PREDICT} --views 3", "views"),
         (f"{PREDICT} --workers -1", "workers: expected at least 0, found -1"),

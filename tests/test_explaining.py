@@ -38,13 +38,15 @@ def catalogue(tmp_path: Path) -> Path:
     labels.cumulative[1] = graph.gate(graph(logits), 0.01)[0].numpy()
     table = pd.DataFrame(labels.cumulative, columns=list(GZ2_KAGGLE.columns))
     table.insert(0, "GalaxyID", IDS)
-    write_table(table, tmp_path / "c.parquet", {"gate": "0.01"})
+    for suffix in (".parquet", ".fits"):
+        write_table(table, tmp_path / f"c{suffix}", {"gate": "0.01"})
     table.to_csv(tmp_path / "c.csv", index=False)
     return tmp_path / "c.parquet"
 
 
-def test_says_why_an_answer_is_zero(catalogue: Path, run: Run) -> None:
-    said = run("explain", catalogue, "--galaxy", "02")
+@pytest.mark.parametrize("suffix", [".parquet", ".fits"])
+def test_says_why_an_answer_is_zero(catalogue: Path, run: Run, suffix: str) -> None:
+    said = run("explain", catalogue.with_suffix(suffix), "--galaxy", "02")
     assert said.code == 0
     out = said.out
     assert "├─ features or disk  0: nobody" in out

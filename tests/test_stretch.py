@@ -95,12 +95,13 @@ def test_one_band_is_grey() -> None:
 @for_any(st.integers(0, 2**31), st.sampled_from(["lupton", "asinh"]), st.floats(1, 1e4))
 def test_any_light_gives_colours(seed: int, mapping: str, q: float) -> None:
     planes = np.random.default_rng(seed).normal(0, 100, (3, 5, 7))
-    planes[:, 0, 0] = 0, np.nan, np.inf
+    planes[:, 0, :3] = [[9, 9, np.nan], [np.nan, 9, 9], [9, 9, -np.inf]]
     planes[:, 1] = 0
     colours = replace(PLANES, mapping=mapping, q=q).colours(planes)
     assert colours.shape == (5, 7, 3)
     assert colours.dtype == np.uint8
     assert not colours[1].any()
+    assert not colours[0, [0, 2]].any()
 
 
 # where the bands lie

@@ -37,6 +37,7 @@ from gz2tree.config.choices import Activation, Head
 from gz2tree.runs.callbacks import RunKeeper
 from gz2tree.runs.loaders import StepOrder
 from gz2tree.runs.steps import GalaxyModule
+from gz2tree.votes.calibration import Calibration
 
 TINY = "resnet10t"
 EXACT = TrainConfig(
@@ -163,6 +164,24 @@ class TestFit:
         (tmp_path / "other" / "thesis.tex").touch()
         with pytest.raises(InputError, match="found other files"):
             fit(tiny_net(), small_galaxies, None, EXACT, out=tmp_path / "other", progress=False)
+
+    def test_a_finished_run_gives_the_model_that_it_holds(
+        self, small_galaxies: LabelledCutouts, tmp_path: Path
+    ) -> None:
+        """Calibrated since then, too; whatever was fitted to the weights it came with."""
+        config = replace(EXACT, epochs=1)
+        fit(tiny_net(), small_galaxies, None, config, out=tmp_path / "r", progress=False)
+        n_questions = len(GZ2_KAGGLE.questions)
+        held = GalaxyTreeNet.from_pretrained(tmp_path / "r" / "model")
+        held.calibration = Calibration((5.0,) * n_questions)
+        held.save_config(tmp_path / "r" / "model")
+        model = tiny_net()
+        model.calibration = Calibration((0.1,) * n_questions)
+        fit(
+            model, small_galaxies, None, config,
+            out=tmp_path / "r", resume=True, progress=False,
+        )  # fmt: skip
+        assert model.config() == held.config()
 
     def test_output_that_is_not_finite_stops_the_run(self, small_galaxies: LabelledCutouts) -> None:
         model = tiny_net()

@@ -154,6 +154,8 @@ def calibrate_model(
     check_storable(model_path, out)
     if options.gate > 0:
         raise InputError("calibrate: expected no gate, which would set probabilities to 0")
+    if options.views != 1:  # of several, `predict` averages what is calibrated already
+        raise InputError(f"calibrate: expected one view, found {options.views}")
     model, source, labels = open_labelled(
         model_path, labels_table, images, tree=None, part=part, label_options=label_options
     )

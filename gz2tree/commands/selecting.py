@@ -179,7 +179,8 @@ def explain_galaxy(
     print(f"{galaxy}: shares of all who look at it, under {tree.name}")
     print(*explain(labels.cumulative[row], tree), sep="\n")
     if (labels.cumulative[row] == 0).any():
-        gate = read_whole(catalogue).metadata.get("gate", "0")
+        said = {key.lower(): text for key, text in read_whole(catalogue).metadata.items()}
+        gate = said.get("gate", "0")  # in FITS files keys are in capitals
         if gate != "0":
             print(f"predicted with --gate {gate}: less than that is 0, and so is what follows")
 

@@ -117,7 +117,7 @@ class Stretch:
         Parameters
         ----------
         planes : array of float, shape (n_bands, H, W), in units of the image
-            NaN and infinite values become black.
+            Pixels of which a band is NaN or infinite become black.
 
         Returns
         -------
@@ -128,7 +128,7 @@ class Stretch:
 
         column = (-1, 1, 1)
         light = np.reshape(self.factors, column) * (planes - np.reshape(self.minimum, column))
-        light[~np.isfinite(light)] = 0
+        light[:, ~np.isfinite(light).all(0)] = 0  # one band alone would be a colour
         red, green, blue = light if len(light) == 3 else (light[0],) * 3
         if self.mapping == "lupton":
             # It divides by light that is 0 before it puts black there.
