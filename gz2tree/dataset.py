@@ -123,11 +123,12 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         return taken
 
     def __getitem__(self, rows: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return a batch.
+        """Return a batch, or a galaxy.
 
         Parameters
         ----------
-        rows : sequence of int, length N
+        rows : sequence of int, length N; or int
+            Of one galaxy, all that is returned is without the first dimension.
 
         Returns
         -------
@@ -136,6 +137,9 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         given_reach : Tensor, float32, shape (N, n_questions), NaN where it is the network's own
         counts : Tensor, float32, shape (N, n_answers), votes, NaN where unknown
         """
+        if isinstance(rows, int | np.integer):
+            images, targets, given_reach, counts = self[[rows]]
+            return images[0], targets[0], given_reach[0], counts[0]
         store_of, row_in_store = self._store_of[rows], self._row_in_store[rows]
         size = self.options.size
         cutouts = np.empty((len(store_of), size, size, 3), dtype=np.uint8)

@@ -81,15 +81,18 @@ class Labels:
         return self.reach[:, list(self.tree.question_of)]
 
     def digest(self) -> str:
-        """SHA-256 of ids and labels, in hexadecimal: the same for the same data."""
+        """SHA-256 of ids, labels and votes, in hexadecimal: the same for the same data."""
         text = "\n".join(self.ids).encode() + self.cumulative.tobytes()
-        if self.given_reach is not None:
-            text += self.given_reach.tobytes()
+        for part in (self.given_reach, self.counts):
+            if part is not None:
+                text += part.tobytes()
         return hashlib.sha256(text).hexdigest()
 
     def take(self, rows: ArrayLike) -> Labels:
         """Return the labels of some rows, by position or by mask."""
         rows = np.asarray(rows)
+        if not rows.size:  # NumPy takes an empty list for numbers with a decimal point
+            rows = rows.astype(np.intp)
         counts = None if self.counts is None else self.counts[rows]
         given = None if self.given_reach is None else self.given_reach[rows]
         return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from test_likelihoods import votes_of
@@ -64,12 +65,25 @@ def test_coverage_is_the_mean_over_random_ties() -> None:
     assert table["coverage_80"].iloc[0] == pytest.approx(np.mean(inside), abs=0.01)
 
 
-def test_likelihood_of_a_mixture_is_the_mean_of_its_members() -> None:
+def test_likelihood_of_a_mixture_is_the_mean_of_its_members_by_their_reach() -> None:
     members = [beliefs_of(CHAIN, 5, seed) for seed in range(3)]
     counts = voted(members[0])
     each = [np.exp(vote_log_likelihood(Mixture([m]), counts)) for m in members]
     both = np.exp(vote_log_likelihood(Mixture(members), counts))
-    np.testing.assert_allclose(both, np.mean(each, 0))
+    reach = np.stack([m.reach for m in members])
+    np.testing.assert_allclose(both, (reach * each).sum(0) / reach.sum(0))
+
+
+def test_a_network_says_nothing_of_a_question_that_it_holds_never_to_be_asked() -> None:
+    """Of those who were asked it, the other network is believed alone."""
+    sure = np.array([[1.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0]] * 50)
+    never = np.array([[0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]] * 50)
+    strength = np.full((50, 3), np.inf)
+    right, other = (TreeDirichlet(CHAIN, means, strength) for means in (sure, never))
+    counts = voted(right)
+    alone = vote_coverage(Mixture([right]), counts)
+    both = vote_coverage(Mixture([right, other]), counts)
+    pd.testing.assert_series_equal(both.loc["b"], alone.loc["b"])
 
 
 def test_questions_that_nobody_was_asked_have_no_figures() -> None:

@@ -38,6 +38,21 @@ def test_each_galaxy_has_its_own_cutout_and_labels(small_sky: SmallSky) -> None:
         np.testing.assert_array_equal(target, labels.cumulative[row].astype(np.float32))
 
 
+def test_a_plain_data_loader_reads_it(small_sky: SmallSky) -> None:
+    galaxies = LabelledCutouts(CutoutStore(small_sky.store), small_sky.labels)
+    loaded = list(torch.utils.data.DataLoader(galaxies, batch_size=7))
+    assert sum(len(images) for images, *_ in loaded) == len(galaxies)
+    for found, expected in zip(loaded[0], galaxies[list(range(7))], strict=True):
+        torch.testing.assert_close(found, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("nothing", [[], np.zeros(0, dtype=int)])
+def test_an_empty_selection_is_refused(small_sky: SmallSky, nothing: object) -> None:
+    galaxies = LabelledCutouts(CutoutStore(small_sky.store), small_sky.labels)
+    with pytest.raises(InputError, match="found an empty selection"):
+        galaxies.take(nothing)
+
+
 def test_not_measured_stays_nan(small_sky: SmallSky) -> None:
     labels = small_sky.labels.take([0, 1, 2])
     labels.cumulative[1, 4] = np.nan

@@ -709,6 +709,16 @@ class TestOnlyConditional:
         assert deep.digest() != dataclasses.replace(deep, given_reach=None).digest()
         assert deep.digest() != dataclasses.replace(deep, ids=deep.ids[::-1]).digest()
 
+    def test_digest_tells_votes_apart_that_make_the_same_shares(self) -> None:
+        labels = random_labels(["a", "b"])
+        counts = np.round(20 * np.nan_to_num(labels.cumulative))
+        given = [labels, *(dataclasses.replace(labels, counts=n * counts) for n in (1, 2))]
+        assert len({each.digest() for each in given}) == 3
+
+
+def test_nothing_may_be_taken() -> None:
+    assert len(random_labels(["a", "b"]).take([])) == 0
+
 
 class TestMeans:
     def test_mean_conditional_times_mean_reach_is_mean_cumulative(self) -> None:

@@ -26,7 +26,8 @@ def read_planes(files: Sequence[bytes], stretch: Stretch, most_pixels: int) -> N
     stretch : Stretch
         It says where the bands are.
     most_pixels : int
-        Of a band; more are refused before they are unpacked.
+        Of a picture; images of more than three times as many, the bands of a cube counted
+        together, are refused before they are unpacked.
 
     Returns
     -------

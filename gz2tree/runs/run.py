@@ -90,7 +90,7 @@ class RunDirectory:
         return self.is_begun and self.record()["status"] == "finished"
 
     def record(self) -> dict[str, Any]:
-        """Return command, options, versions, hardware and status.
+        """Return command, options, versions and status.
 
         Raises
         ------

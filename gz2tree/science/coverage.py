@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from gz2tree.errors import InputError
 from gz2tree.evaluation import expected_calibration_error
@@ -90,7 +90,9 @@ def _cells(
     asked = counts[:, answers].sum(-1)
     rows = asked > 0
     votes, people = counts[rows, answers], asked[rows, None]
-    predicted = np.mean([member.conditional[rows, answers] for member in mixture.members], 0)
+    of_network = mixture.reach_shares[:, rows, number, None]  # (members, rows, 1)
+    each = np.stack([member.conditional[rows, answers] for member in mixture.members])
+    predicted = (of_network * each).sum(0)
     within = _within(mixture, number, rows, votes, levels)
     return _Cells(
         people[:, 0],
@@ -115,10 +117,13 @@ def _figures(cells: _Cells, levels: Sequence[float]) -> dict[str, float]:
 
 
 def vote_log_likelihood(mixture: Mixture, counts: Floats) -> Floats:
-    """Log-probability of the votes of each question; (n, n_questions), 0 where nobody was asked."""
+    """Log-probability of the votes of each question, given how many were asked it.
+
+    (n, n_questions), 0 where nobody was asked.
+    """
     graph, votes = DecisionGraph(mixture.tree), torch.from_numpy(counts)
     each = [_log_likelihood(graph, member, votes).numpy() for member in mixture.members]
-    return np.logaddexp.reduce(each, 0) - np.log(len(each))
+    return special.logsumexp(each, axis=0, b=mixture.reach_shares)
 
 
 def _log_likelihood(
@@ -148,7 +153,8 @@ def _within(
         _probabilities(member.conditional[voted, answers], member.strength[voted, number], people)
         for member in mixture.members
     ]
-    probability = np.mean(each, 0)  # (voted, k, largest number + 1)
+    of_network = mixture.reach_shares[:, voted, number, None, None]
+    probability = (of_network * np.stack(each)).sum(0)  # (voted, k, largest number + 1)
     upper = np.cumsum(probability, -1)
     place = votes.astype(int)[..., None]
     high = np.take_along_axis(upper, place, -1)[..., 0]

@@ -235,6 +235,17 @@ class Mixture:
         return np.mean([member.mean for member in self.members], 0)
 
     @cached_property
+    def reach_shares(self) -> Floats:
+        """Which network is how likely, given that a question was asked.
+
+        By Bayes' theorem in proportion to the reach that each gives; (members, n, n_questions),
+        summing to 1 over the members, equal where none holds the question to be asked.
+        """
+        reach = np.stack([member.reach for member in self.members])
+        total = reach.sum(0)
+        return np.where(total > 0, reach / np.where(total > 0, total, 1.0), 1 / len(reach))
+
+    @cached_property
     def variance_within(self) -> Floats:
         """Mean of the variances that each network gives by itself; (n, n_answers)."""
         return np.mean([member.variance for member in self.members], 0)
