@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Sequence
 from typing import Any
 
+_NAMED = 3
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 2
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
@@ -19,7 +20,7 @@ class UnreadableImage(InputError):  # noqa: N818 - it is the image that is named
     """An image no cutout can be made of; the message says what was expected and found."""
 
 
-def first_few(names: Sequence[object], limit: int = 3) -> str:
+def first_few(names: Sequence[object]) -> str:
     """Name the first offenders and how many more there are, for a message.
 
     Examples
@@ -27,8 +28,8 @@ def first_few(names: Sequence[object], limit: int = 3) -> str:
     >>> first_few(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
-    shown = ", ".join(str(name) for name in names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+    named = ", ".join(str(name) for name in names[:_NAMED])
+    return named if len(names) <= _NAMED else f"{named} and {len(names) - _NAMED} more"
 
 
 def shown(value: Any) -> str:

@@ -174,18 +174,31 @@ def conditional_answers(
     return ours, np.nan_to_num(voted).clip(0, 1), weight
 
 
+def parent_violation(graph: DecisionGraph, cumulative: Array) -> Array:
+    """How far a question's answers are from summing to its reach; at least 0.
+
+    Parameters
+    ----------
+    graph : DecisionGraph
+    cumulative : array of float64, shape (n, n_answers), in [0, 1]
+
+    Returns
+    -------
+    violation : array of float64, shape (n, n_questions)
+    """
+    reach = graph.reach(torch.from_numpy(cumulative)).numpy()  # (n, n_questions)
+    total = [cumulative[:, answers].sum(-1) for answers in graph.tree.slices]
+    return np.abs(np.stack(total, -1) - reach)
+
+
 def _violation(graph: DecisionGraph, predicted: Array, labels: Labels) -> Array:
     """Largest violation in each question; NaN if none of its answers is measured.
 
     A network was hardly trained on a question that the labels do not measure: what a flat one says
     of it is no argument against it.
     """
-    reach = graph.reach(torch.from_numpy(predicted)).numpy()
-    largest = np.full(len(graph.tree.questions), np.nan)
-    for number, answers in enumerate(graph.tree.slices):
-        if labels.measured[:, answers].any():
-            largest[number] = np.abs(predicted[:, answers].sum(-1) - reach[:, number]).max()
-    return largest
+    measured = [labels.measured[:, answers].any() for answers in graph.tree.slices]
+    return np.where(measured, parent_violation(graph, predicted).max(0), np.nan)
 
 
 def _mean(values: NDArray[Any]) -> float:

@@ -26,7 +26,6 @@ from gz2tree.tables.columnnotes import topcat_names
 from gz2tree.tables.files import TableWriter
 from gz2tree.tables.tableformat import OF_ASTROPY, format_to_write
 from gz2tree.tables.usertable import UserTable
-from gz2tree.tree import DecisionTree
 from gz2tree.votes.beliefs import check_together
 
 _log = logging.getLogger("gz2tree")
@@ -230,30 +229,3 @@ def warn_of_untrained(model: GalaxyNet) -> None:
             "nothing: %s",
             len(model.untrained), len(model.tree), ", ".join(model.untrained),
         )  # fmt: skip
-
-
-def most_probable_path(tree: DecisionTree, cumulative: ArrayLike) -> list[tuple[int, float]]:
-    """Follow the most probable answer of every question that is then asked.
-
-    Parameters
-    ----------
-    tree : DecisionTree
-    cumulative : array_like, shape (n_answers,), in [0, 1]
-        Of one galaxy. Questions with NaN among their answers are left out.
-
-    Returns
-    -------
-    path : list of (int, float)
-        Positions of the answers and their conditional probabilities, in the order of the tree.
-        Questions asked side by side give an answer each.
-    """
-    values = np.asarray(cumulative, dtype=np.float64)
-    given: set[int] = set()
-    path = []
-    for answers, parents in zip(tree.slices, tree.parents, strict=True):
-        total = values[answers].sum()
-        if total > 0 and (not parents or given.intersection(parents)):
-            best = answers.start + int(values[answers].argmax())
-            given.add(best)
-            path.append((best, float(values[best] / total)))
-    return path

@@ -86,11 +86,11 @@ class Report:
             ("share labelled exactly 0", self.null_share),
             ("largest violation of the tree", self.max_parent_violation),
         ):
-            lines.append(f"{text:<32}{_figure(value)}")
+            lines.append(f"{text:<32}{figure(value)}")
         shown = ("rmse", "null_rmse", "nonnull_rmse", "conditional_rmse", "mean_baseline_rmse")
         table = pd.DataFrame(self.per_question).T[list(shown)]
         table = table.rename(columns=lambda name: name.removesuffix("_rmse"))
-        return "\n".join([*lines, "", "RMSE by question", table.map(_figure).to_string()])
+        return "\n".join([*lines, "", "RMSE by question", table.map(figure).to_string()])
 
 
 def compare_reports(reports: Mapping[str, Report]) -> pd.DataFrame:
@@ -124,8 +124,9 @@ def compare_reports(reports: Mapping[str, Report]) -> pd.DataFrame:
     )
 
 
-def _figure(value: float) -> str:
-    if math.isnan(value):
+def figure(value: float | None) -> str:
+    """Return an error as text; a dash if no cell is behind it."""
+    if value is None or math.isnan(value):
         return "-"
     return f"{value:.4f}" if value == 0 or abs(value) >= 1e-4 else f"{value:.1e}"
 

@@ -38,47 +38,11 @@ def find_tree(name: str | Path) -> DecisionTree:
     if str(name) in TREES:
         return TREES[str(name)]
     if str(name) in tree_names():
-        return read_tree(_FOLDER / f"{name}.yaml")
+        return DecisionTree.from_file(_FOLDER / f"{name}.yaml")
     if not Path(name).is_file():
         near = difflib.get_close_matches(str(name).upper(), tree_names(), n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise TreeError(
             f"tree: expected a file, or one of {', '.join(tree_names())}, found {str(name)!r}{hint}"
         )
-    return read_tree(name)
-
-
-def read_tree(path: str | Path) -> DecisionTree:
-    """Read a tree from a YAML or JSON file.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    tree : DecisionTree
-
-    Raises
-    ------
-    TreeError
-        No such file, no YAML, a field that is unknown or lacking, or a malformed tree; file,
-        question and answer are named.
-    """
-    return DecisionTree.from_file(path)
-
-
-def write_tree(tree: DecisionTree, path: str | Path) -> None:
-    """Write a tree as a YAML file that `read_tree` reads back as the same tree.
-
-    Parameters
-    ----------
-    tree : DecisionTree
-    path : str or Path
-
-    Raises
-    ------
-    TreeError
-        A folder that does not exist.
-    """
-    tree.to_file(path)
+    return DecisionTree.from_file(name)

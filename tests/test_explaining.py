@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import trees
 
-from gz2tree import GZ2_KAGGLE, DecisionTree
+from gz2tree import GZ2_KAGGLE, DecisionTree, Question
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
-from gz2tree.science.explaining import explain
+from gz2tree.science.explaining import explain, most_probable_path
 from gz2tree.tables.files import write_table
 
 IDS = ["1", "02", "587739505552785605"]
@@ -103,3 +103,55 @@ def test_who_reads_the_output_may_stop(catalogue: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+# the most probable answers
+
+TOY = DecisionTree(
+    "toy",
+    [
+        Question("shape", ["smooth", "disk"]),
+        Question("edge", ["yes", "no"], ["disk"]),
+        Question("bar", ["bar", "none"], ["no"]),
+        Question("odd", ["ring", "plain"], ["smooth", "disk"]),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("cumulative", "expected"),
+    [
+        # A disk seen face on, barred, and plain: an answer to every question.
+        (
+            [0.25, 0.75, 0.25, 0.5, 0.4, 0.1, 0.125, 0.875],
+            {"disk": 0.75, "no": 2 / 3, "bar": 0.8, "plain": 0.875},
+        ),
+        # Edge on: not asked of a bar, however probable its answer.
+        ([0.0, 1.0, 0.6, 0.4, 0.4, 0.0, 1.0, 0.0], {"disk": 1, "yes": 0.6, "ring": 1}),
+        # Smooth, though the answers to the disk's questions are surer.
+        ([0.51, 0.49, 0.0, 0.49, 0.49, 0.0, 0.0, 1.0], {"smooth": 0.51, "plain": 1}),
+        # A question that nobody can answer ends the path.
+        ([0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.5, 0.5], {"disk": 1, "no": 1, "ring": 0.5}),
+    ],
+)
+def test_most_probable_path(cumulative: list[float], expected: dict[str, float]) -> None:
+    path = most_probable_path(TOY, cumulative)
+    assert [TOY.answers[answer].name for answer, _ in path] == list(expected)
+    assert [share for _, share in path] == pytest.approx(list(expected.values()))
+
+
+def test_most_probable_path_of_a_real_galaxy() -> None:
+    """GalaxyID 100134 of Kaggle's table: a barred spiral with something odd."""
+    cumulative = np.zeros(len(GZ2_KAGGLE))
+    given = {
+        "1.1": 0.022, "1.2": 0.977, "1.3": 0.001, "2.1": 0.022, "2.2": 0.955, "3.1": 0.313,
+        "3.2": 0.642, "4.1": 0.546, "4.2": 0.409, "5.1": 0.16, "5.2": 0.761, "5.3": 0.034,
+        "6.1": 0.611, "6.2": 0.389, "7.1": 0.011, "7.2": 0.011, "8.4": 0.45, "8.3": 0.064,
+        "9.3": 0.022, "10.1": 0.207, "10.2": 0.152, "10.3": 0.187, "11.6": 0.328, "11.4": 0.082,
+    }  # fmt: skip
+    for name, value in given.items():
+        cumulative[GZ2_KAGGLE.answer_position(f"Class{name}")] = value
+    path = [
+        GZ2_KAGGLE.columns[answer][5:] for answer, _ in most_probable_path(GZ2_KAGGLE, cumulative)
+    ]
+    assert path == ["1.2", "2.2", "3.2", "4.1", "5.2", "6.1", "8.4", "10.1", "11.6"]

@@ -32,7 +32,6 @@ from gz2tree import (
     GalaxyTreeNet,
     InputError,
     PredictOptions,
-    Question,
     predict,
     prepare,
 )
@@ -42,7 +41,7 @@ from gz2tree.catalogues.flags import read_flags
 from gz2tree.config.choices import Columns
 from gz2tree.cutouts import ImageFiles, read_cutout
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.prediction import most_probable_path, predict_to_file
+from gz2tree.prediction import predict_to_file
 
 TINY = "resnet10t"
 HERE = PredictOptions(workers=0, precision="32", device="cpu", batch_size=4)
@@ -490,58 +489,6 @@ print(sorted({{"lightning", "matplotlib", "astropy", "tensorboard"}} & set(sys.m
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == f"{len(IDS)}\n[]\n"
-
-
-# the most probable path
-
-TOY = DecisionTree(
-    "toy",
-    [
-        Question("shape", ["smooth", "disk"]),
-        Question("edge", ["yes", "no"], ["disk"]),
-        Question("bar", ["bar", "none"], ["no"]),
-        Question("odd", ["ring", "plain"], ["smooth", "disk"]),
-    ],
-)
-
-
-@pytest.mark.parametrize(
-    ("cumulative", "expected"),
-    [
-        # A disk seen face on, barred, and plain: an answer to every question.
-        (
-            [0.25, 0.75, 0.25, 0.5, 0.4, 0.1, 0.125, 0.875],
-            {"disk": 0.75, "no": 2 / 3, "bar": 0.8, "plain": 0.875},
-        ),
-        # Edge on: not asked of a bar, however probable its answer.
-        ([0.0, 1.0, 0.6, 0.4, 0.4, 0.0, 1.0, 0.0], {"disk": 1, "yes": 0.6, "ring": 1}),
-        # Smooth, though the answers to the disk's questions are surer.
-        ([0.51, 0.49, 0.0, 0.49, 0.49, 0.0, 0.0, 1.0], {"smooth": 0.51, "plain": 1}),
-        # A question that nobody can answer ends the path.
-        ([0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.5, 0.5], {"disk": 1, "no": 1, "ring": 0.5}),
-    ],
-)
-def test_most_probable_path(cumulative: list[float], expected: dict[str, float]) -> None:
-    path = most_probable_path(TOY, cumulative)
-    assert [TOY.answers[answer].name for answer, _ in path] == list(expected)
-    assert [share for _, share in path] == pytest.approx(list(expected.values()))
-
-
-def test_most_probable_path_of_a_real_galaxy() -> None:
-    """GalaxyID 100134 of Kaggle's table: a barred spiral with something odd."""
-    cumulative = np.zeros(len(GZ2_KAGGLE))
-    given = {
-        "1.1": 0.022, "1.2": 0.977, "1.3": 0.001, "2.1": 0.022, "2.2": 0.955, "3.1": 0.313,
-        "3.2": 0.642, "4.1": 0.546, "4.2": 0.409, "5.1": 0.16, "5.2": 0.761, "5.3": 0.034,
-        "6.1": 0.611, "6.2": 0.389, "7.1": 0.011, "7.2": 0.011, "8.4": 0.45, "8.3": 0.064,
-        "9.3": 0.022, "10.1": 0.207, "10.2": 0.152, "10.3": 0.187, "11.6": 0.328, "11.4": 0.082,
-    }  # fmt: skip
-    for name, value in given.items():
-        cumulative[GZ2_KAGGLE.answer_position(f"Class{name}")] = value
-    path = [
-        GZ2_KAGGLE.columns[answer][5:] for answer, _ in most_probable_path(GZ2_KAGGLE, cumulative)
-    ]
-    assert path == ["1.2", "2.2", "3.2", "4.1", "5.2", "6.1", "8.4", "10.1", "11.6"]
 
 
 def test_images_may_be_given_by_their_path(folder: Path, images: ImageFiles) -> None:

@@ -15,10 +15,10 @@ from test_report import catalogue
 from gz2tree import GZ2_KAGGLE, evaluate
 from gz2tree.catalogues.flags import read_flags
 from gz2tree.cutouts import ImageFiles
-from gz2tree.prediction import most_probable_path
 from gz2tree.report.galaxies import Galaxies
 from gz2tree.report.page import data_script
 from gz2tree.report.writing import write_report
+from gz2tree.science.explaining import most_probable_path
 from gz2tree.store import CutoutStore
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

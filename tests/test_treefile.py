@@ -14,7 +14,7 @@ from strategies import trees
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, InputError, read_labels
 from gz2tree.cli import main
 from gz2tree.labels import multiply_down
-from gz2tree.treefile import find_tree, read_tree, tree_names
+from gz2tree.treefile import find_tree, tree_names
 
 OWN = """
 name: own
@@ -44,8 +44,8 @@ def test_shipped_trees_are_read_back(name: str, tmp_path: Path) -> None:
     tree = find_tree(name)
     assert tree.name == name
     tree.to_file(tmp_path / "tree.yaml")
-    assert read_tree(tmp_path / "tree.yaml") == tree
-    assert read_tree(tmp_path / "tree.yaml").source == tree.source
+    assert DecisionTree.from_file(tmp_path / "tree.yaml") == tree
+    assert DecisionTree.from_file(tmp_path / "tree.yaml").source == tree.source
     assert str(tree).endswith(tree.source)
 
 
@@ -56,7 +56,7 @@ def test_the_tree_in_a_model_is_a_tree_file(tmp_path: Path) -> None:
 
 def test_words_that_yaml_takes_for_values_are_answers(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(OWN)
-    tree = read_tree(tmp_path / "own.yaml")
+    tree = DecisionTree.from_file(tmp_path / "own.yaml")
     assert [answer.name for answer in tree.answers] == ["smooth", "disk", "none", "yes", "no"]
     assert tree.columns[3:] == ("ring_yes", "ring_no")
     assert tree.parents == ((), (1,))
@@ -86,14 +86,14 @@ def test_words_that_yaml_takes_for_values_are_answers(tmp_path: Path) -> None:
 def test_refusals_name_file_and_offender(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(text)
     with pytest.raises(InputError, match=f"own.yaml: .*{message}"):
-        read_tree(tmp_path / "own.yaml")
+        DecisionTree.from_file(tmp_path / "own.yaml")
 
 
 def test_no_such_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match=r"found 'gz_hubbel'; did you mean GZ_HUBBLE"):
         find_tree("gz_hubbel")
     with pytest.raises(InputError, match="expected a tree file, found none"):
-        read_tree(tmp_path / "none.yaml")
+        DecisionTree.from_file(tmp_path / "none.yaml")
     with pytest.raises(InputError, match="expected an existing folder"):
         GZ2.to_file(tmp_path / "none" / "tree.yaml")
     assert main(["tree", "gz_hubbel"]) == 2

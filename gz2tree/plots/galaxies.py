@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gz2tree.plots.style import answer_title, panels
-from gz2tree.prediction import most_probable_path
+from gz2tree.science.explaining import most_probable_path
 from gz2tree.tree import DecisionTree
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from gz2tree.catalogues.flags import Flag
 from gz2tree.errors import InputError
+from gz2tree.evaluation import parent_violation
 from gz2tree.graph import DecisionGraph
 from gz2tree.labelling.matching import align, read_catalogue
 from gz2tree.labels import Labels
@@ -146,9 +146,7 @@ class Galaxies:
     @cached_property
     def max_parent_violation(self) -> float:
         """Largest difference between a question's predicted answers and its predicted reach."""
-        reach = DecisionGraph(self.tree).reach(torch.from_numpy(self.predicted)).numpy()
-        sums = [self.predicted[:, answers].sum(-1) for answers in self.tree.slices]
-        return float(np.abs(np.stack(sums, -1) - reach).max())
+        return float(parent_violation(DecisionGraph(self.tree), self.predicted).max())
 
 
 def _root_mean_square(values: Array, cells: NDArray[np.bool_]) -> Array:

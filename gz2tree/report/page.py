@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gz2tree.report.galaxies import Flagged, Galaxies
 from gz2tree.report.pictures import COLUMNS
-from gz2tree.scores import Report
+from gz2tree.scores import Report, figure
 from gz2tree.tree import DecisionTree
 
 UNIT = 10_000
@@ -126,13 +126,6 @@ def headlines(galaxies: Galaxies, report: Report | None, flagged: Flagged | None
         ]
     broken = Headline("Violation", figure(violation), "largest, of the tree's sums")
     return [*shown, broken]
-
-
-def figure(value: float | None) -> str:
-    """Return an error as text; a dash if no cell is behind it."""
-    if value is None or np.isnan(value):
-        return "–"
-    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-4 else f"{value:.1e}"
 
 
 def render(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from gz2tree.errors import InputError
 from gz2tree.labelling.matching import align
 from gz2tree.labels import Labels
+from gz2tree.scores import figure
 from gz2tree.tree import DecisionTree
 
 Array = NDArray[np.float64]
@@ -120,7 +121,7 @@ def binned_text(binned: pd.DataFrame, quantity: str, tree: DecisionTree, answer:
             "n": f"{row['n']:,.0f}",
             "RMSE": f"{row['rmse']:.4f}",
             "95 %": f"{row['rmse_low']:.4f} to {row['rmse_high']:.4f}",
-            "null": _figure(row["null_rmse"]),
+            "null": figure(row["null_rmse"]),
             "predicted": _with_error(row["predicted"], row["predicted_error"]),
             "voted": _with_error(row["voted"], row["voted_error"]),
         }
@@ -179,10 +180,6 @@ def bootstrap_rmse(
 
 def _rmse(square: Array) -> float:
     return float(np.sqrt(square.mean())) if square.size else float("nan")
-
-
-def _figure(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.4f}"
 
 
 def _with_error(mean: float, error: float) -> str:

@@ -81,3 +81,30 @@ def explain(cumulative: ArrayLike, tree: DecisionTree) -> Iterator[str]:
 def _share(value: float) -> str:
     """Three decimals; 0 is kept for what is exactly 0."""
     return f"{value:.3f}" if value >= _SHOWN else f"{value:.0e}"
+
+
+def most_probable_path(tree: DecisionTree, cumulative: ArrayLike) -> list[tuple[int, float]]:
+    """Follow the most probable answer of every question that is then asked.
+
+    Parameters
+    ----------
+    tree : DecisionTree
+    cumulative : array_like, shape (n_answers,), in [0, 1]
+        Of one galaxy. Questions with NaN among their answers are left out.
+
+    Returns
+    -------
+    path : list of (int, float)
+        Positions of the answers and their conditional probabilities, in the order of the tree.
+        Questions asked side by side give an answer each.
+    """
+    values = np.asarray(cumulative, dtype=np.float64)
+    given: set[int] = set()
+    path = []
+    for answers, parents in zip(tree.slices, tree.parents, strict=True):
+        total = values[answers].sum()
+        if total > 0 and (not parents or given.intersection(parents)):
+            best = answers.start + int(values[answers].argmax())
+            given.add(best)
+            path.append((best, float(values[best] / total)))
+    return path

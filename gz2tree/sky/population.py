@@ -109,9 +109,9 @@ def draw_galaxy(rng: np.random.Generator) -> Galaxy:
     thickness = rng.uniform(0.35, 1.0) if early else 0.6  # of the spheroid, which is oblate
     redness = rng.beta(*{"early": (6, 1), "disk": (2.6, 1.6), "irregular": (1, 5)}[kind])
 
-    def sometimes(probability: float, low: float = 0.25, high: float = 1.0) -> float:
+    def sometimes(probability: float, low: float = 0.25) -> float:
         """Draw a strength that most galaxies have none of."""
-        present, strength = rng.random() < probability, rng.uniform(low, high)
+        present, strength = rng.random() < probability, rng.uniform(low, 1.0)
         return float(strength) if present else 0.0
 
     barred = sometimes(0.42 if disk else 0.0, low=0.1)

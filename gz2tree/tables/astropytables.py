@@ -6,7 +6,7 @@ Columns whose types pandas cannot hold, such as integers of which some are missi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     from astropy.table import Column, Table
 
 
-def to_arrow(table: Table, columns: Collection[str] | None = None) -> pd.DataFrame:
+def to_arrow(table: Table) -> pd.DataFrame:
     """Make a DataFrame of Arrow's types, in which nothing is lost.
 
     Parameters
     ----------
     table : astropy.table.Table
-    columns : collection of str, optional
-        All by default.
 
     Raises
     ------
@@ -37,7 +35,7 @@ def to_arrow(table: Table, columns: Collection[str] | None = None) -> pd.DataFra
     import pyarrow as pa
 
     found = {}
-    for name in table.colnames if columns is None else columns:
+    for name in table.colnames:
         try:
             found[name] = pd.Series(pd.arrays.ArrowExtensionArray(_arrow(table[name])))
         except (pa.ArrowException, TypeError) as error:

@@ -26,7 +26,7 @@ from gz2tree.model import GalaxyTreeNet, load_model
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.storeformat import CUTOUTS, HEADER, INDEX, PROBLEMS, StoreHeader
 from gz2tree.tables.files import write_table
-from gz2tree.treefile import find_tree, read_tree, tree_names, write_tree
+from gz2tree.treefile import find_tree, tree_names
 
 TREE = DecisionTree(
     "toy",
@@ -109,13 +109,13 @@ def read_tree_file(data: bytes) -> None:
         path = Path(folder) / "tree.yaml"
         path.write_bytes(data)
         try:
-            tree = read_tree(path)
+            tree = DecisionTree.from_file(path)
         except InputError as error:
             check_message(error)
             return
         str(tree), hash(tree), json.dumps(tree.to_dict())
-        write_tree(tree, path)
-        assert read_tree(path) == tree
+        tree.to_file(path)
+        assert DecisionTree.from_file(path) == tree
 
 
 def tree_files() -> list[bytes]:
@@ -124,7 +124,7 @@ def tree_files() -> list[bytes]:
         path = Path(folder) / "tree.yaml"
         made = []
         for tree in (TREE, *map(find_tree, tree_names())):
-            write_tree(tree, path)
+            tree.to_file(path)
             made.append(path.read_bytes())
     flow = yaml.safe_dump(TREE.to_dict(), default_flow_style=True)
     return [*made, json.dumps(GZ2_KAGGLE.to_dict()).encode(), flow.encode()]
