@@ -58,6 +58,28 @@ def aside(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def appearing_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to write to; it takes the place of `path` when it is whole.
+
+    A kill in the moment when they are exchanged may leave the former one beside its place.
+    """
+    path = path.resolve()
+    with aside(path) as whole:
+        yield whole
+        if not path.exists():
+            whole.rename(path)
+            return
+        former = partial_path(path.with_name(f"former-{path.name}"))
+        path.rename(former)
+        try:
+            whole.rename(path)
+        except BaseException:
+            former.rename(path)
+            raise
+        shutil.rmtree(former, ignore_errors=True)
+
+
 def partial_path(path: Path) -> Path:
     """Name the file or folder that this process writes before it is renamed to `path`.
 

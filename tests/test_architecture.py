@@ -39,7 +39,7 @@ LADDER = {
     "uncertainty": "votes.betas votes.uncertainty votes.information",
     "labels": (
         "labels splits labelling.galaxydatasets labelling.labelcolumns labelling.labeltable "
-        "labelling.matching labelling.surveys labelling.quantity science.samples "
+        "labelling.matching labelling.surveys labelling.regression science.samples "
         "science.classstrings science.explaining"
     ),
     "images": (

@@ -9,7 +9,7 @@ import pytest
 from conftest import left_by_a_killed_process
 
 from gz2tree.errors import InputError
-from gz2tree.wholefiles import appearing, aside, partial_path
+from gz2tree.wholefiles import appearing, appearing_folder, aside, partial_path
 
 
 @pytest.mark.parametrize("synced", [False, True])
@@ -75,3 +75,39 @@ def test_a_folder_aside_is_there_for_a_while(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         fail()
     assert not list(tmp_path.iterdir())
+
+
+# folders
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_takes_its_place_when_it_is_whole(tmp_path: Path, there: bool) -> None:
+    place = tmp_path / "page"
+    if there:
+        place.mkdir()
+        (place / "old").touch()
+    with appearing_folder(place) as folder:
+        (folder / "new").touch()
+        assert place.exists() == there
+    assert [path.name for path in place.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_former(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "page"
+    place.mkdir()
+    (place / "old").touch()
+    rename = Path.rename
+
+    def refused(self: Path, target: Path) -> Path:
+        if target == place and (self / "new").exists():
+            raise OSError("refused")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OSError, match="refused"), appearing_folder(place) as folder:
+        (folder / "new").touch()
+    assert [path.name for path in place.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [place]

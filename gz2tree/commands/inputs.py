@@ -18,13 +18,14 @@ from gz2tree.labelling.matching import which_have
 from gz2tree.labels import CUMULATIVE, Labels
 from gz2tree.model import load_model
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.saved import DEFAULT_NAME
+from gz2tree.networks.saved import DEFAULT_NAME, replace_model
 from gz2tree.runs.run import RunDirectory
 from gz2tree.splits import read_split
 from gz2tree.store import open_images
 from gz2tree.tables.columnnotes import recognised
 from gz2tree.tables.files import read_table, table_columns
 from gz2tree.tree import DecisionTree
+from gz2tree.wholefiles import naming
 
 _log = logging.getLogger("gz2tree")
 
@@ -76,7 +77,8 @@ def store_model(model: GalaxyNet, name: str, out: Path | None) -> Path:
     """
     check_storable(name, out)
     if out is not None:
-        model.save_pretrained(out)
+        with naming(out):
+            replace_model(model, out)
         return out
     run = find_model(name)[1]
     folder = Path(name) if run is None else run.model

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import hf_hub_download
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
@@ -14,7 +15,10 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from gz2tree.errors import InputError, first_few, shown
 from gz2tree.version import __version__
-from gz2tree.wholefiles import appearing
+from gz2tree.wholefiles import appearing, aside
+
+if TYPE_CHECKING:
+    from gz2tree.networks.network import GalaxyNet
 
 DEFAULT_NAME = "default"
 DEFAULT_MODEL = Path(__file__).parents[1] / "default_model"
@@ -35,6 +39,15 @@ def known_name(name: str | Path) -> str:
     if Path(known).is_dir() and not (Path(known) / CONFIG_NAME).is_file():
         raise InputError(f"{known}: expected a folder with {CONFIG_NAME}, found none")
     return known
+
+
+def replace_model(model: GalaxyNet, folder: Path) -> None:
+    """Save a network so that a kill at any moment leaves whole files, the old or the new."""
+    with aside(folder) as whole:
+        model.save_pretrained(whole)
+        folder.mkdir(exist_ok=True)
+        for file in whole.iterdir():
+            os.replace(file, folder / file.name)
 
 
 def write_config(config: Mapping[str, Any], folder: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from gz2tree.report.galaxies import Flagged, Galaxies
 from gz2tree.report.page import PAGE, TEMPLATE, data_script, render
 from gz2tree.report.pictures import write_sheets
 from gz2tree.scores import Report
-from gz2tree.wholefiles import PARTIAL
+from gz2tree.wholefiles import appearing_folder
 
 RECORD = "report.json"
 """Figures and provenance; where it lies, there is a report."""
@@ -79,7 +77,7 @@ def write_report(
     """
     made_from = made_from or {}
     check_free(out)
-    with _put_in_place(out) as folder:
+    with appearing_folder(out) as folder:
         for name in ("data", "figures", "pictures"):
             (folder / name).mkdir()
         write_sheets(folder / "pictures", galaxies.ids, pictures, progress=progress)
@@ -97,20 +95,3 @@ def write_report(
         flag = {"flag": asdict(flagged)} if flagged else {}
         record = json.dumps(dict(made_from) | flag | figures, indent=2)
         (folder / RECORD).write_text(record + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _put_in_place(out: Path) -> Iterator[Path]:
-    """Yield a folder beside `out` that takes its place at the end, unless something fails."""
-    out = out.resolve()
-    partial = out.with_name(f"{PARTIAL}{os.getpid()}-{out.name}")
-    former = out.with_name(f".former-{os.getpid()}-{out.name}")
-    partial.mkdir()
-    try:
-        yield partial
-        if out.exists():
-            out.rename(former)
-        partial.rename(out)
-    finally:
-        for left in (partial, former):
-            shutil.rmtree(left, ignore_errors=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -14,10 +13,11 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.saved import replace_model
 from gz2tree.runs.faults import check_weights, writing
 from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.typical import fit_after_training
-from gz2tree.wholefiles import appearing, aside
+from gz2tree.wholefiles import appearing
 
 
 class ProgressBar(TQDMProgressBar):
@@ -128,13 +128,4 @@ class RunKeeper(L.Callback):
             model.training_record |= {"epoch": row["epoch"]}
             if not math.isnan(row["valid_rmse"]):
                 model.training_record |= {"valid_rmse": row["valid_rmse"]}
-            _replace_model(model, self.run.model)
-
-
-def _replace_model(model: GalaxyNet, folder: Path) -> None:
-    """Save a model so that a kill at any moment leaves whole files, the old or the new."""
-    with aside(folder) as whole:
-        model.save_pretrained(whole)
-        folder.mkdir(exist_ok=True)
-        for file in whole.iterdir():
-            os.replace(file, folder / file.name)
+            replace_model(model, self.run.model)

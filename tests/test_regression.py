@@ -25,7 +25,7 @@ from gz2tree import (
     predict,
     prepare,
 )
-from gz2tree.labelling.quantity import Quantity
+from gz2tree.labelling.regression import Quantity
 from gz2tree.networks.finetuning import adapt
 
 FINITE = st.floats(-1e6, 1e6)
