@@ -57,7 +57,7 @@ def embed_to_file(
     format_to_write(out)
     find_device(options.device)
     source = opened(images, model.cutouts)
-    names = [f"{_FEATURE}{number:04d}" for number in range(model.n_pooled_features)]
+    names = [f"{_FEATURE}{number:04d}" for number in range(model.head_hidden_size)]
     described = {"model": f"{type(model).__name__} {model.backbone_name}", "version": __version__}
     written = 0
     with TableWriter(out, described) as writer:
@@ -82,7 +82,7 @@ def read_features(path: Path) -> tuple[NDArray[np.object_], NDArray[np.float32]]
     Returns
     -------
     ids : array of str, shape (n,)
-    features : array of float32, shape (n, n_pooled_features)
+    features : array of float32, shape (n, head_hidden_size)
 
     Raises
     ------

@@ -74,7 +74,7 @@ class FlatNet(GalaxyNet):
         if head == "attention":
             self._add_heads("attention")
             return
-        width = self.n_pooled_features
+        width = self.head_hidden_size
         if head == "flatten":
             blank = torch.zeros(1, 3, cutouts.size, cutouts.size)
             with torch.no_grad():

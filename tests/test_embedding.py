@@ -45,7 +45,7 @@ def test_command(model: GalaxyTreeNet, small_sky: SmallSky, tmp_path: Path) -> N
                "--out", tmp_path / "features.parquet", "--views", 8]  # fmt: skip
     assert main(list(map(str, command))) == 0
     table = pd.read_parquet(tmp_path / "features.parquet")
-    assert table.shape == (40, 1 + model.n_pooled_features)
+    assert table.shape == (40, 1 + model.head_hidden_size)
     assert table["feature_0000"].dtype == np.float32
 
 

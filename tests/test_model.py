@@ -102,7 +102,7 @@ def test_any_timm_backbone_works(backbone: str, images: torch.Tensor) -> None:
     """Also those with a layer before the classifier, or made for one image size."""
     net = GalaxyTreeNet(backbone, pretrained=False, cutouts=SMALL).eval()
     assert net(images).shape == (3, len(GZ2_KAGGLE))
-    assert net.features(images).shape == (3, net.n_pooled_features)
+    assert net.features(images).shape == (3, net.head_hidden_size)
 
 
 def test_questions_may_be_called_anything(images: torch.Tensor) -> None:
@@ -273,7 +273,7 @@ class TestTrunk:
         for block in (*whole.layer1, *whole.layer2, whole.layer3[0]):
             x = block(x)
         torch.testing.assert_close(net.backbone.forward_features(images), x)
-        assert net.features(images).shape == (2, net.n_pooled_features) == (2, 1024)
+        assert net.features(images).shape == (2, net.head_hidden_size) == (2, 1024)
 
     def test_incomplete_weights_are_refused(self, tmp_path: Path) -> None:
         weights = timm.create_model("resnet50_v1", num_classes=0).state_dict()

@@ -153,7 +153,7 @@ def run_embed(options: Namespace) -> None:
 
     model, _ = find_model(options.model)
     n = embed_to_file(model, options.images, options.out, prediction)
-    print(f"{model.n_pooled_features:,} features of {n:,} galaxies in {options.out}")
+    print(f"{model.head_hidden_size:,} features of {n:,} galaxies in {options.out}")
 
 
 def run_export(options: Namespace) -> None:

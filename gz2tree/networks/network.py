@@ -82,8 +82,8 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         self.typicality: Typicality | None = None
         self.backbone_name = backbone
         self.backbone = create_backbone(backbone, pretrained, cutouts.size)
-        # Some backbones have a layer between the pooling and the classifier.
-        self.n_pooled_features: int = getattr(
+        # As timm calls it: some backbones have a layer between the pooling and the classifier.
+        self.head_hidden_size: int = getattr(
             self.backbone, "head_hidden_size", self.backbone.num_features
         )
         normalisation = self.backbone.pretrained_cfg
@@ -146,17 +146,17 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
 
         Returns
         -------
-        features : Tensor, shape (N, n_pooled_features)
+        features : Tensor, shape (N, head_hidden_size)
         """
         return self.pooled(self.forward_features(images))
 
     def pooled(self, feature_map: Tensor) -> Tensor:
-        """Pool what `forward_features` gives; (N, n_pooled_features)."""
+        """Pool what `forward_features` gives; (N, head_hidden_size)."""
         return self.backbone.forward_head(feature_map)
 
     def _add_heads(self, pooling: Pooling) -> None:
         """Add a linear head for each question, and the attention if it is to pool for them."""
-        width = self.n_pooled_features
+        width = self.head_hidden_size
         self.attention = None
         if pooling == "attention":
             width = self.backbone.num_features
@@ -166,7 +166,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
     def _features_by_question(self, feature_map: Tensor) -> list[Tensor]:
         """Feature map -> for each question (N, its heads' in_features)."""
         if self.attention is None:
-            return [self.pooled(feature_map)] * len(self.heads)  # of (N, n_pooled_features)
+            return [self.pooled(feature_map)] * len(self.heads)  # of (N, head_hidden_size)
         return list(self.attention(feature_map).unbind(1))  # of (N, num_features)
 
     def logits(self, images: Tensor) -> Tensor:
@@ -290,7 +290,7 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             if list(tree.columns) != config["columns"]:
                 raise InputError(f"{model_id}/{CONFIG_NAME}: its columns are not those of its tree")
             if config.get("typicality") is not None:
-                fitted = Typicality.from_dict(config["typicality"], network.n_pooled_features)
+                fitted = Typicality.from_dict(config["typicality"], network.head_hidden_size)
                 network.typicality = fitted
             # Later, nobody could tell that what is read then came from here.
             json.dumps([network.config(), network.untrained, network.view_angle])

@@ -115,7 +115,7 @@ class Embedder(_Ready):
 
     @torch.inference_mode()
     def __call__(self, cutouts: Tensor) -> Tensor:
-        """uint8 (N, H, W, 3) -> features, float32 (N, n_pooled_features), on the CPU."""
+        """uint8 (N, H, W, 3) -> features, float32 (N, head_hidden_size), on the CPU."""
         total = torch.zeros((), device=self.device)
         with self.autocast():
             for view in self.views(cutouts):
