@@ -217,9 +217,12 @@ def test_listing_takes_no_more_memory_for_more_images(
     peaks = []
     for n in (500, 5000):
         stream = make(tmp_path, n)
-        tracemalloc.start()
-        stream.description()
-        assert sum(1 for _ in stream.entries()) == n
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        of_n = []
+        for _ in range(3):  # other threads, such as the runner's own, are traced as well
+            tracemalloc.start()
+            stream.description()
+            assert sum(1 for _ in stream.entries()) == n
+            of_n.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        peaks.append(min(of_n))
     assert peaks[1] < peaks[0] + 50_000  # 5000 names are ten times that
