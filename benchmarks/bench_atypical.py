@@ -102,7 +102,7 @@ def failed(
 def simulated(sky: Path, n: int, model: GalaxyNet) -> NDArray[np.uint8]:
     """Cutouts of a simulated sky, as large as the real images."""
     if not (sky / "sky.json").exists():
-        simulate(sky, n, size=424, workers=0, progress=False)
+        simulate(sky, n, size=424, workers=1, progress=False)
     files = ImageFiles(sky / "images", model.cutouts)
     return np.concatenate([batch.cutouts.numpy() for batch in files.batches(workers=0)])
 

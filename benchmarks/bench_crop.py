@@ -65,19 +65,18 @@ def main() -> None:
     args = parser.parse_args()
 
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rmse": []}
-    keys = ("crop", "size", "epochs", "learning_rate", "seed")
+    keys = ("backbone", "crop", "size", "epochs", "learning_rate", "seed")
     done = {tuple(row[key] for key in keys) for row in results["rmse"]}
     for seed in args.seeds:
         for crop in args.crops:
-            setting = (crop, args.size, args.epochs, args.learning_rate, seed)
+            setting = (args.backbone, crop, args.size, args.epochs, args.learning_rate, seed)
             if setting in done:
                 continue
             row = dict(zip(keys, setting, strict=True))
             results["rmse"].append(row | {"rmse": validation_rmse(args, crop, seed)})
-            write(results | {"backbone": args.backbone})
-    write(results)
+            write(results)
     table = pd.DataFrame(results["rmse"])
-    print(table.pivot_table("rmse", ["crop", "size", "epochs", "learning_rate"], "seed").round(4))
+    print(table.pivot_table("rmse", [*keys[:-1]], "seed").round(4))
 
 
 if __name__ == "__main__":

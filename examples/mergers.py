@@ -40,7 +40,7 @@ def main() -> None:
     column = model.tree.columns[flag.answer]
     if args.labels:
         labels = gz2tree.read_labels(args.labels, model.tree, image_ids=images.ids)
-        rows = np.flatnonzero(np.isin(images.ids, labels.ids))
+        rows = np.flatnonzero(pd.Index(images.ids).isin(labels.ids))
         votes = pd.Series(labels.cumulative[:, flag.answer], index=labels.ids)
     catalogue = gz2tree.predict(model, images, positions=rows, progress=False)
     catalogue[flag.column] = flag.of(catalogue[list(model.tree.columns)].to_numpy())

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 _LARGEST_DIFFERENCE = 0.1
 _STANDARD_ERRORS = 2.0
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,10 @@ def check_observations(
     measured = {what: correlations(labels, what).to_numpy() for what in kinds}
     counts = {what: pair_counts(labels, what).to_numpy() for what in kinds}
     rows = []
+    names = {*(answer.name for answer in tree.answers), *tree.columns, *tree.kaggle_columns}
     for observation in observations:
+        if not {observation.first, observation.second} <= names:
+            continue
         first, second = map(tree.answer_position, (observation.first, observation.second))
         found = measured["cumulative"][first, second]
         n = int(counts["cumulative"][first, second])
@@ -233,7 +237,8 @@ def _over_pairs(
 
 
 def _weighted_pearson(x: Array, y: Array, weight: Array) -> float:
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+    # Quotients that should be equal differ by rounding.
+    if len(x) < 2 or any(np.ptp(v) <= _ROUNDING * np.abs(v).max() for v in (x, y)):
         return float("nan")
     x, y = x - np.average(x, weights=weight), y - np.average(y, weights=weight)
     variances = (weight @ x**2) * (weight @ y**2)

@@ -8,7 +8,7 @@ import pytest
 from conftest import random_labels
 from scipy import stats
 
-from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, Labels
+from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, Labels, Question
 from gz2tree.analysis import (
     Observation,
     calibration_curve,
@@ -17,6 +17,7 @@ from gz2tree.analysis import (
     pair_counts,
 )
 from gz2tree.errors import InputError
+from gz2tree.labels import CUMULATIVE
 
 N = 60
 IDS = [str(number) for number in range(N)]
@@ -66,6 +67,21 @@ def test_what_does_not_vary_correlates_with_nothing() -> None:
     labels = random_labels(IDS)
     constant = np.tile(labels.cumulative[:1], (N, 1))
     assert correlations(_with_cumulative(labels, constant)).isna().all(axis=None)
+
+
+def test_quotients_that_differ_by_rounding_alone_do_not_vary() -> None:
+    tree = DecisionTree("t", [Question("a", ["b", "c"]), Question("d", ["e", "f"], ["b"])])
+    given = np.random.default_rng(0).random(N)
+    cumulative = np.stack([given, 1 - given, 0.3 * given, 0.7 * given], -1)
+    labels = Labels(np.array(IDS, dtype=object), cumulative, tree, CUMULATIVE)
+    assert correlations(labels, "conditional").iloc[2:].isna().all(axis=None)
+
+
+def test_observations_of_answers_that_a_tree_lacks_are_left_out() -> None:
+    tree = DecisionTree("t", [Question("a", ["b", "c"])])
+    shares = np.random.default_rng(0).random((N, 1))
+    labels = Labels(np.array(IDS, dtype=object), np.hstack([shares, 1 - shares]), tree, CUMULATIVE)
+    assert check_observations(labels, "own").empty
 
 
 def test_what_was_not_measured_is_nan_and_counts_no_galaxy() -> None:

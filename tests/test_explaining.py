@@ -65,7 +65,7 @@ def test_of_votes_it_speaks_of_no_gate(catalogue: Path, run: Run) -> None:
 def test_a_galaxy_that_is_not_there(catalogue: Path, run: Run) -> None:
     said = run("explain", catalogue, "--galaxy", "2")
     assert said.code == 2
-    assert "expected galaxy '2', found 3 others: 1, 02, 587739505552785605" in said.err
+    assert "expected galaxy '2', found 3 other whole rows: 1, 02, 587739505552785605" in said.err
 
 
 def test_what_is_not_measured_is_no_zero() -> None:

@@ -781,3 +781,48 @@ def test_fractions_of_numbers_of_votes_are_shares(tmp_path: Path, kind: Kind) ->
     np.testing.assert_array_equal(read_fractions(path, GZ2, kind).conditional, shares)
     path = save(catalogue(np.nan_to_num(shares), "fraction"), tmp_path)
     np.testing.assert_array_equal(read_fractions(path, GZ2, "fraction").conditional, shares)
+
+
+# predictions into which votes were carried
+
+
+def votes_and_predictions() -> pd.DataFrame:
+    votes = np.random.default_rng(0).integers(1, 9, (5, len(GZ2))).astype(float)
+    fractions, counts = catalogue(votes, "fraction"), catalogue(votes, "count")
+    for answers in GZ2.slices:
+        fractions.iloc[:, [1 + n for n in range(answers.start, answers.stop)]] = votes[
+            :, answers
+        ] / votes[:, answers].sum(-1, keepdims=True)
+    predicted = kaggle_table().drop(columns="GalaxyID")
+    return pd.concat([fractions, counts.drop(columns="dr7objid"), predicted], axis=1)
+
+
+def test_votes_are_the_labels_of_a_table_that_holds_predictions_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    both = votes_and_predictions()
+    alone = both.drop(columns=list(GZ2_KAGGLE.columns))
+    labels = read_labels(both, GZ2_KAGGLE, "fraction")
+    assert labels.kind == "fraction"
+    expected = read_labels(alone, GZ2_KAGGLE, "fraction").cumulative
+    np.testing.assert_array_equal(labels.cumulative, expected)
+    (warning,) = warnings_in(caplog)
+    assert "holds cumulative probabilities as well" in warning
+
+
+def test_predictions_are_read_if_they_are_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    both = votes_and_predictions()
+    labels = read_labels(both, GZ2_KAGGLE, "fraction", predicted=True)
+    assert labels.kind == CUMULATIVE
+    np.testing.assert_array_equal(labels.cumulative, both[list(GZ2_KAGGLE.columns)])
+    (warning,) = warnings_in(caplog)
+    assert "it holds the kinds count, fraction as well" in warning
+    # That nobody counted predictions does not keep them out of samples.
+    assert read_fractions(both, GZ2_KAGGLE, predicted=True).votes is None
+    assert read_fractions(both, GZ2_KAGGLE, "fraction").votes is not None
+
+
+def test_labels_that_may_be_predictions_are_said_to_be(caplog: pytest.LogCaptureFixture) -> None:
+    labels = read_labels(votes_and_predictions(), GZ2_KAGGLE, "debiased")
+    assert labels.kind == CUMULATIVE
+    assert "its cumulative probabilities are read, as predictions are" in warnings_in(caplog)[0]

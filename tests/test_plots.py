@@ -133,6 +133,14 @@ def test_history_shows_each_run(axes: Axes) -> None:
     np.testing.assert_allclose(curves[0].get_ydata(), epochs["valid_rmse"])
 
 
+def test_best_epoch_is_marked_among_those_that_were_validated(axes: Axes) -> None:
+    valid = [0.3, np.nan, 0.1, 0.2]
+    epochs = pd.DataFrame({"epoch": [1, 2, 3, 4], "valid_rmse": valid})
+    p.plot_history(axes, {"run": epochs}, "rmse")
+    (marked,) = axes.collections
+    np.testing.assert_array_equal(marked.get_offsets(), [[3, 0.1]])
+
+
 def test_purity_is_that_of_the_flag_at_each_threshold(axes: Axes) -> None:
     curve = pd.DataFrame(
         {
@@ -226,6 +234,14 @@ class TestCommand:
             ("'0': expected among the labels", "tree", *given, "--galaxy", "0"),
             ("'0': expected among the images", "galaxies", *given, *images, "--galaxy", "0"),
             ("expected a model within its run directory", "null", *given, "--part", "test"),
+            (
+                "expected a model within its run directory",
+                "correlations",
+                "--labels",
+                tmp_path / "l.csv",
+                "--part",
+                "test",
+            ),
         ):
             figure, *more = wrong
             assert self.run(figure, tmp_path / "f.png", *more) == 2
@@ -261,6 +277,21 @@ class TestCommand:
         assert (voted is not None) == with_labels
         shown = dict(zip(GZ2_KAGGLE.columns, np.isfinite(predicted), strict=True))
         assert [column for column, known in shown.items() if known] == answers
+
+    def test_tree_compares_means_of_the_same_galaxies(self, tmp_path: Path) -> None:
+        table = predictions()
+        table.to_csv(tmp_path / "p.csv", index=False)
+        last = list(GZ2_KAGGLE.columns[GZ2_KAGGLE.slices[-1]])
+        table.loc[: len(table) // 2, last] = np.nan
+        table.to_csv(tmp_path / "l.csv", index=False)
+        sources = Sources(
+            LabelOptions(),
+            PredictOptions(),
+            labels=tmp_path / "l.csv",
+            predictions=(tmp_path / "p.csv",),
+        )
+        _, predicted, voted, _ = tree_values(sources, None)
+        np.testing.assert_allclose(predicted, voted)
 
     def test_wrong_ending(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.run("null", tmp_path / "figure.doc") == 2

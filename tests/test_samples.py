@@ -225,6 +225,34 @@ class TestCommands:
         assert "purity 0.50" in said
         assert "completeness 1.00" in said
 
+    def test_votes_are_cut_as_the_catalogue_is(
+        self, catalogue: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """On the way to the question by another kind, and with ids of another column."""
+        table = pd.read_csv(catalogue, dtype={"dr7objid": str})
+        raw = {c: c.replace("_debiased", "_fraction") for c in table if c.endswith("_debiased")}
+        table = pd.concat([table, table[[*raw]].rename(columns=raw)], axis=1)
+        table.loc[:, [*raw]] *= 0.4  # nothing is on the way by these
+        answer = "t03_bar_a06_bar_debiased"
+        table[answer] = table[answer.replace("_debiased", "_fraction")]
+        ids = pd.DataFrame({"asset_id": [f"x{n}" for n in range(len(table))]})
+        table = pd.concat([ids, table], axis=1)
+        table.to_csv(catalogue, index=False)
+        given = ["--against", str(catalogue), "--preceding-kind", "fraction"]
+        given += ["--id-column", "dr7objid"]
+        assert main(["select", str(catalogue), "--sample", "barred", *given]) == 0
+        said = capsys.readouterr().out
+        assert "2 of 10 galaxies are in the sample 'barred'" in said
+        assert "purity 1.00" in said
+        assert "completeness 1.00" in said
+
+    def test_a_cut_that_is_not_on_the_way_is_refused(
+        self, catalogue: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        cuts = ["--sample", "barred", "--preceding", "smooth=0.5"]
+        assert main(["select", str(catalogue), *cuts]) == 2
+        assert "expected an answer that every galaxy of sample 'barred'" in capsys.readouterr().err
+
     def test_classes_are_added_to_the_catalogue(self, catalogue: Path) -> None:
         out = catalogue.parent / "classes.parquet"
         assert main(["classes", str(catalogue), "--out", str(out)]) == 0

@@ -13,7 +13,14 @@ from astropy.io import fits
 from astropy.table import Table
 
 from gz2tree.errors import InputError
-from gz2tree.tables.files import TableWriter, read_table, table_columns, table_format, write_table
+from gz2tree.tables.files import (
+    TableWriter,
+    read_table,
+    table_columns,
+    table_format,
+    table_source,
+    write_table,
+)
 from gz2tree.tables.wholetables import read_whole
 
 SUFFIXES = [
@@ -137,6 +144,16 @@ def test_first_table_of_a_fits_file_is_read(tmp_path: Path) -> None:
     units += [fits.BinTableHDU(Table({"id": [number]})) for number in (5, 6)]
     fits.HDUList(units).writeto(path)
     assert read_table(path, ["id"], ids=["id"])["id"].tolist() == ["5"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_names_as_topcat_spells_them_are_read(tmp_path: Path, suffix: str) -> None:
+    known = ["id", "Class1.1"]
+    table = pd.DataFrame({"id": ["07", "8"], "Class1_1": [0.25, 0.5]})
+    path = save(table, tmp_path / f"table{suffix}")
+    expected = table.set_axis(known, axis=1)
+    for source in (path, table_source(table), table_source(Table.from_pandas(table))):
+        pd.testing.assert_frame_equal(read_table(source, known, ids=["id"]), expected)
 
 
 # refused

@@ -63,7 +63,7 @@ def run_select(options: Namespace) -> None:
     from gz2tree.science.samples import Cuts
 
     tree = find_tree(options.tree)
-    preceding = read_preceding(options.preceding, tree)
+    preceding = read_preceding(options.preceding, tree, options.sample)
     select_catalogue(
         options.catalogue,
         options.sample,

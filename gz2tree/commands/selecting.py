@@ -16,8 +16,9 @@ from gz2tree.errors import InputError, first_few
 from gz2tree.labelling.labeltable import Fractions, read_fractions, read_labels
 from gz2tree.science.classstrings import class_strings
 from gz2tree.science.explaining import explain
-from gz2tree.science.samples import SAMPLES, WELL_SAMPLED, Cuts, select
+from gz2tree.science.samples import SAMPLES, WELL_SAMPLED, Cuts, answers_before, select
 from gz2tree.tables.columnnotes import ColumnNote
+from gz2tree.tables.files import table_columns
 from gz2tree.tables.tableformat import format_to_write
 from gz2tree.tables.wholetables import read_whole
 from gz2tree.tree import DecisionTree
@@ -26,7 +27,7 @@ from gz2tree.trees import GZ2_KAGGLE
 CLASS_COLUMN = "class_string"
 
 
-def read_preceding(texts: Sequence[str], tree: DecisionTree) -> dict[str, float]:
+def read_preceding(texts: Sequence[str], tree: DecisionTree, sample: str) -> dict[str, float]:
     """Read cuts on the way to a question as they are typed.
 
     Parameters
@@ -35,6 +36,8 @@ def read_preceding(texts: Sequence[str], tree: DecisionTree) -> dict[str, float]
         ``ANSWER=FRACTION``, the answer as `DecisionTree.find_answer` knows it; they replace those
         of Willett et al. (2013), Table 3.
     tree : DecisionTree
+    sample : str
+        As of `gz2tree.science.samples.select`.
 
     Returns
     -------
@@ -43,14 +46,16 @@ def read_preceding(texts: Sequence[str], tree: DecisionTree) -> dict[str, float]
     Raises
     ------
     InputError
-        Another form, or an answer that is unknown or ambiguous.
+        Another form, or an answer that is unknown, ambiguous or not on the way to the question.
 
     Examples
     --------
-    >>> read_preceding(["spiral=0.5"], GZ2_KAGGLE)["a08_spiral"]
+    >>> read_preceding(["spiral=0.5"], GZ2_KAGGLE, "tight")["a08_spiral"]
     0.5
     """
     preceding = dict(WELL_SAMPLED)
+    question = tree.question_of[tree.find_answer(SAMPLES.get(sample, sample))]
+    way = [tree.answers[position].name for position in answers_before(tree, question)]
     for text in texts:
         name, separator, number = text.rpartition("=")
         try:
@@ -59,7 +64,13 @@ def read_preceding(texts: Sequence[str], tree: DecisionTree) -> dict[str, float]
             separator = ""
         if not separator:
             raise InputError(f"preceding: expected ANSWER=FRACTION, found {text!r}")
-        preceding[tree.answers[tree.find_answer(name.strip())].name] = least
+        answer = tree.answers[tree.find_answer(name.strip())].name
+        if answer not in way:
+            raise InputError(
+                f"preceding: expected an answer that every galaxy of sample {sample!r} has had "
+                f"({', '.join(way) or 'there is none'}), found {answer}"
+            )
+        preceding[answer] = least
     return preceding
 
 
@@ -96,23 +107,46 @@ def select_catalogue(
     if out is not None:
         format_to_write(out)
     tree.find_answer(SAMPLES.get(sample, sample))
-    fractions = read_fractions(catalogue, tree, kind, id_column)
-    before = None
-    if preceding_kind is not None:
-        before = read_fractions(catalogue, tree, preceding_kind, id_column).conditional
-    chosen = select(
-        fractions.conditional, tree, sample, cuts,
-        votes=fractions.votes, preceding_fractions=before,
-    )  # fmt: skip
+    fractions, chosen = _selected(
+        catalogue, tree, sample, kind, id_column, cuts, preceding_kind, predicted=True
+    )
     print(f"{chosen.sum():,} of {len(chosen):,} galaxies are in the sample {sample!r}")
     if against is not None:
-        votes = read_fractions(against, tree, kind)
-        truly = select(votes.conditional, tree, sample, cuts, votes=votes.votes)
+        if id_column not in table_columns(against):
+            id_column = None
+        votes, truly = _selected(
+            against, tree, sample, kind, id_column, cuts, preceding_kind, predicted=False
+        )
         print(_against(fractions, chosen, votes, truly, against))
     if out is not None:
         table = read_whole(catalogue)
         replace(table, frame=table.frame[chosen]).write(out)
         print(f"they are in {out}")
+
+
+def _selected(
+    catalogue: Path,
+    tree: DecisionTree,
+    sample: str,
+    kind: Kind,
+    id_column: str | None,
+    cuts: Cuts,
+    preceding_kind: Kind | None,
+    *,
+    predicted: bool,
+) -> tuple[Fractions, NDArray[np.bool_]]:
+    """Read a catalogue's fractions, and choose the galaxies that are in the sample."""
+    fractions = read_fractions(catalogue, tree, kind, id_column, predicted=predicted)
+    before = None
+    if preceding_kind is not None:
+        before = read_fractions(
+            catalogue, tree, preceding_kind, id_column, predicted=predicted
+        ).conditional
+    chosen = select(
+        fractions.conditional, tree, sample, cuts,
+        votes=fractions.votes, preceding_fractions=before,
+    )  # fmt: skip
+    return fractions, chosen
 
 
 def spell_catalogue(
@@ -125,7 +159,7 @@ def spell_catalogue(
 ) -> None:
     """Write a catalogue again with a column of class strings; parameters as `select_catalogue`."""
     format_to_write(out)
-    fractions = read_fractions(catalogue, tree, kind, id_column)
+    fractions = read_fractions(catalogue, tree, kind, id_column, predicted=True)
     unmeasured = [
         column
         for column, answers in zip(tree.question_columns, tree.slices, strict=True)
@@ -169,11 +203,11 @@ def explain_galaxy(
     InputError
         The galaxy is not in the catalogue, and as `gz2tree.read_labels` raises.
     """
-    labels = read_labels(catalogue, tree, kind, id_column, allow_bad_rows=True)
+    labels = read_labels(catalogue, tree, kind, id_column, allow_bad_rows=True, predicted=True)
     row = pd.Index(labels.ids).get_indexer(pd.Index([galaxy]))[0]
     if row < 0:
         raise InputError(
-            f"{catalogue}: expected galaxy {galaxy!r}, found {len(labels):,} others: "
+            f"{catalogue}: expected galaxy {galaxy!r}, found {len(labels):,} other whole rows: "
             f"{first_few(labels.ids.tolist())}"
         )
     print(f"{galaxy}: shares of all who look at it, under {tree.name}")

@@ -141,7 +141,8 @@ def needed(sources: Sources, name: Literal["labels", "images"]) -> Path:
 def labels_of(sources: Sources, image_ids: NDArray[np.object_] | None = None) -> Labels:
     """Read the table of labels, where nothing is predicted."""
     table = needed(sources, "labels")
-    return read_labels_as(table, sources.tree or GZ2_KAGGLE, sources.label_options, image_ids)
+    labels = read_labels_as(table, sources.tree or GZ2_KAGGLE, sources.label_options, image_ids)
+    return labels.take(rows_of_part(labels, None, sources.part))
 
 
 def open_one(sources: Sources) -> Opened:
@@ -219,7 +220,9 @@ def tree_values(
         predictions = predictions.set_index(opened.tree.id_column).loc[labels.ids.tolist()]
         voted = _mean(labels.cumulative)
     predictions[opened.untrained] = np.nan
-    values = predictions[list(opened.tree.columns)].to_numpy(np.float64)
+    values = predictions[list(opened.tree.columns)].to_numpy(np.float64, copy=True)
+    if opened.labels is not None:  # of answers that are measured of some, the same galaxies
+        values[~labels.measured & labels.measured.any(0)] = np.nan
     return opened.tree, _mean(values), voted, len(values)
 
 

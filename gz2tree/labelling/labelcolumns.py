@@ -56,6 +56,8 @@ def read_columns(
     kind: Kind,
     id_column: str | None,
     image_ids: Collection[str] | None,
+    *,
+    predicted: bool,
 ) -> TabulatedLabels:
     """Read a table's labels as it holds them; parameters and refusals as of `read_labels`."""
     source = table_source(path)
@@ -63,17 +65,12 @@ def read_columns(
         raise InputError(f"kind: expected one of {', '.join(get_args(Kind))}, found {kind!r}")
     header = recognised(table_columns(source), (*tree.columns, *tree.kaggle_columns))
     id_columns = id_candidates(source, header, id_column)
-    of_answers: Sequence[str | None] | None = galaxydatasets.columns_of(tree, kind, header)
-    written_in = None if any(of_answers or ()) else _tree_of_table(header, tree, kind)
-    if written_in is not None:
-        _refuse_unknown_answers(source, header, written_in)
-        of_answers = [column if column in header else None for column in written_in.columns]
-        if id_column is None and image_ids is None and header[0] == tree.id_column:
-            id_columns = header[:1]  # of predictions; others may have been carried, with gaps
-    elif not any(of_answers or ()):
-        of_answers = _catalogue_columns(source, header, tree, kind)
-    there = np.array([column is not None for column in of_answers or ()])
-    columns = [column for column in of_answers or () if column is not None]
+    written_in, of_answers = _columns_of_answers(source, header, tree, kind, predicted)
+    of_predictions = written_in is not None and image_ids is None and id_column is None
+    if of_predictions and header[0] == tree.id_column:
+        id_columns = header[:1]  # others may have been carried, with gaps
+    there = np.array([column is not None for column in of_answers])
+    columns = [column for column in of_answers if column is not None]
     of_votes = galaxydatasets.columns_of(tree, "count", header) or tree.kind_columns("count")
     counted = [column for column in of_votes if column is not None]
     if written_in is not None and set(counted) & set(columns):
@@ -114,6 +111,42 @@ def _warn_of_gaps(source: TableSource, gaps: NDArray[np.bool_], bad: Collection[
             "%s: %d of %d rows lack values, as row %d does; these count as not measured",
             source, len(rows), len(gaps), rows[0] + 1,
         )  # fmt: skip
+
+
+def _columns_of_answers(
+    source: TableSource, header: Sequence[str], tree: DecisionTree, kind: Kind, predicted: bool
+) -> tuple[DecisionTree | None, Sequence[str | None]]:
+    """Which column to read of each answer, and of which tree if it is a cumulative probability.
+
+    A catalogue of predictions may hold votes as well, carried along from a table of the user's.
+    """
+    voted = _voted(header, tree, kind)
+    written_in = _tree_of_table(header, tree, kind)
+    if written_in is None:
+        return None, voted or _catalogue_columns(source, header, tree, kind)
+    if voted and not predicted:
+        _log.warning(
+            "%s holds cumulative probabilities as well, as predictions are; its kind %r is read",
+            source, kind,
+        )  # fmt: skip
+        return None, voted
+    of_probabilities = set(written_in.columns)
+    kinds = [k for k in get_args(Kind) if set(_voted(header, tree, k)) - {None} - of_probabilities]
+    if kinds:
+        _log.warning(
+            "%s: its cumulative probabilities are read, as predictions are; it holds the kinds %s "
+            "as well", source, ", ".join(kinds),
+        )  # fmt: skip
+    _refuse_unknown_answers(source, header, written_in)
+    return written_in, [column if column in header else None for column in written_in.columns]
+
+
+def _voted(header: Sequence[str], tree: DecisionTree, kind: Kind) -> Sequence[str | None]:
+    """Columns of a catalogue that has all of a kind; none of another."""
+    columns = galaxydatasets.columns_of(tree, kind, header)
+    if any(columns or ()):
+        return columns or ()
+    return tree.kind_columns(kind) if set(tree.kind_columns(kind)) <= set(header) else ()
 
 
 def _tree_of_table(header: Sequence[str], tree: DecisionTree, kind: Kind) -> DecisionTree | None:

@@ -39,6 +39,7 @@ def read_labels(
     *,
     image_ids: Collection[str] | None = None,
     allow_bad_rows: bool = False,
+    predicted: bool = False,
 ) -> Labels:
     """Read a Kaggle table or a Galaxy Zoo 2 catalogue.
 
@@ -63,6 +64,9 @@ def read_labels(
         Ids of the images at hand, to choose the id column.
     allow_bad_rows : bool
         Drop and count rows that would otherwise be refused.
+    predicted : bool
+        What to read of a table that holds both cumulative probabilities and the columns of `kind`,
+        as a catalogue of predictions does that votes were carried into: the former, not the latter.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def read_labels(
         ids used twice, and rows with text, inf, values outside [0, 1] (negative counts), or with
         sums that break the tree by more than 0.01.
     """
-    given = read_columns(path, tree, kind, id_column, image_ids)
+    given = read_columns(path, tree, kind, id_column, image_ids, predicted=predicted)
     if given.written_in is not None:
         cumulative, broken = _from_cumulative(given.values, given.written_in, tree)
     else:
@@ -103,7 +107,7 @@ class Fractions:
     tabulated : array of bool, shape (n_answers,)
         Which answers the table has a column of.
     votes : array of float64, shape (n, n_questions), optional
-        Votes that each question got, where the table has counts.
+        Votes that each question got, where the table has counts; predictions have none.
     """
 
     ids: NDArray[np.object_]
@@ -117,12 +121,14 @@ def read_fractions(
     tree: DecisionTree = GZ2_KAGGLE,
     kind: Kind = "debiased",
     id_column: str | None = None,
+    *,
+    predicted: bool = False,
 ) -> Fractions:
     """Read conditional fractions of a catalogue of votes or of predictions.
 
     Parameters
     ----------
-    path, tree, kind, id_column
+    path, tree, kind, id_column, predicted
         As in `read_labels`.
 
     Returns
@@ -134,17 +140,17 @@ def read_fractions(
     InputError
         As in `read_labels`, but sums that break the tree are not looked at.
     """
-    given = read_columns(path, tree, kind, id_column, None)
+    given = read_columns(path, tree, kind, id_column, None, predicted=predicted)
     bad = given.miscounted | given.bad
     if bad:
         row = min(bad)
         raise InputError(f"{given.source}: row {row + 1} (id {given.ids[row]}): {bad[row]}")
     refuse_duplicates(given.source, given.ids)
-    votes = None if given.counts is None else asked(tree, given.counts)
     if given.written_in is not None:
         graph = DecisionGraph(given.written_in)
         conditional = graph.condition(torch.from_numpy(given.values)).numpy()
-        return Fractions(given.ids, conditional, given.there, votes)
+        return Fractions(given.ids, conditional, given.there)
+    votes = None if given.counts is None else asked(tree, given.counts)
     if kind in NUMBERS_OF_VOTES:
         return Fractions(given.ids, _normalise(tree, given.values), given.there, votes)
     known = (asked(tree, given.values) > 0)[:, list(tree.question_of)]

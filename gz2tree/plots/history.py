@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from gz2tree.plots.style import style
@@ -51,7 +52,7 @@ def plot_history(axes: Axes, histories: Mapping[str, pd.DataFrame], curve: Curve
         if values.notna().any():
             axes.plot(epoch, values, **look, label=label)
         if curve == "rmse" and values.notna().any():
-            best = int(values.to_numpy().argmin())
+            best = int(values.fillna(np.inf).to_numpy().argmin())
             axes.scatter(
                 epoch.iloc[best], values.iloc[best], 60, edgecolors=look["color"], facecolors="none"
             )

@@ -84,13 +84,16 @@ def _column(
         raise InputError(f"{path}: column {name}: expected a quantity, found ids")
     table = read_table(path, [*candidates, name], ids=candidates)
     names_of_files(table)
-    holds_ids = next(column for column in candidates if np.isin(ids, table[column]).all())
+    wanted = pd.Index(ids)  # of which NumPy would look each up in all of the table
+    holds_ids = next((c for c in candidates if wanted.isin(table[c]).all()), None)
+    if holds_ids is None:
+        raise InputError(f"{path}: expected a column with the ids of all galaxies, found none")
     given = table.set_index(holds_ids)[name]
     given = given[given.index.isin(ids)]
     if given.index.has_duplicates:
         twice = given.index[given.index.duplicated()]
         raise InputError(f"{path}: expected each id once, found {first_few(list(twice))} repeated")
-    given = given.reindex(pd.Index(ids))
+    given = given.reindex(wanted)
     numbers = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     wrong = (np.isnan(numbers) & given.notna().to_numpy()) | np.isinf(numbers)
     if wrong.any():

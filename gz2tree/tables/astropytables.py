@@ -133,6 +133,8 @@ def _of_arrow(values: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_] | None]
     import pyarrow as pa
     import pyarrow.types as kinds
 
+    if kinds.is_decimal(values.type):
+        values = values.cast(pa.float64())
     if kinds.is_floating(values.type):
         return values.to_numpy(zero_copy_only=False), None
     missing = values.is_null().to_numpy(zero_copy_only=False)

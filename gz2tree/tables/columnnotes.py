@@ -70,6 +70,19 @@ def recognised(header: Collection[str], known: Iterable[str]) -> list[str]:
     return [spelled.get(column, column) for column in header]
 
 
+def spelled(header: Collection[str], known: Iterable[str]) -> dict[str, str]:
+    """Give each known column the name that it has in a table, its own or that of `topcat_names`.
+
+    Examples
+    --------
+    >>> spelled(["ra", "Class1_1"], ["ra", "Class1.1"])
+    {'ra': 'ra', 'Class1.1': 'Class1_1'}
+    """
+    wanted = list(known)
+    there = dict(zip(recognised(header, wanted), header, strict=True))
+    return {column: there.get(column, column) for column in wanted}
+
+
 def _topcat_name(column: str) -> str:
     name = re.sub(r"[^A-Za-z0-9_]", "_", column)
     return name if name[:1].isalpha() else f"c_{name}"

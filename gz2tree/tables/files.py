@@ -19,7 +19,7 @@ import pandas as pd
 from gz2tree.errors import InputError
 from gz2tree.tables.astropyfiles import astropy_columns, read_astropy, write_astropy
 from gz2tree.tables.astropytables import to_astropy as to_astropy
-from gz2tree.tables.columnnotes import ColumnNote, recognised
+from gz2tree.tables.columnnotes import ColumnNote, spelled
 from gz2tree.tables.csvtables import read_csv
 from gz2tree.tables.parquet import arrow_table
 from gz2tree.tables.tableformat import OF_ASTROPY, existing_format, format_to_write, unreadable
@@ -91,7 +91,10 @@ def read_table(path: TableSource, columns: Collection[str], ids: Collection[str]
     InputError
         No such file, an unknown or damaged format, ids stored as floating-point numbers.
     """
-    return _read(path, columns=list(columns), text=ids, header_only=False)
+    called = spelled(table_columns(path), columns)
+    text = [called[column] for column in ids]
+    table = _read(path, columns=[*called.values()], text=text, header_only=False)
+    return table.set_axis(list(called), axis=1)
 
 
 def _read(
@@ -142,8 +145,7 @@ def _read_astropy(
     if header_only:
         return pd.DataFrame(columns=astropy_columns(path, kind))
     table = read_astropy(path, kind).table
-    called = dict(zip(recognised(table.colnames, columns or ()), table.colnames, strict=True))
-    return pd.DataFrame({name: _native(table[called[name]]) for name in columns or ()})
+    return pd.DataFrame({name: _native(table[name]) for name in columns or ()})
 
 
 def _native(column: Any) -> Any:
