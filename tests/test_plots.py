@@ -238,7 +238,7 @@ class TestCommand:
                 "expected a model within its run directory",
                 "correlations",
                 "--labels",
-                tmp_path / "l.csv",
+                small_sky.table,
                 "--part",
                 "test",
             ),
