@@ -11,6 +11,7 @@ version = release
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.viewcode",
     "numpydoc",
@@ -19,7 +20,12 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = f"gz2tree {release}"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 exclude_patterns = ["_build"]
+
+# A name in single backticks in a docstring links to what it names.
+default_role = "py:obj"
 
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
