@@ -1,4 +1,4 @@
-"""Write the tables of bad input in docs/reliability.md, from what the tests' commands said.
+"""Write the tables of docs/bad_input.md, from what the tests' commands said.
 
 Run after a change of such a test: ``python tests/bad_input_table.py``.
 """
@@ -18,7 +18,7 @@ SAID = "said"
 TESTS = ("tests/test_bad_input.py", "tests/test_bad_runs.py")
 BEGIN, END = "<!-- cases of bad input -->\n", "<!-- end of the cases -->\n"
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "bad_input.md"
 _HEAD = "| what is handed in | command | what becomes of it | test |\n| --- | --- | --- | --- |\n"
 _LONGEST = 130
 
@@ -50,7 +50,7 @@ def cases_in(page: str) -> list[str]:
     """Ids of the tests that the tables of a page name."""
     tables = page.partition(BEGIN)[2].partition(END)[0]
     found = []
-    for table in tables.split("\n### ")[1:]:
+    for table in tables.split("\n## ")[1:]:
         place = re.search(r"`(tests/\S+)`", table)
         assert place is not None
         rows = re.findall(r"\| `([^`]+)` \|$", table, flags=re.M)
@@ -113,7 +113,7 @@ def tables(cases: list[Case]) -> Iterator[str]:
     for place in places:
         rows = [case.row() for case in cases if case.test.rpartition("::")[0] == place]
         title = place.rpartition("::Test")[2]
-        yield f"### {title}\n\n{len(rows)} cases, in `{place}`:\n\n{_HEAD}{''.join(rows)}\n"
+        yield f"## {title}\n\n{len(rows)} cases, in `{place}`:\n\n{_HEAD}{''.join(rows)}\n"
 
 
 def write_tables() -> int:

@@ -2,7 +2,7 @@
 
 Refused: one line on standard error that begins with ``error:``, exit code 2, no traceback.
 Handled: exit code 0, and a counted warning where something was left out. The table of all cases is
-in docs/reliability.md, written by ``python tests/bad_input_table.py``; stores, runs and models are
+in docs/bad_input.md, written by ``python tests/bad_input_table.py``; stores, runs and models are
 in ``test_bad_runs.py``.
 """
 

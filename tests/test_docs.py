@@ -123,6 +123,13 @@ def test_modules_of_the_central_names_are_in_the_reference() -> None:
     assert {room for room in rooms if room.rpartition(".")[0] not in documented} <= documented
 
 
+def test_every_central_name_is_on_the_page_of_the_reference() -> None:
+    page = (DOCS / "api.md").read_text()
+    assert [
+        n for n in gz2tree.__all__ if not re.search(rf"\.{n}\b", page) and n != "__version__"
+    ] == []
+
+
 def test_every_example_is_shown_as_it_stands() -> None:
     shown = set(re.findall(r"literalinclude\} \.\./examples/(\w+)\.py", _all_pages()))
     assert {path.stem for path in (ROOT / "examples").glob("*.py")} == shown
