@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,6 +155,57 @@ def test_names_as_topcat_spells_them_are_read(tmp_path: Path, suffix: str) -> No
     expected = table.set_axis(known, axis=1)
     for source in (path, table_source(table), table_source(Table.from_pandas(table))):
         pd.testing.assert_frame_equal(read_table(source, known, ids=["id"]), expected)
+
+
+# missing values
+
+WITH_GAPS: dict[str, tuple[Any, list[Any]]] = {
+    "None in text": (["abc", None, "d"], ["abc", None, "d"]),
+    "NaN in text": (["abc", np.nan, "d"], ["abc", None, "d"]),
+    "text of pandas": (pd.array(["abc", pd.NA], dtype="string"), ["abc", None]),
+    "categories": (pd.Categorical(["abc", None]), ["abc", None]),
+    "no text at all": (pd.Series([None, None], dtype=object), [None, None]),
+    "integers": (pd.array([2**53 + 1, None], dtype="Int64"), [2**53 + 1, None]),
+    "objects": (pd.Series([2**53 + 1, None], dtype=object), [2**53 + 1, None]),
+    "truths": (pd.array([True, None, False], dtype="boolean"), [True, None, False]),
+    "numbers": (pd.array([0.5, None], dtype="Float64"), [0.5, None]),
+    "NumPy's numbers": ([0.5, np.nan], [0.5, None]),
+}
+
+
+@pytest.mark.parametrize(("values", "expected"), WITH_GAPS.values(), ids=WITH_GAPS)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".fits", ".vot", ".ecsv"])
+def test_missing_values_are_read_back_as_missing(
+    tmp_path: Path, suffix: str, values: Any, expected: list[Any]
+) -> None:
+    path = tmp_path / f"t{suffix}"
+    write_table(pd.DataFrame({"id": range(len(expected)), "v": values}), path)
+    found = read_whole(path).frame["v"]
+    if suffix in (".fits", ".vot") and any(cell is None or cell == "abc" for cell in expected[:1]):
+        assert found.fillna("").tolist() == [cell or "" for cell in expected]  # all that they have
+    else:
+        assert [None if pd.isna(cell) else cell for cell in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["abc", 7, None], ["abc", "7", None]),
+        ([Path("a.jpg"), None], ["a.jpg", None]),
+        (pd.to_datetime(["2020-02-29 12:00", None]), ["2020-02-29T12:00:00", None]),
+        (pd.to_timedelta([1.0, None], "s"), ["0 days 00:00:01", None]),
+        (pd.PeriodIndex(["2020", None], freq="D"), ["2020-01-01", None]),
+    ],
+    ids=["of several types", "files", "days", "durations", "periods"],
+)
+@pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv"])
+def test_what_the_format_does_not_have_is_written_as_text(
+    tmp_path: Path, suffix: str, values: Any, expected: list[Any]
+) -> None:
+    path = tmp_path / f"t{suffix}"
+    write_table(pd.DataFrame({"id": range(2 + (len(expected) > 2)), "v": values}), path)
+    found = read_whole(path).frame["v"].fillna("").tolist()
+    assert [text.removesuffix(".000000") for text in found] == [cell or "" for cell in expected]
 
 
 # refused
