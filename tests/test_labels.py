@@ -268,6 +268,39 @@ def test_kaggle_table_read_under_the_volunteers_tree(tmp_path: Path) -> None:
     np.testing.assert_allclose(labels.cumulative, expected, rtol=0, atol=1e-15)
 
 
+def rough_table() -> pd.DataFrame:
+    """A galaxy that was hardly asked, whose sums are off by half of what they may be off by."""
+    values = dict.fromkeys(GZ2.columns, 0.0)
+    row = {"a01_smooth": 0.005, "a03_star_or_artifact": 0.995, "a14_yes": 0.010, "a15_no": 0.004}
+    row |= {"a16_completely_round": 0.005, "a20_lens_or_arc": 0.010}
+    values |= {GZ2.columns[GZ2.answer_position(name)]: value for name, value in row.items()}
+    return pd.DataFrame([{"GalaxyID": "1"} | values])
+
+
+def test_sums_that_are_off_make_no_label_above_1() -> None:
+    labels = read_labels(rough_table(), GZ2_KAGGLE)
+    of = {a.name: v for a, v in zip(GZ2_KAGGLE.answers, labels.cumulative[0], strict=True)}
+    assert of["a14_yes"] == pytest.approx(10 / 14)
+    assert of["a15_no"] == pytest.approx(4 / 14)
+    assert of["a20_lens_or_arc"] == pytest.approx(10 / 14)
+    assert of["a01_smooth"] == of["a16_completely_round"] == 0.005
+
+
+def test_sums_that_are_off_make_no_fraction_above_1() -> None:
+    conditional = read_fractions(rough_table(), GZ2).conditional
+    assert np.nanmax(conditional) <= 1
+    odd = conditional[0, GZ2.slices[5]]
+    np.testing.assert_allclose(odd, [10 / 14, 4 / 14])
+
+
+def test_a_question_that_is_tabulated_in_part_makes_no_label_above_1() -> None:
+    no_odd = GZ2.columns[GZ2.answer_position("a15_no")]
+    labels = read_labels(rough_table().drop(columns=no_odd), GZ2_KAGGLE)
+    of = {a.name: v for a, v in zip(GZ2_KAGGLE.answers, labels.cumulative[0], strict=True)}
+    assert of["a14_yes"] == 1
+    assert np.isnan(of["a15_no"])
+
+
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.name)
 def test_what_is_not_measured_is_so_under_either_tree(tmp_path: Path, tree: DecisionTree) -> None:
     """Also where its question was not reached, so that the label could only be 0."""
@@ -353,11 +386,12 @@ NAMES = {
         (["587739505552785605", "587739505552785604"], "dr7objid", 2),
         (["9007199254740993"], "objid", 1),  # and not its neighbour, the same float
         (["a1", "a2", "a3", "a4"], "id_str", 3),
-        (["a1", "a2", "012"], "asset_id", 1),  # the first that matches, not the best
+        (["a1", "a2", "012"], "id_str", 2),  # a number may be that of another galaxy by accident
+        (["a1", "012"], "asset_id", 1),  # of those that match alike the likeliest
     ],
 )
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_first_id_column_that_matches_images_is_used_and_said(
+def test_id_column_that_matches_most_images_is_used_and_said(
     tmp_path: Path,
     images: list[str],
     used: str,

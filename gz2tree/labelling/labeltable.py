@@ -57,11 +57,12 @@ def read_labels(
         Which columns of a catalogue to use. Its fractions are conditional: they are normalised
         within each question, then multiplied down the tree. Cumulative tables have no kinds.
     id_column : str, optional
-        By default ``GalaxyID``, else the first of ``asset_id``, ``dr7objid``, ``objid``,
-        ``id_str``, ``iauname``, ``zooniverse_id``, ``id`` and ``file_loc`` (a path, of which the
-        file's name counts) whose values match `image_ids`.
+        By default ``GalaxyID``, else that of ``asset_id``, ``dr7objid``, ``objid``, ``id_str``,
+        ``iauname``, ``zooniverse_id``, ``id`` and ``file_loc`` (a path, of which the file's name
+        counts) of which most values are among `image_ids`; the first of them in this order if
+        several match alike, or if there are no `image_ids`.
     image_ids : collection of str, optional
-        Ids of the images at hand, to choose the id column.
+        Ids of the images at hand, by which the id column is chosen.
     allow_bad_rows : bool
         Drop and count rows that would otherwise be refused.
     predicted : bool
@@ -148,7 +149,8 @@ def read_fractions(
     refuse_duplicates(given.source, given.ids)
     if given.written_in is not None:
         graph = DecisionGraph(given.written_in)
-        conditional = graph.condition(torch.from_numpy(given.values)).numpy()
+        reach = graph.reach(torch.from_numpy(given.values)).numpy()  # (n, n_questions)
+        conditional = _conditional(given.written_in, given.values, reach)
         return Fractions(given.ids, conditional, given.there)
     votes = None if given.counts is None else asked(tree, given.counts)
     if kind in NUMBERS_OF_VOTES:
@@ -175,9 +177,27 @@ def _from_cumulative(
             )
     if written_in == tree:
         return cumulative, broken
-    conditional = graph.condition(torch.from_numpy(cumulative)).numpy()
-    of_tree = multiply_down(tree, conditional)
+    of_tree = multiply_down(tree, _conditional(written_in, cumulative, reach))
     return np.where(np.isnan(cumulative), np.nan, of_tree), broken
+
+
+def _conditional(
+    tree: DecisionTree, cumulative: NDArray[np.float64], reach: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Conditional probabilities of cumulative ones that sum to their reach only roughly.
+
+    Divided by the reach, which may be as small as what the sums are off by, they would exceed 1.
+    """
+    conditional = _normalise(tree, cumulative)
+    for number, answers in enumerate(tree.slices):
+        given = cumulative[:, answers]  # (n, answers of this question)
+        # Without all columns of a question its sum is not known: the reach stands for it.
+        partly = np.isnan(given).any(-1)
+        least = np.maximum(reach[partly, number], np.nansum(given[partly], -1))[:, None]
+        conditional[partly, answers] = np.divide(
+            given[partly], least, out=np.full_like(given[partly], np.nan), where=least > 0
+        )
+    return conditional
 
 
 def _normalise(tree: DecisionTree, values: NDArray[np.float64]) -> NDArray[np.float64]:
