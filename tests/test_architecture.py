@@ -30,8 +30,8 @@ LADDER = {
     ),
     "tables": (
         "tables.columnnotes tables.tableformat tables.astropytables tables.astropyfiles "
-        "tables.parquet tables.csvtables tables.files tables.wholetables tables.idcolumns "
-        "tables.usertable"
+        "tables.parquet tables.csvtables tables.opened tables.files tables.wholetables "
+        "tables.idcolumns tables.usertable"
     ),
     "probabilities": (
         "activations jumps graph losses votes.likelihoods votes.calibration votes.counts"

@@ -13,7 +13,9 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from gz2tree import GZ2_KAGGLE, read_labels
 from gz2tree.errors import InputError
+from gz2tree.tables.astropyfiles import read_astropy
 from gz2tree.tables.files import (
     TableWriter,
     read_table,
@@ -22,6 +24,7 @@ from gz2tree.tables.files import (
     table_source,
     write_table,
 )
+from gz2tree.tables.usertable import UserTable
 from gz2tree.tables.wholetables import read_whole
 
 SUFFIXES = [
@@ -157,6 +160,49 @@ def test_names_as_topcat_spells_them_are_read(tmp_path: Path, suffix: str) -> No
         pd.testing.assert_frame_equal(read_table(source, known, ids=["id"]), expected)
 
 
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (["id", 0], "expected text for names of columns, found 0"),
+        (["id", ("a", "b")], r"expected text for names of columns, found \('a', 'b'\)"),
+        (["id", "v", "v"], "expected each column once, found v repeated"),
+    ],
+)
+def test_names_of_columns_in_memory_are_text_and_differ(header: list[Any], message: str) -> None:
+    table = pd.DataFrame([range(len(header))], columns=pd.Index(header, dtype=object))
+    with pytest.raises(InputError, match=f"the table: {message}"):
+        table_source(table)
+
+
+def test_a_table_in_memory_is_left_as_it_is() -> None:
+    table = pd.DataFrame({"id": [7, 8], "v": [0.5, 1.0]}, index=[3, 4])
+    before = table.copy()
+    read_table(table_source(table), ["id"], ids=["id"])
+    pd.testing.assert_frame_equal(table, before)
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv"])
+def test_a_table_is_parsed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    ids = ["1", "2"]
+    labels = pd.DataFrame({"GalaxyID": ids} | {c: [0.0, 0.0] for c in GZ2_KAGGLE.columns})
+    labels[[f"Class1.{n}" for n in (1, 2, 3)]] = 0.0, 0.0, 1.0
+    labels[["Class6.1", "Class6.2"]] = 0.0, 1.0
+    path = save(labels, tmp_path / f"t{suffix}")
+    reads: list[Path] = []
+
+    def counted(path: Path, kind: str) -> Any:
+        reads.append(path)
+        return read_astropy(path, kind)
+
+    monkeypatch.setattr("gz2tree.tables.opened.read_astropy", counted)
+    assert read_labels(path).ids.tolist() == ids
+    assert reads == [path]
+    assert UserTable.read(path).frame.index.tolist() == ids
+    assert reads == [path, path]
+
+
 # missing values
 
 WITH_GAPS: dict[str, tuple[Any, list[Any]]] = {
@@ -206,6 +252,26 @@ def test_what_the_format_does_not_have_is_written_as_text(
     write_table(pd.DataFrame({"id": range(2 + (len(expected) > 2)), "v": values}), path)
     found = read_whole(path).frame["v"].fillna("").tolist()
     assert [text.removesuffix(".000000") for text in found] == [cell or "" for cell in expected]
+
+
+# provenance
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".fits", ".vot", ".ecsv"])
+def test_provenance_is_read_back_whole(tmp_path: Path, suffix: str) -> None:
+    said = {"creator": "c", "galaxies_a": "1", "galaxies_b": "2", "comparison": "long" * 60}
+    write_table(TABLE, tmp_path / f"t{suffix}", said)
+    found = read_whole(tmp_path / f"t{suffix}").metadata
+    assert {key.lower(): text for key, text in found.items()} == said
+
+
+def test_provenance_that_fits_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="names of at most 50 letters, found KKK"):
+        write_table(TABLE, tmp_path / "t.fits", {"k" * 51: "v" * 100})
+    write_table(TABLE, tmp_path / "t.fits", {"k" * 50: "v" * 100})
+    assert read_whole(tmp_path / "t.fits").metadata == {"K" * 50: "v" * 100}
+    with pytest.raises(InputError, match="differ in more than upper and lower case, found a, A"):
+        write_table(TABLE, tmp_path / "t.fits", {"a": "1", "A": "2"})
 
 
 # refused

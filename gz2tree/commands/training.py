@@ -67,9 +67,8 @@ def train_run(
     if isinstance(network, NetworkOptions):
         check_backbone(network.backbone, network.pretrained)
     start = find_model(network)[0] if isinstance(network, str) else None
-    given = image_options.given(
-        None if start is None else start.cutouts, partial(some_ids, [images])
-    )
+    known = None if start is None else start.cutouts
+    given = image_options.given(known, partial(some_ids, [images]))
     if start is None:
         wanted = wanted_cutouts(images, crop, size, given)
     else:

@@ -59,19 +59,21 @@ def read_radii(
     import numpy as np
     import pandas as pd
 
-    from gz2tree.tables.files import read_table, table_columns
+    from gz2tree.tables.files import read_table
     from gz2tree.tables.idcolumns import (
         choose_id_column,
         id_candidates,
         names_of_files,
         refuse_duplicates,
     )
+    from gz2tree.tables.opened import TableFile
 
-    header = table_columns(table)
+    file = TableFile(table)
+    header = file.columns
     if column not in header:
         raise InputError(f"{table}: expected a column {column}, found {first_few(header)}")
     candidates = id_candidates(table, header, id_column)
-    read = read_table(table, [*candidates, column], ids=candidates)
+    read = read_table(file, [*candidates, column], ids=candidates)
     names_of_files(read)
     radii = pd.to_numeric(read[column], errors="coerce")
     wrong = radii.isna() & read[column].notna()

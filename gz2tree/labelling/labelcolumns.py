@@ -18,8 +18,9 @@ from gz2tree.config.choices import Kind
 from gz2tree.errors import InputError, first_few
 from gz2tree.labelling import galaxydatasets
 from gz2tree.tables.columnnotes import recognised
-from gz2tree.tables.files import TableSource, read_table, table_columns, table_source
+from gz2tree.tables.files import read_table, table_columns
 from gz2tree.tables.idcolumns import choose_id_column, id_candidates, names_of_files
+from gz2tree.tables.opened import TableSource, table_source
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2, GZ2_KAGGLE
 

@@ -18,8 +18,8 @@ from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.labelling.labelcolumns import NUMBERS_OF_VOTES, read_columns
 from gz2tree.labels import CUMULATIVE, Labels, multiply_down
-from gz2tree.tables.files import TableSource
 from gz2tree.tables.idcolumns import refuse_duplicates
+from gz2tree.tables.opened import TableSource
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
 from gz2tree.votes.counts import asked, log_disagreement

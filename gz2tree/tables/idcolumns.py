@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from gz2tree.errors import InputError, first_few, shown
-from gz2tree.tables.files import TableSource
+from gz2tree.tables.opened import TableSource
 
 # The last is a file, whose name without its ending is the id.
 _ID_COLUMNS = (
