@@ -16,7 +16,7 @@ from typing import Any, Literal
 from gz2tree.errors import InputError, shown
 from gz2tree.questions import NAME, Answer, Question, TreeError, check_texts
 from gz2tree.treechecks import check_names, check_parents
-from gz2tree.treetext import tree_lines
+from gz2tree.treetext import tree_difference, tree_lines
 from gz2tree.treeyaml import arguments_of, read_yaml, write_yaml
 
 Naming = Literal["kaggle", "catalogue"]
@@ -271,6 +271,13 @@ class DecisionTree:
             A folder that does not exist.
         """
         write_yaml(self, path)
+
+    def difference(self, other: DecisionTree) -> str:
+        """Say in what another tree differs first, for messages; nothing if it is equal.
+
+        As `gz2tree.treetext.tree_difference` describes: trees of one name may well be different.
+        """
+        return tree_difference(self, other)
 
     def __len__(self) -> int:
         return len(self.answers)

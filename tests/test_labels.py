@@ -860,3 +860,13 @@ def test_labels_that_may_be_predictions_are_said_to_be(caplog: pytest.LogCapture
     labels = read_labels(votes_and_predictions(), GZ2_KAGGLE, "debiased")
     assert labels.kind == CUMULATIVE
     assert "its cumulative probabilities are read, as predictions are" in warnings_in(caplog)[0]
+
+
+def test_labels_of_two_trees_of_one_name_are_told_apart() -> None:
+    trees = [DecisionTree("own", [Question("shape", ["smooth", last])]) for last in ("disk", "odd")]
+    several = [
+        Labels(np.array(["1"], object), np.array([[0.5, 0.5]]), tree, CUMULATIVE) for tree in trees
+    ]
+    message = "one tree, found question 'shape': answer 2: 'disk' and 'odd'"
+    with pytest.raises(InputError, match=message):
+        Labels.join(*several)

@@ -92,7 +92,6 @@ def train_run(
         source = _prepare_labelled(source, labels, run)
     galaxies = LabelledCutouts(source, labels)
     parts = _split(run, galaxies, split, config.seed)
-
     from gz2tree.training import fit
 
     valid = galaxies.take(parts == "valid") if (parts == "valid").any() else None
