@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +55,6 @@ class Answer:
         """Return the declaration as plain strings, for JSON."""
         column = {"column": self.column} if self.column else {}
         return {"name": self.name, "label": self.label} | column
-
-    @classmethod
-    def from_dict(cls, declaration: Mapping[str, Any]) -> Answer:
-        """Declare an answer from the result of `to_dict`."""
-        return cls(declaration["name"], declaration.get("label", ""), declaration.get("column", ""))
 
 
 @dataclass(frozen=True)
@@ -120,16 +115,6 @@ class Question:
             "answers": [answer.to_dict() for answer in self.answers],
             "asked_after": list(self.asked_after),
         }
-
-    @classmethod
-    def from_dict(cls, declaration: Mapping[str, Any]) -> Question:
-        """Declare a question from the result of `to_dict`."""
-        return cls(
-            declaration["name"],
-            [Answer.from_dict(answer) for answer in declaration["answers"]],
-            declaration.get("asked_after", ()),
-            declaration.get("label", ""),
-        )
 
 
 def check_name(what: str, name: object) -> None:

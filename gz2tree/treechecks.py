@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from gz2tree.errors import did_you_mean
 from gz2tree.questions import TreeError
 
 if TYPE_CHECKING:
@@ -49,11 +49,9 @@ def check_parents(tree: DecisionTree) -> None:
     for question in tree.questions:
         for parent in question.asked_after:
             if parent not in everywhere:
-                near = difflib.get_close_matches(parent, everywhere, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise TreeError(
-                    f"question {question.name!r} is asked after {parent!r}, "
-                    f"which is no answer of this tree{hint}"
+                    f"question {question.name!r} is asked after {parent!r}, which is no answer of "
+                    f"this tree{did_you_mean(parent, everywhere)}"
                 )
             if parent not in seen:
                 raise TreeError(

@@ -420,7 +420,7 @@ def test_id_column_may_be_named(tmp_path: Path) -> None:
     assert read_labels(path, GZ2, id_column="name", image_ids=["z"]).ids.tolist() == ["x", "y", "z"]
     with pytest.raises(InputError, match=r"no id matches an image: column name"):
         read_labels(path, GZ2, id_column="name", image_ids=["011"])
-    with pytest.raises(InputError, match=r"no id column 'asset'; did you mean 'asset_id'\?"):
+    with pytest.raises(InputError, match=r"no id column 'asset'; did you mean asset_id\?"):
         read_labels(path, GZ2, id_column="asset")
 
 

@@ -283,20 +283,22 @@ def test_different_trees_are_not_equal(other: object) -> None:
 @pytest.mark.parametrize(
     ("declaration", "message"),
     [
-        ({}, "not the declaration of a decision tree: .*'questions'"),
-        ({"name": "toy", "questions": [{"name": "bar"}]}, "not the declaration .*'answers'"),
-        ({"name": "toy", "questions": 3}, "not the declaration"),
-        ([], "not the declaration"),
+        ({}, "the declaration: expected the field 'name', found none"),
+        ({"name": "toy"}, "the declaration: expected the field 'questions', found none"),
+        (
+            {"name": "toy", "questions": [{"name": "bar"}]},
+            "question 'bar': expected the field 'answers', found none",
+        ),
+        ({"name": "toy", "questions": 3}, "questions: expected a list, found 3"),
+        ([], "the declaration: expected the fields name, .*, found \\[\\]"),
+        ({"name": "toy", "questions": [], "kind": {}}, "unknown field kind; did you mean kinds?"),
         (
             {"name": "toy", "questions": [{"name": "bar", "answers": []}]},
             "question 'bar' has no answers",
         ),
         (
-            {
-                "name": "toy",
-                "questions": [{"name": "b", "answers": [{"name": "a"}], "asked_after": "a"}],
-            },
-            "question 'b': asked_after is a sequence",
+            {"name": "toy", "questions": [{"name": "b", "answers": ["a"], "label": None}]},
+            "question 'b': label: expected text, found None",
         ),
         ({"name": "toy", "questions": []}, "tree 'toy' has no questions"),
     ],
@@ -304,6 +306,14 @@ def test_different_trees_are_not_equal(other: object) -> None:
 def test_malformed_declaration_is_refused(declaration: Any, message: str) -> None:
     with pytest.raises(TreeError, match=message):
         DecisionTree.from_dict(declaration)
+
+
+def test_a_declaration_may_be_short() -> None:
+    short = [{"name": "shape", "answers": ["smooth", "disk"]},
+             {"name": "bar", "answers": ["barred"], "asked_after": "disk"}]  # fmt: skip
+    tree = DecisionTree.from_dict({"name": "toy", "questions": short})
+    bar = Question("bar", ["barred"], ["disk"])
+    assert tree == declare(Question("shape", ["smooth", "disk"]), bar)
 
 
 def test_labels_default_to_readable_names() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from gz2tree.errors import InputError, first_few, shown
+from gz2tree.errors import InputError, did_you_mean, first_few, shown
 from gz2tree.tables.opened import TableSource
 
 # The last is a file, whose name without its ending is the id.
@@ -41,8 +40,7 @@ def id_candidates(path: TableSource, header: Sequence[str], id_column: str | Non
     """
     if id_column is not None:
         if id_column not in header:
-            near = difflib.get_close_matches(id_column, header, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(id_column, header)
             raise InputError(f"{path}: no id column {id_column!r}{hint}")
         return [id_column]
     known = [column for column in _ID_COLUMNS if column in header]
