@@ -38,7 +38,8 @@ LADDER = {
     ),
     "uncertainty": "votes.betas votes.uncertainty votes.information",
     "labels": (
-        "labels splits labelling.galaxydatasets labelling.labelcolumns labelling.labeltable "
+        "labels splits labelling.galaxydatasets labelling.layout labelling.labelcolumns "
+        "labelling.labeltable "
         "labelling.matching labelling.surveys labelling.regression science.samples "
         "science.classstrings science.explaining"
     ),

@@ -46,11 +46,13 @@ def read_labels(
     Parameters
     ----------
     path : str, Path, DataFrame or astropy Table
-        CSV, gzipped CSV, Parquet or FITS, or a table in memory. Either cumulative probabilities in
-        columns named as `tree` or Kaggle names them (``Class1.1`` …; some may be missing: they are
-        not measured),
-        or a catalogue with columns ``t01_smooth_or_features_a01_smooth_<kind>``; or, of the trees
-        that are shipped, a catalogue named as galaxy-datasets names its own.
+        CSV, gzipped CSV, Parquet, FITS, VOTable or ECSV, or a table in memory. Either cumulative
+        probabilities in columns named as `tree` or Kaggle names them (``Class1.1`` …; some may be
+        missing: they are not measured), or a catalogue with columns
+        ``t01_smooth_or_features_a01_smooth_<kind>``; or, of the trees that come with the package, a
+        catalogue named as galaxy-datasets names its own. Which of these is read of a table that
+        holds several, `gz2tree.labelling.layout.layout_of` says. All these names may be spelled as
+        TOPCAT wants them, with ``_`` for hyphens and dots.
     tree : DecisionTree
         The tree under which the labels are read.
     kind : str
@@ -76,9 +78,11 @@ def read_labels(
     Raises
     ------
     InputError
-        A table without labels or ids of the tree, an incomplete kind, an answer the tree lacks,
-        ids used twice, and rows with text, inf, values outside [0, 1] (negative counts), or with
-        sums that break the tree by more than 0.01.
+        A table without labels or ids of the tree, an incomplete kind, an answer the tree lacks, ids
+        used twice, and rows with text, infinite numbers, or values outside [0, 1] (of counts:
+        negative ones). Of cumulative probabilities also rows in which a question's answers sum to
+        more or less than its reach by over 0.01; the sums of a catalogue's fractions are not
+        looked at, as they are divided by them.
     """
     given = read_columns(path, tree, kind, id_column, image_ids, predicted=predicted)
     if given.written_in is not None:
