@@ -118,11 +118,19 @@ class Question:
 
 
 def check_name(what: str, name: object) -> None:
-    """Refuse what is no name: letters, digits and underscores.
+    """Refuse what is no name: names are letters, digits and underscores after a letter.
+
+    Parameters
+    ----------
+    what : str
+        What is named, for the message: ``"answer"``.
+    name : object
+        As a file may hold it.
 
     Raises
     ------
     TreeError
+        It is none.
     """
     if not isinstance(name, str) or not NAME.match(name):
         raise TreeError(
@@ -132,11 +140,19 @@ def check_name(what: str, name: object) -> None:
 
 
 def check_texts(who: str, **fields: object) -> None:
-    """Refuse what a file may hold in place of text.
+    """Refuse what a file may hold in place of text, such as a list.
+
+    Parameters
+    ----------
+    who : str
+        What has these fields, for the message: ``"answer 'a01_smooth'"``.
+    **fields : object
+        By their names.
 
     Raises
     ------
     TreeError
+        The first of them that is no text.
     """
     for field, value in fields.items():
         if not isinstance(value, str):

@@ -18,6 +18,7 @@ def check_names(tree: DecisionTree) -> None:
     Raises
     ------
     TreeError
+        The first name that is there twice.
     """
     declared: dict[str, str] = {}
     question_names = [question.name for question in tree.questions]
@@ -38,11 +39,12 @@ def check_names(tree: DecisionTree) -> None:
 
 
 def check_parents(tree: DecisionTree) -> None:
-    """Refuse parents that are unknown, declared later, or not exclusive.
+    """Refuse parents that are unknown, declared later, named twice, or not exclusive.
 
     Raises
     ------
     TreeError
+        The question and the answer, or the two answers, that it is wrongly asked after.
     """
     everywhere = {a.name: q.name for q in tree.questions for a in q.answers}
     seen: set[str] = set()

@@ -23,7 +23,7 @@ LADDER = {
     # Packages that hold modules and nothing else.
     "folders": "tables sky images votes labelling science networks runs catalogues commands",
     "errors": "errors version wholefiles quiet",
-    "tree": "questions treechecks treefields treetext treeyaml tree trees treefile",
+    "tree": "questions treechecks treefields treetext treeyaml tree trees treenames",
     "options": (
         "images.stretch config config.choices config.cutouts config.figures config.labels "
         "config.prediction config.training"

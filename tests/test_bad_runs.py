@@ -27,7 +27,7 @@ from gz2tree import GZ2, GZ2_KAGGLE, CutoutStore, GalaxyTreeNet, storewriter
 from gz2tree.catalogues.shardformat import MANIFEST
 from gz2tree.cli import main
 from gz2tree.tables.files import read_table, write_table
-from gz2tree.treefile import find_tree
+from gz2tree.treenames import find_tree
 
 SIZES = ["--crop", "40", "--size", "32", "--workers", "0"]
 NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]

@@ -16,7 +16,7 @@ from gz2tree.labelling.galaxydatasets import columns_of
 from gz2tree.labelling.labeltable import read_fractions
 from gz2tree.tables.columnnotes import recognised
 from gz2tree.tables.files import to_astropy
-from gz2tree.treefile import find_tree, tree_names
+from gz2tree.treenames import find_tree, tree_names
 
 IDS = ["J100000.00+000000.0", "J100000.01+000000.0", "J100000.02+000000.0"]
 

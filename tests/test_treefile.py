@@ -14,7 +14,7 @@ from strategies import trees
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, InputError, read_labels
 from gz2tree.cli import main
 from gz2tree.labels import multiply_down
-from gz2tree.treefile import find_tree, tree_names
+from gz2tree.treenames import find_tree, tree_names
 
 OWN = """
 name: own

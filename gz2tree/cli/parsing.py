@@ -14,7 +14,7 @@ from jsonargparse import ArgumentParser, Namespace
 from gz2tree.config.choices import CommandName
 from gz2tree.errors import did_you_mean
 from gz2tree.tree import DecisionTree
-from gz2tree.treefile import find_tree, tree_names
+from gz2tree.treenames import find_tree, tree_names
 
 Options = TypeVar("Options")
 

@@ -37,7 +37,9 @@ def read_radii(
     id_column: str | None = None,
     image_ids: Collection[str] | None = None,
 ) -> Radii:
-    """Read radii of galaxies, in arcsec; those that are not above 0 or not finite are not known.
+    """Read the radii of galaxies from a table, in arcsec.
+
+    Radii that are missing, infinite, 0 or negative count as not known.
 
     Parameters
     ----------

@@ -143,7 +143,7 @@ def read_fractions(
     Raises
     ------
     InputError
-        As in `read_labels`, but sums that break the tree are not looked at.
+        As of `read_labels`; but what a question's answers sum to is not looked at.
     """
     given = read_columns(path, tree, kind, id_column, None, predicted=predicted)
     bad = given.miscounted | given.bad
@@ -205,7 +205,7 @@ def _conditional(
 
 
 def _normalise(tree: DecisionTree, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide by the question's sum; NaN where there is nothing to divide."""
+    """Divide values by what their question's answers sum to; NaN where that is 0 or not known."""
     conditional = np.full_like(values, np.nan)
     for answers in tree.slices:
         total = values[:, answers].sum(-1, keepdims=True)
