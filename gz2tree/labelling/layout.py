@@ -94,8 +94,8 @@ def layout_of(
     InputError
         No such columns, an incomplete kind, or answers that the tree lacks.
     """
-    written_in, answers = _answers(source, header, tree, kind, predicted)
     id_columns = id_candidates(source, header, id_column)
+    written_in, answers = _answers(source, header, tree, kind, predicted)
     if written_in is not None and any_ids and id_column is None and header[0] == tree.id_column:
         id_columns = [tree.id_column]  # others may have been carried along, with gaps
     votes = _complete(header, tree, "count")
