@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _NAMED = 3
@@ -30,6 +31,34 @@ def first_few(names: Sequence[object]) -> str:
     """
     named = ", ".join(str(name) for name in names[:_NAMED])
     return named if len(names) <= _NAMED else f"{named} and {len(names) - _NAMED} more"
+
+
+def did_you_mean(name: str, known: Iterable[str], n: int = 1) -> str:
+    """Name what is called nearly so, to be put behind a message; nothing if nothing is.
+
+    Parameters
+    ----------
+    name : str
+        What was found.
+    known : iterable of str
+        What it could have been.
+    n : int
+        How many of them to name at most.
+
+    Examples
+    --------
+    >>> did_you_mean("mergr", ["merger", "ring"])
+    '; did you mean merger?'
+    >>> did_you_mean("bar", ["merger", "ring"])
+    ''
+    """
+    return suggestion(difflib.get_close_matches(name, list(known), n=n))
+
+
+def suggestion(names: Iterable[str]) -> str:
+    """Ask whether one of some names was meant, as `did_you_mean` does; nothing of no names."""
+    near = list(dict.fromkeys(names))
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def shown(value: Any) -> str:

@@ -131,7 +131,7 @@ class Labels:
         for labels in several:
             if labels.tree != tree:
                 raise InputError(
-                    f"join: expected labels of one tree, found {tree.name} and {labels.tree.name}"
+                    f"join: expected labels of one tree, found {tree.difference(labels.tree)}"
                 )
         own = np.nan  # the reach of a sample that has none given
         given = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +55,6 @@ class Answer:
         """Return the declaration as plain strings, for JSON."""
         column = {"column": self.column} if self.column else {}
         return {"name": self.name, "label": self.label} | column
-
-    @classmethod
-    def from_dict(cls, declaration: Mapping[str, Any]) -> Answer:
-        """Declare an answer from the result of `to_dict`."""
-        return cls(declaration["name"], declaration.get("label", ""), declaration.get("column", ""))
 
 
 @dataclass(frozen=True)
@@ -121,23 +116,21 @@ class Question:
             "asked_after": list(self.asked_after),
         }
 
-    @classmethod
-    def from_dict(cls, declaration: Mapping[str, Any]) -> Question:
-        """Declare a question from the result of `to_dict`."""
-        return cls(
-            declaration["name"],
-            [Answer.from_dict(answer) for answer in declaration["answers"]],
-            declaration.get("asked_after", ()),
-            declaration.get("label", ""),
-        )
-
 
 def check_name(what: str, name: object) -> None:
-    """Refuse what is no name: letters, digits and underscores.
+    """Refuse what is no name: names are letters, digits and underscores after a letter.
+
+    Parameters
+    ----------
+    what : str
+        What is named, for the message: ``"answer"``.
+    name : object
+        As a file may hold it.
 
     Raises
     ------
     TreeError
+        It is none.
     """
     if not isinstance(name, str) or not NAME.match(name):
         raise TreeError(
@@ -147,11 +140,19 @@ def check_name(what: str, name: object) -> None:
 
 
 def check_texts(who: str, **fields: object) -> None:
-    """Refuse what a file may hold in place of text.
+    """Refuse what a file may hold in place of text, such as a list.
+
+    Parameters
+    ----------
+    who : str
+        What has these fields, for the message: ``"answer 'a01_smooth'"``.
+    **fields : object
+        By their names.
 
     Raises
     ------
     TreeError
+        The first of them that is no text.
     """
     for field, value in fields.items():
         if not isinstance(value, str):

@@ -10,10 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gz2tree.config import SplitOptions
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError, first_few, shown
 from gz2tree.labels import Labels
-from gz2tree.tables.files import read_table, table_columns, write_table
-from gz2tree.tables.idcolumns import refuse_duplicates
+from gz2tree.tables.files import read_table, write_table
+from gz2tree.tables.idcolumns import choose_id_column, refuse_duplicates
+from gz2tree.tables.opened import TableFile
 
 PARTS = ("train", "valid", "test")
 
@@ -90,7 +91,21 @@ def compare_parts(labels: Labels, parts: NDArray[np.object_]) -> pd.DataFrame:
 
 
 def write_split(path: Path, ids: Sequence[str], parts: NDArray[np.object_]) -> None:
-    """Write a table of id and part."""
+    """Write the part of every galaxy, as a table that `read_split` reads.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix names the format, as of `gz2tree.tables.files.TableWriter`.
+    ids : sequence of str, length n
+    parts : array of str, shape (n,)
+        As `split_parts` returns them.
+
+    Raises
+    ------
+    InputError
+        An unknown suffix, or a folder that does not exist or may not be written to.
+    """
     write_table(pd.DataFrame({"id": list(ids), "part": parts}), path)
 
 
@@ -100,13 +115,17 @@ def read_split(path: Path) -> dict[str, str]:
     Raises
     ------
     InputError
-        Not a table of id and part, a part of another name, or an id that is there twice.
+        Not a table of id and part, a part of another name, a row without an id, or an id that is
+        there twice.
     """
-    if not {"id", "part"} <= set(table_columns(path)):
-        raise InputError(f"{path}: expected columns id and part")
-    table = read_table(path, ["id", "part"], ids=["id"])
+    file = TableFile(path)
+    if not {"id", "part"} <= set(file.columns):
+        found = first_few(list(map(shown, file.columns)))
+        raise InputError(f"{path}: expected columns id and part, found {found}")
+    table = read_table(file, ["id", "part"], ids=["id"])
+    choose_id_column(path, table, ["id"], None)  # which must not lack one
     unknown = sorted(set(table["part"]) - set(PARTS), key=str)
     if unknown:
         raise InputError(f"{path}: expected parts {', '.join(PARTS)}, found {first_few(unknown)}")
-    refuse_duplicates(path, table["id"].to_numpy(dtype=object))
+    refuse_duplicates(path, table["id"])
     return dict(zip(table["id"], table["part"], strict=True))

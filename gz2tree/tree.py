@@ -13,14 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from gz2tree.errors import InputError, shown
+from gz2tree.errors import InputError, shown, suggestion
 from gz2tree.questions import NAME, Answer, Question, TreeError, check_texts
 from gz2tree.treechecks import check_names, check_parents
-from gz2tree.treetext import tree_lines
-from gz2tree.treeyaml import arguments_of, read_yaml, write_yaml
+from gz2tree.treefields import read_declaration
+from gz2tree.treetext import tree_difference, tree_lines
+from gz2tree.treeyaml import read_yaml, write_yaml
 
 Naming = Literal["kaggle", "catalogue"]
-_MORE_FIELDS = ("naming", "kinds", "source")  # of a declaration, which may lack them
 
 
 class DecisionTree:
@@ -207,8 +207,7 @@ class DecisionTree:
         known |= {name: name for name in (*(a.name for a in self.answers), *self.columns)}
         near = [known[close] for close in difflib.get_close_matches(wanted, known, n=3)]
         near += difflib.get_close_matches(name, self.columns, n=1)
-        hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
-        raise InputError(f"answer {name!r}: tree {self.name} has no such answer{hint}")
+        raise InputError(f"answer {name!r}: tree {self.name} has no such answer{suggestion(near)}")
 
     def short_name(self, position: int) -> str:
         """Name an answer in a few letters, digits and underscores, for a column of a table.
@@ -232,19 +231,14 @@ class DecisionTree:
 
     @classmethod
     def from_dict(cls, declaration: dict[str, Any]) -> DecisionTree:
-        """Declare a tree from the result of `to_dict`.
+        """Declare a tree from the result of `to_dict`, or from the shorter form of tree files.
 
         Raises
         ------
         TreeError
-            The declaration lacks a field, or is no tree.
+            A field that is unknown or lacking, or a malformed tree; question and answer are named.
         """
-        try:
-            questions = [Question.from_dict(question) for question in declaration["questions"]]
-            more = {name: declaration[name] for name in _MORE_FIELDS if name in declaration}
-            return cls(declaration["name"], questions, **more)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise TreeError(f"not the declaration of a decision tree: {error!r}") from error
+        return cls(**read_declaration("the declaration", declaration))
 
     @classmethod
     def from_file(cls, path: str | Path) -> DecisionTree:
@@ -258,7 +252,7 @@ class DecisionTree:
         """
         declared = read_yaml(path)
         try:
-            return cls(**arguments_of(declared))
+            return cls(**read_declaration("the file", declared))
         except TreeError as error:
             raise TreeError(f"{path}: {error}") from error
 
@@ -271,6 +265,13 @@ class DecisionTree:
             A folder that does not exist.
         """
         write_yaml(self, path)
+
+    def difference(self, other: DecisionTree) -> str:
+        """Say in what another tree differs first, for messages; nothing if it is equal.
+
+        As `gz2tree.treetext.tree_difference` describes: trees of one name may well be different.
+        """
+        return tree_difference(self, other)
 
     def __len__(self) -> int:
         return len(self.answers)

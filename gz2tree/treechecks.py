@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from gz2tree.errors import did_you_mean
 from gz2tree.questions import TreeError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def check_names(tree: DecisionTree) -> None:
     Raises
     ------
     TreeError
+        The first name that is there twice.
     """
     declared: dict[str, str] = {}
     question_names = [question.name for question in tree.questions]
@@ -38,22 +39,21 @@ def check_names(tree: DecisionTree) -> None:
 
 
 def check_parents(tree: DecisionTree) -> None:
-    """Refuse parents that are unknown, declared later, or not exclusive.
+    """Refuse parents that are unknown, declared later, named twice, or not exclusive.
 
     Raises
     ------
     TreeError
+        The question and the answer, or the two answers, that it is wrongly asked after.
     """
     everywhere = {a.name: q.name for q in tree.questions for a in q.answers}
     seen: set[str] = set()
     for question in tree.questions:
         for parent in question.asked_after:
             if parent not in everywhere:
-                near = difflib.get_close_matches(parent, everywhere, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise TreeError(
-                    f"question {question.name!r} is asked after {parent!r}, "
-                    f"which is no answer of this tree{hint}"
+                    f"question {question.name!r} is asked after {parent!r}, which is no answer of "
+                    f"this tree{did_you_mean(parent, everywhere)}"
                 )
             if parent not in seen:
                 raise TreeError(
@@ -63,31 +63,32 @@ def check_parents(tree: DecisionTree) -> None:
             if question.asked_after.count(parent) > 1:
                 raise TreeError(f"question {question.name!r} names parent {parent!r} twice")
         seen.update(a.name for a in question.answers)
-    known: dict[tuple[int, int], bool] = {}
+    if any(len(parents) > 1 for parents in tree.parents):
+        _check_exclusive(tree)
+
+
+def _check_exclusive(tree: DecisionTree) -> None:
+    """Refuse two parents of a question that can both be given of one galaxy.
+
+    Two answers to different questions can if the later one's question has no parents, or if one of
+    its parents can be given together with the earlier answer.
+    """
+    together: list[int] = []  # for each answer, those given of the same galaxies: bit n, answer n
     for number, question in enumerate(tree.questions):
-        for one, other in combinations(tree.parents[number], 2):
-            if not _exclude_each_other(tree, one, other, known):
+        parents = tree.parents[number]
+        for one, other in combinations(parents, 2):
+            if together[one] >> other & 1:
                 raise TreeError(
                     f"question {question.name!r} is asked after "
                     f"{tree.answers[one].name!r} and {tree.answers[other].name!r}, which can "
                     "both be given of one galaxy: their probabilities would not add"
                 )
-
-
-def _exclude_each_other(
-    tree: DecisionTree, a: int, b: int, known: dict[tuple[int, int], bool]
-) -> bool:
-    """Whether no galaxy can get both answers.
-
-    Given an answer `a` to an earlier question, the later answer `b` is possible exactly if one
-    of the parents of its question is possible together with `a`.
-    """
-    a, b = sorted((a, b))
-    if tree.question_of[a] == tree.question_of[b]:
-        return a != b
-    if (a, b) not in known:
-        parents = tree.parents[tree.question_of[b]]
-        known[a, b] = bool(parents) and all(
-            _exclude_each_other(tree, a, parent, known) for parent in parents
-        )
-    return known[a, b]
+        before = 0 if parents else (1 << len(together)) - 1
+        for parent in parents:
+            before |= together[parent]
+        first = len(together)
+        together += [before | 1 << first + answer for answer in range(len(question))]
+        own = (1 << len(question)) - 1 << first
+        for earlier in range(first):
+            if before >> earlier & 1:
+                together[earlier] |= own

@@ -1,4 +1,4 @@
-"""A decision tree, drawn in lines of text."""
+"""What is said of decision trees: one drawn in lines of text, and in what two differ."""
 
 from __future__ import annotations
 
@@ -30,21 +30,64 @@ def tree_lines(
     below: dict[int | None, list[int]] = {}
     for number, parents in enumerate(tree.parents):
         below.setdefault(parents[0] if parents else None, []).append(number)
-
-    def question_lines(number: int, indent: str) -> Iterator[str]:
-        question = tree.questions[number]
-        others = [tree.answers[p].label for p in tree.parents[number][1:]]
-        also = f" (also after: {', '.join(others)})" if others else ""
-        said = of_question(number) if of_question else ""
-        yield f"{indent}{number + 1}. {question.label}{also}{said}"
-        answers = range(tree.slices[number].start, tree.slices[number].stop)
-        for position in answers:
-            last = position == answers[-1]
+    # What is still to be drawn, the next at the end: (is it a question, which, its indent). A tree
+    # may be deeper than functions may call each other.
+    to_draw = [(True, number, "") for number in reversed(below[None])]
+    while to_draw:
+        is_question, which, indent = to_draw.pop()
+        if is_question:
+            others = [tree.answers[p].label for p in tree.parents[which][1:]]
+            also = f" (also after: {', '.join(others)})" if others else ""
+            said = of_question(which) if of_question else ""
+            yield f"{indent}{which + 1}. {tree.questions[which].label}{also}{said}"
+            answers = range(tree.slices[which].start, tree.slices[which].stop)
+            to_draw += [(False, position, indent) for position in reversed(answers)]
+        else:
+            last = which + 1 == tree.slices[tree.question_of[which]].stop
             branch = "└─ " if last else "├─ "
-            said = of_answer(position) if of_answer else f"  [{tree.columns[position]}]"
-            yield f"{indent}   {branch}{tree.answers[position].label}{said}"
-            for child in below.get(position, ()):
-                yield from question_lines(child, indent + ("      " if last else "   │  "))
+            said = of_answer(which) if of_answer else f"  [{tree.columns[which]}]"
+            yield f"{indent}   {branch}{tree.answers[which].label}{said}"
+            deeper = indent + ("      " if last else "   │  ")
+            to_draw += [(True, child, deeper) for child in reversed(below.get(which, []))]
 
-    for number in below[None]:
-        yield from question_lines(number, "")
+
+def tree_difference(one: DecisionTree, other: DecisionTree) -> str:
+    """Say in what two trees differ first, for messages; nothing of equal trees.
+
+    Parameters
+    ----------
+    one, other : DecisionTree
+
+    Returns
+    -------
+    difference : str
+        Their names if those differ; else the first question or answer that does, what of it, and
+        what it is in either tree, as in ``"question 'bar': label: 'Bar?' and 'Barred?'"``.
+    """
+    if one.name != other.name:
+        return f"{one.name} and {other.name}"
+    pairs = zip(one.questions, other.questions, strict=False)
+    for number, (question, another) in enumerate(pairs, 1):
+        if question.name != another.name:
+            return f"question {number}: {question.name!r} and {another.name!r}"
+        who = f"question {question.name!r}"
+        for place, (a, b) in enumerate(zip(question.answers, another.answers, strict=False), 1):
+            if a.name != b.name:
+                return f"{who}: answer {place}: {a.name!r} and {b.name!r}"
+            for field in ("label", "column"):
+                if getattr(a, field) != getattr(b, field):
+                    found = f"{getattr(a, field)!r} and {getattr(b, field)!r}"
+                    return f"answer {a.name!r}: {field}: {found}"
+        if len(question) != len(another):
+            return f"{who}: {len(question)} and {len(another)} answers"
+        if question.asked_after != another.asked_after:
+            leading = [", ".join(q.asked_after) or "nothing" for q in (question, another)]
+            return f"{who}: asked after {' and after '.join(leading)}"
+        if question.label != another.label:
+            return f"{who}: label: {question.label!r} and {another.label!r}"
+    if len(one.questions) != len(other.questions):
+        return f"{len(one.questions)} and {len(other.questions)} questions"
+    for field in ("naming", "kinds"):
+        if getattr(one, field) != getattr(other, field):
+            return f"{field}: {getattr(one, field)!r} and {getattr(other, field)!r}"
+    return ""

@@ -45,6 +45,7 @@ MODULES = {
     "tree": ("test_tree", "test_treefile", "test_graph"),
     "questions": ("test_tree", "test_treefile"),
     "treechecks": ("test_tree", "test_treefile"),
+    "treefields": ("test_treefile", "test_tree"),
     "graph": ("test_graph", "test_labels", "test_evaluation"),
     "jumps": ("test_graph", "test_labels"),
     "activations": ("test_graph", "test_properties"),

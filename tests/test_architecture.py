@@ -23,22 +23,23 @@ LADDER = {
     # Packages that hold modules and nothing else.
     "folders": "tables sky images votes labelling science networks runs catalogues commands",
     "errors": "errors version wholefiles quiet",
-    "tree": "questions treechecks treetext treeyaml tree trees treefile",
+    "tree": "questions treechecks treefields treetext treeyaml tree trees treenames",
     "options": (
         "images.stretch config config.choices config.cutouts config.figures config.labels "
         "config.prediction config.training"
     ),
     "tables": (
         "tables.columnnotes tables.tableformat tables.astropytables tables.astropyfiles "
-        "tables.parquet tables.csvtables tables.files tables.wholetables tables.idcolumns "
-        "tables.usertable"
+        "tables.parquet tables.csvtables tables.opened tables.files tables.wholetables "
+        "tables.idcolumns tables.usertable"
     ),
     "probabilities": (
         "activations jumps graph losses votes.likelihoods votes.calibration votes.counts"
     ),
     "uncertainty": "votes.betas votes.uncertainty votes.information",
     "labels": (
-        "labels splits labelling.galaxydatasets labelling.labelcolumns labelling.labeltable "
+        "labels splits labelling.galaxydatasets labelling.layout labelling.labelcolumns "
+        "labelling.labeltable "
         "labelling.matching labelling.surveys labelling.regression science.samples "
         "science.classstrings science.explaining"
     ),

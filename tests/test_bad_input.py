@@ -392,7 +392,7 @@ BAD_OPTIONS = [
     ("train --valid-fraction 1.5", "valid_fraction: expected a share in [0, 1), found 1.5"),
     ("train --size 0", "1 <= size <= crop"),
     ("train --crop 20 --size 32", "1 <= size <= crop, found size 32 and crop 20"),
-    ("train --backbone resnet5O", "did you mean 'resnet50'?"),
+    ("train --backbone resnet5O", "did you mean resnet50?"),
     ("train --activation softmx", "did you mean softmax?"),
     ("train --loss squard_error", "did you mean squared_error?"),
     ("train --workers -2", "workers: expected at least 0, found -2"),

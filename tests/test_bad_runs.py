@@ -27,7 +27,7 @@ from gz2tree import GZ2, GZ2_KAGGLE, CutoutStore, GalaxyTreeNet, storewriter
 from gz2tree.catalogues.shardformat import MANIFEST
 from gz2tree.cli import main
 from gz2tree.tables.files import read_table, write_table
-from gz2tree.treefile import find_tree
+from gz2tree.treenames import find_tree
 
 SIZES = ["--crop", "40", "--size", "32", "--workers", "0"]
 NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]
@@ -568,7 +568,7 @@ class TestModels:
     def test_evaluated_under_another_tree(self, model: Path, small_sky: SmallSky, run: Run) -> None:
         data = ["--labels", small_sky.table, "--images", small_sky.store]
         said = run("evaluate", "--model", model, *data, "--tree", "GZ_HUBBLE")
-        said.refused("tree: expected that of the model, GZ2_KAGGLE, found GZ_HUBBLE")
+        said.refused("tree: expected that of the model, found another: GZ2_KAGGLE and GZ_HUBBLE")
 
     def test_together_with_one_of_another_tree(self, predict: Predict, tmp_path: Path) -> None:
         other = GalaxyTreeNet("resnet10t", GZ2, pretrained=False, cutouts=SMALL)

@@ -367,7 +367,7 @@ class TestEvaluate:
         self, trained: Path, small_sky: SmallSky, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert self.evaluate(trained, small_sky, "--part", "test", "--tree", "GZ2") == 2
-        assert "that of the model, GZ2_KAGGLE, found GZ2" in capsys.readouterr().err
+        assert "that of the model, found another: GZ2_KAGGLE and GZ2" in capsys.readouterr().err
 
     def test_labels_of_another_kind_are_warned_of(
         self, trained: Path, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -483,7 +483,7 @@ EVALUATE = "evaluate --labels {table} --images {store} --model {run}"
         (f"{PREDICT} --flag yes=0.4", "expected one answer, found 2: Class2.1"),
         (f"{PREDICT} --flag merger", "expected ANSWER=THRESHOLD"),
         (f"{TRAIN} --config {{tmp}}/train.yaml", "/train.yaml"),
-        (f"{TRAIN} --backbone resnet5O", "did you mean 'resnet50'?"),
+        (f"{TRAIN} --backbone resnet5O", "did you mean resnet50?"),
         (f"{TRAIN} --backbone resnet10t --loss multinomial", "found labels without counts"),
         (f"{TRAIN} --epochs 0", "epochs: expected at least 1, found 0"),
         (f"{TRAIN} --labels {{tmp}}/no.csv", "no.csv"),

@@ -357,7 +357,7 @@ def change_cell(table: pd.DataFrame, value: float) -> pd.DataFrame:
 REFUSED = {
     "repeated": (
         lambda table: pd.concat([table, table[3:5]]),
-        "expected each id once, found 03, 04 repeated",
+        "expected each id once, found 2 repeated: 03, 04",
     ),
     "column": (
         lambda table: table.drop(columns=["Class7.2", "Class9.1"]),

@@ -15,7 +15,7 @@ from gz2tree import DecisionTree, FlatNet, GalaxyTreeNet, InputError
 from gz2tree.cli import main
 from gz2tree.networks.export import export_onnx
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.treefile import find_tree
+from gz2tree.treenames import find_tree
 
 onnxruntime = pytest.importorskip("onnxruntime")
 

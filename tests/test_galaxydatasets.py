@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,12 @@ import pytest
 from astropy.table import Table
 
 from gz2tree import GZ2, InputError, read_labels
+from gz2tree.config.choices import Kind
 from gz2tree.labelling.galaxydatasets import columns_of
 from gz2tree.labelling.labeltable import read_fractions
+from gz2tree.tables.columnnotes import recognised
 from gz2tree.tables.files import to_astropy
-from gz2tree.treefile import find_tree, tree_names
+from gz2tree.treenames import find_tree, tree_names
 
 IDS = ["J100000.00+000000.0", "J100000.01+000000.0", "J100000.02+000000.0"]
 
@@ -140,3 +143,36 @@ def test_other_trees_have_no_such_catalogue() -> None:
 class Everything(frozenset[str]):
     def __contains__(self, column: object) -> bool:
         return True
+
+
+# as TOPCAT spells them
+
+
+def spelled(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as TOPCAT and STILTS can use it."""
+    return table.rename(columns=lambda name: name.replace("-", "_").replace(".", "_"))
+
+
+@pytest.mark.parametrize("campaign", CAMPAIGNS)
+def test_votes_are_read_under_the_names_that_topcat_takes(campaign: str) -> None:
+    table, _ = catalogue(campaign)
+    tree = find_tree(CAMPAIGNS[campaign][0])
+    assert read_labels(spelled(table), tree, "count").digest() == (
+        read_labels(table, tree, "count").digest()
+    )
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("name", tree_names())
+def test_every_kind_is_read_under_the_names_that_topcat_takes(name: str, kind: Kind) -> None:
+    tree = find_tree(name)
+    values = np.random.default_rng(0).integers(1, 9, (3, len(tree))) / 9
+    table = pd.DataFrame(values, columns=list(tree.kind_columns(kind))).assign(id=IDS)
+    assert read_labels(spelled(table), tree, kind).digest() == (
+        read_labels(table, tree, kind).digest()
+    )
+
+
+def test_a_name_that_is_known_is_not_taken_for_the_spelling_of_another() -> None:
+    assert recognised(["a_b"], ["a-b", "a_b"]) == ["a_b"]
+    assert recognised(["a_b"], ["a-b"]) == ["a-b"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,8 @@ from gz2tree import CutoutOptions, CutoutStore, GalaxyTreeNet, InputError, load_
 from gz2tree.cli import main
 from gz2tree.config import OptionError
 from gz2tree.cutouts import ImageFiles, UnreadableImage, read_cutout
-from gz2tree.images.given import GZ2_RADII_PER_PIXEL, GivenImages
+from gz2tree.images.given import GZ2_RADII_PER_PIXEL, GivenImages, ImageOptions
+from gz2tree.images.opening import some_ids
 from gz2tree.images.radii import Radii, read_radii
 from gz2tree.images.stretch import Stretch
 from gz2tree.store import open_images, prepare
@@ -185,6 +188,50 @@ def test_radii_are_read_by_text_ids(tmp_path: Path) -> None:
     radii = read_radii(path, "R")
     assert radii.of == {"587722981742084097": 1.5, "007": 2.0}
     assert radii.source == "t.csv, columns id and R"
+
+
+def test_radii_are_of_the_ids_that_the_images_have(tmp_path: Path) -> None:
+    """The column of ids that is named first may be that of another survey."""
+    path = table(tmp_path / "t.csv", objid=["1", "2", "3"], iauname=["a", "b", "c"], R=[1, 2, 3])
+    assert read_radii(path, "R", image_ids=["b", "c", "3"]).of == {"a": 1, "b": 2, "c": 3}
+    assert read_radii(path, "R", "objid", image_ids=["b", "c"]).of == {"1": 1, "2": 2, "3": 3}
+    with pytest.raises(InputError, match="no id matches an image"):
+        read_radii(path, "R", image_ids=["none"])
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar", "list", "bands"])
+def test_commands_choose_the_ids_of_radii_by_the_images(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    stretch = None
+    if kind == "bands":
+        stretch = Stretch(("{id}-i.fits", "{id}-r.fits", "{id}-g.fits"))
+        names = [f"{galaxy}-{band}.fits" for galaxy in "bc" for band in "irg"]
+    else:
+        names = ["b.jpg", "c.jpg"]
+    for name in names:
+        (folder / name).touch()
+    path = folder
+    if kind == "list":
+        path = tmp_path / "images.txt"
+        path.write_text("images/b.jpg\nimages/c.jpg\n")
+    elif kind in ("zip", "tar"):
+        path = Path(shutil.make_archive(str(tmp_path / "packed"), kind, folder))
+    assert sorted(some_ids([path], stretch)) == ["b", "c"]
+    radii = table(tmp_path / "t.csv", objid=["1", "2"], iauname=["a", "b"], R=[1, 2])
+    bands = None if stretch is None else ",".join(stretch.bands)
+    options = ImageOptions(bands=bands, pixel_scale=0.4, radii=radii, radius_column="R")
+    given = options.given(None, partial(some_ids, [path]))
+    assert given.radii is not None
+    assert given.radii.of == {"a": 1.0, "b": 2.0}
+
+
+def test_a_galaxy_without_an_id_may_have_no_radius(tmp_path: Path) -> None:
+    radii = table(tmp_path / "t.csv", id=["1", None, "3"], R=[1.0, np.nan, 3.0])
+    assert read_radii(radii, "R").of == {"1": 1.0, "3": 3.0}
+    radii = table(tmp_path / "t.csv", id=["1", None, "3"], R=[1.0, 2.0, 3.0])
+    with pytest.raises(InputError, match="column id, row 2: expected an id, found none"):
+        read_radii(radii, "R")
 
 
 @pytest.mark.parametrize(

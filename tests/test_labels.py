@@ -268,6 +268,39 @@ def test_kaggle_table_read_under_the_volunteers_tree(tmp_path: Path) -> None:
     np.testing.assert_allclose(labels.cumulative, expected, rtol=0, atol=1e-15)
 
 
+def rough_table() -> pd.DataFrame:
+    """A galaxy that was hardly asked, whose sums are off by half of what they may be off by."""
+    values = dict.fromkeys(GZ2.columns, 0.0)
+    row = {"a01_smooth": 0.005, "a03_star_or_artifact": 0.995, "a14_yes": 0.010, "a15_no": 0.004}
+    row |= {"a16_completely_round": 0.005, "a20_lens_or_arc": 0.010}
+    values |= {GZ2.columns[GZ2.answer_position(name)]: value for name, value in row.items()}
+    return pd.DataFrame([{"GalaxyID": "1"} | values])
+
+
+def test_sums_that_are_off_make_no_label_above_1() -> None:
+    labels = read_labels(rough_table(), GZ2_KAGGLE)
+    of = {a.name: v for a, v in zip(GZ2_KAGGLE.answers, labels.cumulative[0], strict=True)}
+    assert of["a14_yes"] == pytest.approx(10 / 14)
+    assert of["a15_no"] == pytest.approx(4 / 14)
+    assert of["a20_lens_or_arc"] == pytest.approx(10 / 14)
+    assert of["a01_smooth"] == of["a16_completely_round"] == 0.005
+
+
+def test_sums_that_are_off_make_no_fraction_above_1() -> None:
+    conditional = read_fractions(rough_table(), GZ2).conditional
+    assert np.nanmax(conditional) <= 1
+    odd = conditional[0, GZ2.slices[5]]
+    np.testing.assert_allclose(odd, [10 / 14, 4 / 14])
+
+
+def test_a_question_that_is_tabulated_in_part_makes_no_label_above_1() -> None:
+    no_odd = GZ2.columns[GZ2.answer_position("a15_no")]
+    labels = read_labels(rough_table().drop(columns=no_odd), GZ2_KAGGLE)
+    of = {a.name: v for a, v in zip(GZ2_KAGGLE.answers, labels.cumulative[0], strict=True)}
+    assert of["a14_yes"] == 1
+    assert np.isnan(of["a15_no"])
+
+
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.name)
 def test_what_is_not_measured_is_so_under_either_tree(tmp_path: Path, tree: DecisionTree) -> None:
     """Also where its question was not reached, so that the label could only be 0."""
@@ -353,11 +386,12 @@ NAMES = {
         (["587739505552785605", "587739505552785604"], "dr7objid", 2),
         (["9007199254740993"], "objid", 1),  # and not its neighbour, the same float
         (["a1", "a2", "a3", "a4"], "id_str", 3),
-        (["a1", "a2", "012"], "asset_id", 1),  # the first that matches, not the best
+        (["a1", "a2", "012"], "id_str", 2),  # a number may be that of another galaxy by accident
+        (["a1", "012"], "asset_id", 1),  # of those that match alike the likeliest
     ],
 )
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_first_id_column_that_matches_images_is_used_and_said(
+def test_id_column_that_matches_most_images_is_used_and_said(
     tmp_path: Path,
     images: list[str],
     used: str,
@@ -386,7 +420,7 @@ def test_id_column_may_be_named(tmp_path: Path) -> None:
     assert read_labels(path, GZ2, id_column="name", image_ids=["z"]).ids.tolist() == ["x", "y", "z"]
     with pytest.raises(InputError, match=r"no id matches an image: column name"):
         read_labels(path, GZ2, id_column="name", image_ids=["011"])
-    with pytest.raises(InputError, match=r"no id column 'asset'; did you mean 'asset_id'\?"):
+    with pytest.raises(InputError, match=r"no id column 'asset'; did you mean asset_id\?"):
         read_labels(path, GZ2, id_column="asset")
 
 
@@ -826,3 +860,13 @@ def test_labels_that_may_be_predictions_are_said_to_be(caplog: pytest.LogCapture
     labels = read_labels(votes_and_predictions(), GZ2_KAGGLE, "debiased")
     assert labels.kind == CUMULATIVE
     assert "its cumulative probabilities are read, as predictions are" in warnings_in(caplog)[0]
+
+
+def test_labels_of_two_trees_of_one_name_are_told_apart() -> None:
+    trees = [DecisionTree("own", [Question("shape", ["smooth", last])]) for last in ("disk", "odd")]
+    several = [
+        Labels(np.array(["1"], object), np.array([[0.5, 0.5]]), tree, CUMULATIVE) for tree in trees
+    ]
+    message = "one tree, found question 'shape': answer 2: 'disk' and 'odd'"
+    with pytest.raises(InputError, match=message):
+        Labels.join(*several)

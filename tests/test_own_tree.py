@@ -97,7 +97,10 @@ def test_another_tree_is_refused(job: Path, capsys: pytest.CaptureFixture[str]) 
              *map(str, out)]
         )  # fmt: skip
         assert code == 2
-        assert "expected that of the model, jellyfish, found GZ_HUBBLE" in capsys.readouterr().err
+        assert (
+            "expected that of the model, found another: jellyfish and GZ_HUBBLE"
+            in capsys.readouterr().err
+        )
 
 
 @pytest.mark.parametrize(

@@ -79,3 +79,23 @@ def test_a_trained_network_learns_a_brightness(tmp_path: Path) -> None:
     found = Quantity.of(again.tree).values(predict(again, store, progress=False))
     error = np.sqrt(np.mean((found[72:] - magnitudes[72:]) ** 2))
     assert error < 0.2 * magnitudes.std() + 0.05
+
+
+# refused
+
+
+def test_a_tree_whose_labels_are_no_numbers_is_no_quantity() -> None:
+    tree = DecisionTree("x", [Question("x", ["highest", "lowest"])])
+    with pytest.raises(InputError, match="tree x: expected a quantity, whose answers' labels are"):
+        Quantity.of(tree)
+
+
+def test_predictions_of_something_else_are_refused() -> None:
+    with pytest.raises(InputError, match="expected column x_highest, found 'id', 'y_highest'"):
+        Quantity("x", 0, 1).values(pd.DataFrame({"id": ["1"], "y_highest": [0.5]}))
+
+
+def test_ids_of_other_types_become_text() -> None:
+    labels = Quantity("x", 0, 1).labels([2**53 + 1, 7], [0.5, 0.25])
+    assert labels.ids.tolist() == ["9007199254740993", "7"]
+    assert labels.digest() == Quantity("x", 0, 1).labels(labels.ids, [0.5, 0.25]).digest()

@@ -171,7 +171,8 @@ def test_split_survives_the_disk(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id\n1\n", "expected columns id and part"),
+        ("id\n1\n", "expected columns id and part, found 'id'"),
+        ("id,part\n1,train\n,test\n", "column id, row 2: expected an id, found none"),
         ("id,part\n1,train\n2,test\n1,test\n", "expected each id once, found 1 repeated: 1"),
         ("id,part\n1,train\n2,dev\n", "expected parts train, valid, test, found dev"),
         ("id,part\n1,train\n2,\n3,dev\n", "expected parts train, valid, test, found dev, nan"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from gz2tree import GZ2_KAGGLE, read_labels
 from gz2tree.errors import InputError
+from gz2tree.tables.astropyfiles import read_astropy
 from gz2tree.tables.files import (
     TableWriter,
     read_table,
@@ -21,6 +24,7 @@ from gz2tree.tables.files import (
     table_source,
     write_table,
 )
+from gz2tree.tables.usertable import UserTable
 from gz2tree.tables.wholetables import read_whole
 
 SUFFIXES = [
@@ -154,6 +158,120 @@ def test_names_as_topcat_spells_them_are_read(tmp_path: Path, suffix: str) -> No
     expected = table.set_axis(known, axis=1)
     for source in (path, table_source(table), table_source(Table.from_pandas(table))):
         pd.testing.assert_frame_equal(read_table(source, known, ids=["id"]), expected)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (["id", 0], "expected text for names of columns, found 0"),
+        (["id", ("a", "b")], r"expected text for names of columns, found \('a', 'b'\)"),
+        (["id", "v", "v"], "expected each column once, found v repeated"),
+    ],
+)
+def test_names_of_columns_in_memory_are_text_and_differ(header: list[Any], message: str) -> None:
+    table = pd.DataFrame([range(len(header))], columns=pd.Index(header, dtype=object))
+    with pytest.raises(InputError, match=f"the table: {message}"):
+        table_source(table)
+
+
+def test_a_table_in_memory_is_left_as_it_is() -> None:
+    table = pd.DataFrame({"id": [7, 8], "v": [0.5, 1.0]}, index=[3, 4])
+    before = table.copy()
+    read_table(table_source(table), ["id"], ids=["id"])
+    pd.testing.assert_frame_equal(table, before)
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv"])
+def test_a_table_is_parsed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    ids = ["1", "2"]
+    labels = pd.DataFrame({"GalaxyID": ids} | {c: [0.0, 0.0] for c in GZ2_KAGGLE.columns})
+    labels[[f"Class1.{n}" for n in (1, 2, 3)]] = 0.0, 0.0, 1.0
+    labels[["Class6.1", "Class6.2"]] = 0.0, 1.0
+    path = save(labels, tmp_path / f"t{suffix}")
+    reads: list[Path] = []
+
+    def counted(path: Path, kind: str) -> Any:
+        reads.append(path)
+        return read_astropy(path, kind)
+
+    monkeypatch.setattr("gz2tree.tables.opened.read_astropy", counted)
+    assert read_labels(path).ids.tolist() == ids
+    assert reads == [path]
+    assert UserTable.read(path).frame.index.tolist() == ids
+    assert reads == [path, path]
+
+
+# missing values
+
+WITH_GAPS: dict[str, tuple[Any, list[Any]]] = {
+    "None in text": (["abc", None, "d"], ["abc", None, "d"]),
+    "NaN in text": (["abc", np.nan, "d"], ["abc", None, "d"]),
+    "text of pandas": (pd.array(["abc", pd.NA], dtype="string"), ["abc", None]),
+    "categories": (pd.Categorical(["abc", None]), ["abc", None]),
+    "no text at all": (pd.Series([None, None], dtype=object), [None, None]),
+    "integers": (pd.array([2**53 + 1, None], dtype="Int64"), [2**53 + 1, None]),
+    "objects": (pd.Series([2**53 + 1, None], dtype=object), [2**53 + 1, None]),
+    "truths": (pd.array([True, None, False], dtype="boolean"), [True, None, False]),
+    "numbers": (pd.array([0.5, None], dtype="Float64"), [0.5, None]),
+    "NumPy's numbers": ([0.5, np.nan], [0.5, None]),
+}
+
+
+@pytest.mark.parametrize(("values", "expected"), WITH_GAPS.values(), ids=WITH_GAPS)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".fits", ".vot", ".ecsv"])
+def test_missing_values_are_read_back_as_missing(
+    tmp_path: Path, suffix: str, values: Any, expected: list[Any]
+) -> None:
+    path = tmp_path / f"t{suffix}"
+    write_table(pd.DataFrame({"id": range(len(expected)), "v": values}), path)
+    found = read_whole(path).frame["v"]
+    if suffix in (".fits", ".vot") and any(cell is None or cell == "abc" for cell in expected[:1]):
+        assert found.fillna("").tolist() == [cell or "" for cell in expected]  # all that they have
+    else:
+        assert [None if pd.isna(cell) else cell for cell in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["abc", 7, None], ["abc", "7", None]),
+        ([Path("a.jpg"), None], ["a.jpg", None]),
+        (pd.to_datetime(["2020-02-29 12:00", None]), ["2020-02-29T12:00:00", None]),
+        (pd.to_timedelta([1.0, None], "s"), ["0 days 00:00:01", None]),
+        (pd.PeriodIndex(["2020", None], freq="D"), ["2020-01-01", None]),
+    ],
+    ids=["of several types", "files", "days", "durations", "periods"],
+)
+@pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv"])
+def test_what_the_format_does_not_have_is_written_as_text(
+    tmp_path: Path, suffix: str, values: Any, expected: list[Any]
+) -> None:
+    path = tmp_path / f"t{suffix}"
+    write_table(pd.DataFrame({"id": range(2 + (len(expected) > 2)), "v": values}), path)
+    found = read_whole(path).frame["v"].fillna("").tolist()
+    assert [text.removesuffix(".000000") for text in found] == [cell or "" for cell in expected]
+
+
+# provenance
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".fits", ".vot", ".ecsv"])
+def test_provenance_is_read_back_whole(tmp_path: Path, suffix: str) -> None:
+    said = {"creator": "c", "galaxies_a": "1", "galaxies_b": "2", "comparison": "long" * 60}
+    write_table(TABLE, tmp_path / f"t{suffix}", said)
+    found = read_whole(tmp_path / f"t{suffix}").metadata
+    assert {key.lower(): text for key, text in found.items()} == said
+
+
+def test_provenance_that_fits_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="names of at most 50 letters, found KKK"):
+        write_table(TABLE, tmp_path / "t.fits", {"k" * 51: "v" * 100})
+    write_table(TABLE, tmp_path / "t.fits", {"k" * 50: "v" * 100})
+    assert read_whole(tmp_path / "t.fits").metadata == {"K" * 50: "v" * 100}
+    with pytest.raises(InputError, match="differ in more than upper and lower case, found a, A"):
+        write_table(TABLE, tmp_path / "t.fits", {"a": "1", "A": "2"})
 
 
 # refused

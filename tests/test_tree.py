@@ -283,20 +283,22 @@ def test_different_trees_are_not_equal(other: object) -> None:
 @pytest.mark.parametrize(
     ("declaration", "message"),
     [
-        ({}, "not the declaration of a decision tree: .*'questions'"),
-        ({"name": "toy", "questions": [{"name": "bar"}]}, "not the declaration .*'answers'"),
-        ({"name": "toy", "questions": 3}, "not the declaration"),
-        ([], "not the declaration"),
+        ({}, "the declaration: expected the field 'name', found none"),
+        ({"name": "toy"}, "the declaration: expected the field 'questions', found none"),
+        (
+            {"name": "toy", "questions": [{"name": "bar"}]},
+            "question 'bar': expected the field 'answers', found none",
+        ),
+        ({"name": "toy", "questions": 3}, "questions: expected a list, found 3"),
+        ([], "the declaration: expected the fields name, .*, found \\[\\]"),
+        ({"name": "toy", "questions": [], "kind": {}}, "unknown field kind; did you mean kinds?"),
         (
             {"name": "toy", "questions": [{"name": "bar", "answers": []}]},
             "question 'bar' has no answers",
         ),
         (
-            {
-                "name": "toy",
-                "questions": [{"name": "b", "answers": [{"name": "a"}], "asked_after": "a"}],
-            },
-            "question 'b': asked_after is a sequence",
+            {"name": "toy", "questions": [{"name": "b", "answers": ["a"], "label": None}]},
+            "question 'b': label: expected text, found None",
         ),
         ({"name": "toy", "questions": []}, "tree 'toy' has no questions"),
     ],
@@ -304,6 +306,14 @@ def test_different_trees_are_not_equal(other: object) -> None:
 def test_malformed_declaration_is_refused(declaration: Any, message: str) -> None:
     with pytest.raises(TreeError, match=message):
         DecisionTree.from_dict(declaration)
+
+
+def test_a_declaration_may_be_short() -> None:
+    short = [{"name": "shape", "answers": ["smooth", "disk"]},
+             {"name": "bar", "answers": ["barred"], "asked_after": "disk"}]  # fmt: skip
+    tree = DecisionTree.from_dict({"name": "toy", "questions": short})
+    bar = Question("bar", ["barred"], ["disk"])
+    assert tree == declare(Question("shape", ["smooth", "disk"]), bar)
 
 
 def test_labels_default_to_readable_names() -> None:
@@ -566,3 +576,70 @@ def test_short_names_are_unique_names() -> None:
     assert GZ2_KAGGLE.short_name(GZ2_KAGGLE.find_answer("merger")) == "merger"
     edge_on = GZ2_KAGGLE.columns.index("Class2.1")  # "yes", as is another answer
     assert GZ2_KAGGLE.short_name(edge_on) == "t02_edgeon_a04_yes"
+
+
+# what is said of two trees, and of a deep one
+
+
+def changed(**of_tree: Any) -> DecisionTree:
+    """The tree of `SHAPES`, but for some of it."""
+    arguments: dict[str, Any] = {"name": "toy", "questions": SHAPES}
+    return DecisionTree(**arguments | of_tree)
+
+
+BAR = Question("bar", ["barred", "unbarred"], ["disk"])
+SHAPES = [Question("shape", ["smooth", "disk"]), BAR]
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        (changed(), ""),
+        (changed(source="elsewhere"), ""),
+        (changed(name="other"), "toy and other"),
+        (changed(questions=SHAPES[:1]), "2 and 1 questions"),
+        (changed(questions=[SHAPES[0], Question("b", ["c"])]), "question 2: 'bar' and 'b'"),
+        (
+            changed(questions=[SHAPES[0], Question("bar", ["barred", "none"], ["disk"])]),
+            "question 'bar': answer 2: 'unbarred' and 'none'",
+        ),
+        (
+            changed(questions=[SHAPES[0], Question("bar", ["barred"], ["disk"])]),
+            "question 'bar': 2 and 1 answers",
+        ),
+        (
+            changed(questions=[SHAPES[0], Question("bar", ["barred", "unbarred"])]),
+            "question 'bar': asked after disk and after nothing",
+        ),
+        (
+            changed(questions=[SHAPES[0], Question("bar", BAR.answers, ["disk"], "Barred?")]),
+            "question 'bar': label: 'bar?' and 'Barred?'",
+        ),
+        (
+            changed(questions=[Question("shape", ["smooth", Answer("disk", "a disk")]), BAR]),
+            "answer 'disk': label: 'disk' and 'a disk'",
+        ),
+        (
+            changed(questions=[Question("shape", ["smooth", Answer("disk", "", "d")]), BAR]),
+            "answer 'disk': column: '' and 'd'",
+        ),
+        (changed(naming="kaggle"), "naming: 'catalogue' and 'kaggle'"),
+        (changed(kinds={"count": ""}), "kinds: {} and {'count': ''}"),
+    ],
+)
+def test_it_is_said_in_what_two_trees_differ(other: DecisionTree, difference: str) -> None:
+    assert changed().difference(other) == difference
+    assert (changed() == other) is (difference == "")
+    assert bool(other.difference(changed())) is (difference != "")
+
+
+def test_a_tree_may_be_deeper_than_functions_may_call_each_other() -> None:
+    chain = [Question("q0", ["yes0", "no0"])]
+    chain += [Question(f"q{n}", [f"yes{n}", f"no{n}"], [f"yes{n - 1}"]) for n in range(1, 1500)]
+    chain += [Question("last", ["yes", "no"], ["no1499", "no0"])]
+    lines = str(DecisionTree("chain", chain)).splitlines()
+    assert len(lines) == 1 + 1501 * 3
+    assert lines[-1] == "   └─ no0  [q0_no0]"
+    assert sum("last?" in line for line in lines) == 1
+    with pytest.raises(TreeError, match="'last' is asked after 'no1499' and 'yes0', which can"):
+        DecisionTree("chain", [*chain[:-1], Question("last", ["yes"], ["no1499", "yes0"])])

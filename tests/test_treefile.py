@@ -14,7 +14,7 @@ from strategies import trees
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, InputError, read_labels
 from gz2tree.cli import main
 from gz2tree.labels import multiply_down
-from gz2tree.treefile import find_tree, tree_names
+from gz2tree.treenames import find_tree, tree_names
 
 OWN = """
 name: own
@@ -67,16 +67,16 @@ def test_words_that_yaml_takes_for_values_are_answers(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (OWN.replace("asked_after: disk", "asked_after: dusk"),
-         "question 'ring' is asked after 'dusk'.*did you mean 'disk'"),
+         "question 'ring' is asked after 'dusk'.*did you mean disk"),
         (OWN.replace("asked_after", "askd_after"),
-         "question 'ring': unknown field askd_after; did you mean 'asked_after'"),
+         "question 'ring': unknown field askd_after; did you mean asked_after"),
         (OWN.replace("label: there", "text: there"),
          "question 'ring': an answer: unknown field text; expected name, label, column"),
         (OWN.replace("- no\n", "- smooth\n"), "duplicate answer 'smooth': in question 'ring'"),
         (OWN.replace("- name: ring", "- nme: ring"), "question 2: unknown field nme; did you mean"),
         (OWN.replace("[smooth, disk, none]", "smooth"), "'shape': answers: expected a list, found"),
         (OWN.replace("[smooth, disk, none]", "[a-b]"), "answer name: expected letters.*'a-b'"),
-        (OWN.replace("name: own", "nam: own"), "the file: unknown field nam; did you mean 'name'"),
+        (OWN.replace("name: own", "nam: own"), "the file: unknown field nam; did you mean name"),
         ("name: own", "the file: expected the field 'questions', found none"),
         ("- smooth", "the file: expected the fields name, .*found \\['smooth'\\]"),
         ("a: [", "expected YAML or JSON"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Sequence
@@ -13,8 +12,9 @@ from typing import Any, TypeVar, get_args
 from jsonargparse import ArgumentParser, Namespace
 
 from gz2tree.config.choices import CommandName
+from gz2tree.errors import did_you_mean
 from gz2tree.tree import DecisionTree
-from gz2tree.treefile import find_tree, tree_names
+from gz2tree.treenames import find_tree, tree_names
 
 Options = TypeVar("Options")
 
@@ -50,8 +50,7 @@ class Parser(ArgumentParser):
         text = re.sub(rf"(?<=[ \"])(?:{commands})\.(\w+)(?=[\",]|$)", r"--\1", text)
         text = re.sub(r"<class '(\w+)'>", r"\1", text)
         if unknown := re.match(r"unrecognized arguments: (--\w+)", text):
-            near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1)
-            text += f"; did you mean {near[0]}?" if near else ""
+            text += did_you_mean(unknown[1], self._option_string_actions)
         print("error:", _with_dashes(_expected(text)), file=sys.stderr)
         raise SystemExit(2)
 
@@ -151,7 +150,6 @@ def _expected(text: str) -> str:
         if said := re.fullmatch(pattern, text):
             found = said["found"].strip("'")
             choices = [choice.strip("'") for choice in said["choices"].split(", ")]
-            near = difflib.get_close_matches(found, choices, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(found, choices)
             return f"{said['name']}: expected one of {', '.join(choices)}, found {found!r}{hint}"
     return re.sub(_NOT_OF_TYPE, r"\1: expected \2, found \3", text)

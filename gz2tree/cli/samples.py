@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 
 from gz2tree.cli.parsing import Parser, a_tree
 from gz2tree.config.choices import Kind
-from gz2tree.treefile import find_tree
+from gz2tree.treenames import find_tree
 
 
 def select_parser() -> Parser:

@@ -30,7 +30,7 @@ from gz2tree.config import (
 )
 from gz2tree.config.choices import check_workers
 from gz2tree.images.given import ImageOptions
-from gz2tree.treefile import find_tree
+from gz2tree.treenames import find_tree
 
 
 def prepare_parser() -> Parser:

@@ -11,7 +11,7 @@ from gz2tree.cli.parsing import PARTS, Parser, a_tree, add_options, add_tree, gi
 from gz2tree.config import FigureOptions, LabelOptions, PredictOptions
 from gz2tree.config.choices import FigureName
 from gz2tree.errors import InputError
-from gz2tree.treefile import find_tree
+from gz2tree.treenames import find_tree
 
 
 def tree_parser() -> Parser:

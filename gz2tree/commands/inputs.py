@@ -130,8 +130,8 @@ def check_tree(model: GalaxyNet, tree: DecisionTree | None) -> None:
     """Refuse a tree, if one is given, that is not the model's."""
     if tree is not None and tree != model.tree:
         raise InputError(
-            f"tree: expected that of the model, {model.tree.name}, found {tree.name}; labels are "
-            "read under the model's tree"
+            f"tree: expected that of the model, found another: {model.tree.difference(tree)}; "
+            "labels are read under the model's tree"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast, get_args
 
@@ -15,7 +16,7 @@ from gz2tree.config import PredictOptions, ShardOptions, TableOptions
 from gz2tree.config.choices import Columns, MoreColumns
 from gz2tree.errors import InputError
 from gz2tree.images.given import ImageOptions
-from gz2tree.images.opening import is_streamed
+from gz2tree.images.opening import is_streamed, some_ids
 from gz2tree.prediction import predict_to_file
 
 
@@ -44,7 +45,7 @@ def predict_catalogue(
     probabilities, atypical = _which_columns(columns)
     models = [find_model(path)[0] for path in model_paths]
     wanted = read_flags(flags, models[0].tree)
-    given = image_options.given(models[0].cutouts)
+    given = image_options.given(models[0].cutouts, partial(some_ids, images))
     weights = ", ".join(Path(path).resolve().name for path in model_paths)
     if not is_folder(out):
         n = predict_to_file(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from gz2tree.commands.inputs import find_model
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError
 from gz2tree.images.given import GivenImages, ImageOptions
+from gz2tree.images.opening import some_ids
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.store import CutoutStore, open_images, prepare
 
@@ -26,11 +28,11 @@ def prepare_store(
 ) -> None:
     """Prepare the cutouts that a model expects, or those of a crop and size."""
     if model is None:
-        given = image_options.given()
+        given = image_options.given(None, partial(some_ids, [images]))
         cutouts = _new_cutouts(given, _asked(crop, size))
     elif crop is None and size is None:
         cutouts = find_model(model)[0].cutouts
-        given = image_options.given(cutouts)
+        given = image_options.given(cutouts, partial(some_ids, [images]))
     else:
         raise InputError("crop and size: expected none with --model, which has its own")
     prepared = prepare(images, store, cutouts, given, workers=workers)

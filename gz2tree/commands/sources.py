@@ -28,7 +28,7 @@ from gz2tree.networks.network import GalaxyNet
 from gz2tree.prediction import predict
 from gz2tree.store import open_images
 from gz2tree.tree import DecisionTree
-from gz2tree.treefile import find_tree, tree_names
+from gz2tree.treenames import find_tree, tree_names
 from gz2tree.trees import GZ2_KAGGLE
 
 

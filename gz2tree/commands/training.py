@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
 from gz2tree.flat import FlatNet
 from gz2tree.images.given import ImageOptions
+from gz2tree.images.opening import some_ids
 from gz2tree.labels import Labels
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.backbones import check_backbone
@@ -65,7 +67,8 @@ def train_run(
     if isinstance(network, NetworkOptions):
         check_backbone(network.backbone, network.pretrained)
     start = find_model(network)[0] if isinstance(network, str) else None
-    given = image_options.given(None if start is None else start.cutouts)
+    known = None if start is None else start.cutouts
+    given = image_options.given(known, partial(some_ids, [images]))
     if start is None:
         wanted = wanted_cutouts(images, crop, size, given)
     else:
@@ -89,7 +92,6 @@ def train_run(
         source = _prepare_labelled(source, labels, run)
     galaxies = LabelledCutouts(source, labels)
     parts = _split(run, galaxies, split, config.seed)
-
     from gz2tree.training import fit
 
     valid = galaxies.take(parts == "valid") if (parts == "valid").any() else None

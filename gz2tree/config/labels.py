@@ -16,8 +16,8 @@ class LabelOptions:
     kind : {"count", "weight", "fraction", "weighted_fraction", "debiased"}
         Which columns of a catalogue to use; a table of cumulative probabilities has only one kind.
     id_column : str, optional
-        By default GalaxyID, else the first of asset_id, dr7objid, objid, id_str, iauname,
-        zooniverse_id, id and the files of file_loc whose values match the image names.
+        By default GalaxyID, else that of asset_id, dr7objid, objid, id_str, iauname,
+        zooniverse_id, id and the files of file_loc that matches most of the image names.
     allow_bad_rows : bool
         Drop and count rows whose values are no probabilities or break the tree's sums.
     """

@@ -6,6 +6,7 @@ images whose pixels span something else, the crop is that many pixels more or fe
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -187,13 +188,20 @@ class ImageOptions:
     radius_column: str | None = None
     radii_id_column: str | None = None
 
-    def given(self, model: CutoutOptions | None = None) -> GivenImages:
+    def given(
+        self,
+        model: CutoutOptions | None = None,
+        image_ids: Callable[[Stretch | None], Collection[str]] | None = None,
+    ) -> GivenImages:
         """Say what is known of the images.
 
         Parameters
         ----------
         model : CutoutOptions, optional
             What a trained network expects: the rest of a stretch of which only some is told.
+        image_ids : callable, optional
+            From the images' stretch to ids of some of them, by which the column of ids of a table
+            of radii is chosen; asked only where there is such a table.
 
         Raises
         ------
@@ -202,10 +210,11 @@ class ImageOptions:
         """
         if (self.radii is None) != (self.radius_column is None):
             raise OptionError("radii: expected --radii TABLE and --radius-column, found one alone")
+        stretch = self._stretch(None if model is None else model.stretch)
         radii = None
         if self.radii is not None and self.radius_column is not None:
-            radii = read_radii(self.radii, self.radius_column, self.radii_id_column)
-        stretch = self._stretch(None if model is None else model.stretch)
+            known = image_ids(stretch) if image_ids and self.radii_id_column is None else None
+            radii = read_radii(self.radii, self.radius_column, self.radii_id_column, known)
         return GivenImages(stretch, self.pixel_scale, self.radii_per_pixel, radii)
 
     def _stretch(self, model: Stretch | None) -> Stretch | None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError
 from gz2tree.images.given import GivenImages
+from gz2tree.images.imagenames import files_of_galaxies, image_id
 from gz2tree.images.listed import ListedImages, images_below
 from gz2tree.images.streams import ImageStream, StoredCutouts, ZippedImages
+from gz2tree.images.stretch import Stretch
 from gz2tree.images.tars import TarredImages
 from gz2tree.store import open_images
 from gz2tree.storeformat import HEADER
 
+_SOME = 1000  # images of each path
 LISTS = (".txt", ".lst", ".list")
 
 
@@ -42,6 +46,43 @@ def is_streamed(paths: Sequence[str | Path]) -> bool:
     """Whether these are more than one table is written of: several, or lists or tar files."""
     several = expand(paths)
     return len(several) != 1 or several[0].suffix.lower() in (".tar", *LISTS)
+
+
+def some_ids(paths: Iterable[str | Path], stretch: Stretch | None) -> list[str]:
+    """Ids of some images of each path, by which to tell which column of a table holds them.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        As of `expand`. Those that hold no images have no ids: they are refused when they are
+        opened.
+    stretch : Stretch, optional
+        With it images are FITS files, without it pictures.
+    """
+    found: list[str] = []
+    for path in expand(paths):
+        if path.exists() and not (path / HEADER).is_file():
+            names = list(islice(_names(path, stretch), _SOME))
+            if stretch is not None and stretch.layout == "files" and names:
+                found += files_of_galaxies(names, path, stretch)
+            else:
+                found += map(image_id, names)
+    return found
+
+
+def _names(path: Path, stretch: Stretch | None) -> Iterator[str]:
+    """Names of the images of a folder, or of a zip, tar or list file; of others none."""
+    kind = path.suffix.lower()
+    if path.is_dir():
+        tars = sorted(path.glob("*.tar"))
+        yield from (name for tar in tars for name in _names(tar, stretch))
+        yield from images_below(path, stretch)
+    elif kind in LISTS:
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            yield from (line.rstrip("\r\n") for line in file)
+    elif kind in (".zip", ".tar"):
+        opened = ZippedImages(path, stretch) if kind == ".zip" else TarredImages.of(path, stretch)
+        yield from (entry.name for entry in opened.entries())
 
 
 def open_stream(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,33 +31,51 @@ class Radii:
         return hashlib.sha256(json.dumps(sorted(self.of.items())).encode()).hexdigest()
 
 
-def read_radii(table: Path, column: str, id_column: str | None = None) -> Radii:
-    """Read radii of galaxies, in arcsec; those that are not above 0 or not finite are not known.
+def read_radii(
+    table: Path,
+    column: str,
+    id_column: str | None = None,
+    image_ids: Collection[str] | None = None,
+) -> Radii:
+    """Read the radii of galaxies from a table, in arcsec.
+
+    Radii that are missing, infinite, 0 or negative count as not known.
 
     Parameters
     ----------
     table : Path
-        CSV, gzipped CSV, Parquet or FITS.
+        CSV, gzipped CSV, Parquet, FITS, VOTable or ECSV.
     column : str
     id_column : str, optional
-        Found as in a table of labels, by default.
+        By default found by `image_ids`, as `gz2tree.read_labels` finds it.
+    image_ids : collection of str, optional
+        Ids of images, all or some, by which the id column is chosen if there may be several.
 
     Raises
     ------
     InputError
-        No such table or column, text where numbers are expected, or two radii of a galaxy.
+        No such table or column, text where numbers are expected, two radii of a galaxy or one
+        without an id, or several columns that may hold the ids, of which none holds one of
+        `image_ids`.
     """
     import numpy as np
     import pandas as pd
 
-    from gz2tree.tables.files import read_table, table_columns
-    from gz2tree.tables.idcolumns import id_candidates, names_of_files
+    from gz2tree.tables.files import read_table
+    from gz2tree.tables.idcolumns import (
+        choose_id_column,
+        id_candidates,
+        names_of_files,
+        refuse_duplicates,
+    )
+    from gz2tree.tables.opened import TableFile
 
-    header = table_columns(table)
+    file = TableFile(table)
+    header = file.columns
     if column not in header:
         raise InputError(f"{table}: expected a column {column}, found {first_few(header)}")
-    ids = id_candidates(table, header, id_column)[0]
-    read = read_table(table, [ids, column], ids=[ids])
+    candidates = id_candidates(table, header, id_column)
+    read = read_table(file, [*candidates, column], ids=candidates)
     names_of_files(read)
     radii = pd.to_numeric(read[column], errors="coerce")
     wrong = radii.isna() & read[column].notna()
@@ -65,11 +83,11 @@ def read_radii(table: Path, column: str, id_column: str | None = None) -> Radii:
         raise InputError(
             f"{table}: column {column}: expected numbers, found {read[column][wrong].iloc[0]!r}"
         )
-    rows = (radii > 0) & np.isfinite(radii)
-    known = read[ids][rows]
-    if known.duplicated().any():
-        twice = first_few(list(known[known.duplicated()]))
-        raise InputError(f"{table}: expected each id once, found {twice} repeated")
-    values = radii[rows].astype(float).tolist()
+    known = (radii > 0) & np.isfinite(radii)
+    # The only candidate may well lack the images at hand, which need not be all of them.
+    of_images = image_ids if image_ids and len(candidates) > 1 else None
+    ids = choose_id_column(table, read[known], candidates, of_images)
+    refuse_duplicates(table, read[ids][known])
     source = f"{table.name}, columns {ids} and {column}"
-    return Radii(source, dict(zip(known.tolist(), values, strict=True)))
+    values = radii[known].astype(float).tolist()
+    return Radii(source, dict(zip(read[ids][known].tolist(), values, strict=True)))

@@ -108,6 +108,14 @@ def columns_of(tree: DecisionTree, kind: Kind, header: Collection[str]) -> list[
     return None
 
 
+def possible_columns(tree: DecisionTree, kind: Kind) -> list[str]:
+    """All columns of a kind of label that some catalogue of galaxy-datasets may have for a tree."""
+    ending = _ENDINGS.get(kind)
+    if ending is None:
+        return []
+    return [f"{stem}{ending}" for stems in _namings(tree) for stem in stems if stem]
+
+
 def _namings(tree: DecisionTree) -> list[list[str | None]]:
     """All ways in which galaxy-datasets names the answers of a tree."""
     if tree.name in _QUESTIONS:

@@ -18,8 +18,8 @@ from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.labelling.labelcolumns import NUMBERS_OF_VOTES, read_columns
 from gz2tree.labels import CUMULATIVE, Labels, multiply_down
-from gz2tree.tables.files import TableSource
 from gz2tree.tables.idcolumns import refuse_duplicates
+from gz2tree.tables.opened import TableSource
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
 from gz2tree.votes.counts import asked, log_disagreement
@@ -46,22 +46,25 @@ def read_labels(
     Parameters
     ----------
     path : str, Path, DataFrame or astropy Table
-        CSV, gzipped CSV, Parquet or FITS, or a table in memory. Either cumulative probabilities in
-        columns named as `tree` or Kaggle names them (``Class1.1`` …; some may be missing: they are
-        not measured),
-        or a catalogue with columns ``t01_smooth_or_features_a01_smooth_<kind>``; or, of the trees
-        that are shipped, a catalogue named as galaxy-datasets names its own.
+        CSV, gzipped CSV, Parquet, FITS, VOTable or ECSV, or a table in memory. Either cumulative
+        probabilities in columns named as `tree` or Kaggle names them (``Class1.1`` …; some may be
+        missing: they are not measured), or a catalogue with columns
+        ``t01_smooth_or_features_a01_smooth_<kind>``; or, of the trees that come with the package, a
+        catalogue named as galaxy-datasets names its own. Which of these is read of a table that
+        holds several, `gz2tree.labelling.layout.layout_of` says. All these names may be spelled as
+        TOPCAT wants them, with ``_`` for hyphens and dots.
     tree : DecisionTree
         The tree under which the labels are read.
     kind : str
         Which columns of a catalogue to use. Its fractions are conditional: they are normalised
         within each question, then multiplied down the tree. Cumulative tables have no kinds.
     id_column : str, optional
-        By default ``GalaxyID``, else the first of ``asset_id``, ``dr7objid``, ``objid``,
-        ``id_str``, ``iauname``, ``zooniverse_id``, ``id`` and ``file_loc`` (a path, of which the
-        file's name counts) whose values match `image_ids`.
+        By default ``GalaxyID``, else that of ``asset_id``, ``dr7objid``, ``objid``, ``id_str``,
+        ``iauname``, ``zooniverse_id``, ``id`` and ``file_loc`` (a path, of which the file's name
+        counts) of which most values are among `image_ids`; the first of them in this order if
+        several match alike, or if there are no `image_ids`.
     image_ids : collection of str, optional
-        Ids of the images at hand, to choose the id column.
+        Ids of the images at hand, by which the id column is chosen.
     allow_bad_rows : bool
         Drop and count rows that would otherwise be refused.
     predicted : bool
@@ -75,9 +78,11 @@ def read_labels(
     Raises
     ------
     InputError
-        A table without labels or ids of the tree, an incomplete kind, an answer the tree lacks,
-        ids used twice, and rows with text, inf, values outside [0, 1] (negative counts), or with
-        sums that break the tree by more than 0.01.
+        A table without labels or ids of the tree, an incomplete kind, an answer the tree lacks, ids
+        used twice, and rows with text, infinite numbers, or values outside [0, 1] (of counts:
+        negative ones). Of cumulative probabilities also rows in which a question's answers sum to
+        more or less than its reach by over 0.01; the sums of a catalogue's fractions are not
+        looked at, as they are divided by them.
     """
     given = read_columns(path, tree, kind, id_column, image_ids, predicted=predicted)
     if given.written_in is not None:
@@ -138,7 +143,7 @@ def read_fractions(
     Raises
     ------
     InputError
-        As in `read_labels`, but sums that break the tree are not looked at.
+        As of `read_labels`; but what a question's answers sum to is not looked at.
     """
     given = read_columns(path, tree, kind, id_column, None, predicted=predicted)
     bad = given.miscounted | given.bad
@@ -148,7 +153,8 @@ def read_fractions(
     refuse_duplicates(given.source, given.ids)
     if given.written_in is not None:
         graph = DecisionGraph(given.written_in)
-        conditional = graph.condition(torch.from_numpy(given.values)).numpy()
+        reach = graph.reach(torch.from_numpy(given.values)).numpy()  # (n, n_questions)
+        conditional = _conditional(given.written_in, given.values, reach)
         return Fractions(given.ids, conditional, given.there)
     votes = None if given.counts is None else asked(tree, given.counts)
     if kind in NUMBERS_OF_VOTES:
@@ -175,13 +181,31 @@ def _from_cumulative(
             )
     if written_in == tree:
         return cumulative, broken
-    conditional = graph.condition(torch.from_numpy(cumulative)).numpy()
-    of_tree = multiply_down(tree, conditional)
+    of_tree = multiply_down(tree, _conditional(written_in, cumulative, reach))
     return np.where(np.isnan(cumulative), np.nan, of_tree), broken
 
 
+def _conditional(
+    tree: DecisionTree, cumulative: NDArray[np.float64], reach: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Conditional probabilities of cumulative ones that sum to their reach only roughly.
+
+    Divided by the reach, which may be as small as what the sums are off by, they would exceed 1.
+    """
+    conditional = _normalise(tree, cumulative)
+    for number, answers in enumerate(tree.slices):
+        given = cumulative[:, answers]  # (n, answers of this question)
+        # Without all columns of a question its sum is not known: the reach stands for it.
+        partly = np.isnan(given).any(-1)
+        least = np.maximum(reach[partly, number], np.nansum(given[partly], -1))[:, None]
+        conditional[partly, answers] = np.divide(
+            given[partly], least, out=np.full_like(given[partly], np.nan), where=least > 0
+        )
+    return conditional
+
+
 def _normalise(tree: DecisionTree, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide by the question's sum; NaN where there is nothing to divide."""
+    """Divide values by what their question's answers sum to; NaN where that is 0 or not known."""
     conditional = np.full_like(values, np.nan)
     for answers in tree.slices:
         total = values[:, answers].sum(-1, keepdims=True)

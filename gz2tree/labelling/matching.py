@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gz2tree.errors import InputError, first_few
 from gz2tree.labels import Labels
+from gz2tree.tables.idcolumns import refuse_duplicates
 from gz2tree.tree import DecisionTree
 
 Array = NDArray[np.float64]
@@ -106,11 +107,7 @@ def read_catalogue(predictions: pd.DataFrame, tree: DecisionTree) -> tuple[pd.In
     if missing:
         raise InputError(f"predictions: expected column {first_few(missing)}, found none")
     ids = pd.Index(predictions[tree.id_column].astype(str))
-    if not ids.is_unique:
-        raise InputError(
-            f"predictions: expected each id once, found {first_few(list(ids[ids.duplicated()]))} "
-            "repeated"
-        )
+    refuse_duplicates("predictions", ids)
     predicted = predictions[list(tree.columns)].to_numpy(dtype=np.float64, copy=True)
     wrong = np.argwhere(~((predicted >= 0) & (predicted <= 1)))
     if len(wrong):

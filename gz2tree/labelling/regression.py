@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError, first_few, shown
 from gz2tree.labels import CUMULATIVE, Labels
 from gz2tree.questions import Answer, Question
 from gz2tree.tree import DecisionTree
@@ -76,14 +76,22 @@ class Quantity:
         Raises
         ------
         InputError
-            The tree is none of a quantity.
+            The tree is not that of a quantity: its answers are not the two ends, or their labels
+            are no numbers.
         """
         if tuple(answer.name for answer in tree.answers) != _ENDS:
             raise InputError(
                 f"tree {tree.name}: expected a quantity, the answers {' and '.join(_ENDS)}, "
                 f"found {first_few([answer.name for answer in tree.answers])}"
             )
-        high, low = (float(answer.label) for answer in tree.answers)
+        labels = [answer.label for answer in tree.answers]
+        try:
+            high, low = map(float, labels)
+        except ValueError as error:
+            raise InputError(
+                f"tree {tree.name}: expected a quantity, whose answers' labels are numbers, found "
+                f"{' and '.join(map(shown, labels))}"
+            ) from error
         return cls(tree.name, low, high)
 
     def labels(self, ids: ArrayLike, values: ArrayLike) -> Labels:
@@ -92,6 +100,7 @@ class Quantity:
         Parameters
         ----------
         ids : array of str, shape (n,)
+            Others, such as integers, become text.
         values : array of float, shape (n,), in [low, high]
             NaN where not measured.
 
@@ -100,7 +109,7 @@ class Quantity:
         InputError
             Values outside the range, or not as many as ids.
         """
-        names = np.asarray(ids, object)
+        names = np.asarray(ids).astype(str).astype(object)
         given = np.asarray(values, np.float64)
         if given.shape != names.shape:
             raise InputError(
@@ -118,6 +127,25 @@ class Quantity:
         return Labels(names, np.stack([share, 1 - share], 1), self.tree, CUMULATIVE)
 
     def values(self, predictions: pd.DataFrame) -> NDArray[np.float64]:
-        """Read the expected values from a catalogue of predictions; shape (n,), in [low, high]."""
-        share = predictions[self.tree.columns[0]].to_numpy(np.float64)
+        """Read the expected values from a catalogue of predictions.
+
+        Parameters
+        ----------
+        predictions : DataFrame, n rows
+            With the column of the quantity's upper end, ``<name>_highest``.
+
+        Returns
+        -------
+        values : array of float64, shape (n,), in [low, high]
+
+        Raises
+        ------
+        InputError
+            No such column: the catalogue is not of this quantity.
+        """
+        column = self.tree.columns[0]
+        if column not in predictions:
+            found = first_few(list(map(shown, predictions.columns)))
+            raise InputError(f"predictions: expected column {column}, found {found}")
+        share = predictions[column].to_numpy(np.float64)
         return self.low + (self.high - self.low) * share

@@ -6,7 +6,6 @@ image recognition".
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from timm.models import register_model
 from torch import Tensor, nn
 
-from gz2tree.errors import InputError, first_few, shown
+from gz2tree.errors import InputError, did_you_mean, first_few, shown
 from gz2tree.runs.faults import load_safely
 
 # How a weights file says that its network has the stride of He et al. 2016.
@@ -74,8 +73,7 @@ def check_backbone(name: str, pretrained: bool | str | Path = False) -> None:
         raise InputError(f"backbone: expected the name of a timm model, found {shown(name)}")
     base = name.split(".")[0]
     if not name.startswith(("hf_hub:", "hf-hub:")) and not timm.is_model(base):
-        near = difflib.get_close_matches(base, timm.list_models(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(base, timm.list_models())
         raise InputError(f"backbone: expected the name of a timm model, found {name!r}{hint}")
 
 

@@ -63,7 +63,8 @@ def _check_data(model: GalaxyNet, train: LabelledCutouts, valid: LabelledCutouts
             continue
         if data.labels.tree != model.tree:
             raise InputError(
-                f"labels of tree {data.labels.tree.name}: expected the model's, {model.tree.name}"
+                "labels: expected those of the model's tree, found another: "
+                f"{model.tree.difference(data.labels.tree)}"
             )
         if not data.options.fits(model.cutouts):
             raise InputError(f"cutouts: expected the model's {model.cutouts}, found {data.options}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gz2tree.cutouts import CutoutSource
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError, did_you_mean
 from gz2tree.images.photometry import apparent_sizes
 from gz2tree.labels import Labels
 from gz2tree.tables.files import read_table, table_columns
-from gz2tree.tables.idcolumns import id_candidates, names_of_files
+from gz2tree.tables.idcolumns import id_candidates, names_of_files, refuse_duplicates
 
 APPARENT_SIZE = "apparent_size"
 """Half-light radius measured on the cutouts, in pixels of the original image."""
@@ -63,8 +62,8 @@ def read_quantity(
         positions = pd.Index(images.ids).get_indexer(pd.Index(labels.ids))
         values = apparent_sizes(images, positions)
     else:
-        near = difflib.get_close_matches(name, [*header, APPARENT_SIZE])
-        hint = f"; did you mean {' or '.join(near)}?" if near else f"; {APPARENT_SIZE} is measured"
+        near = did_you_mean(name, [*header, APPARENT_SIZE], n=3)
+        hint = near or f"; {APPARENT_SIZE} is measured"
         raise InputError(f"{labels_table}: no column {name!r}{hint}")
     known = np.unique(values[~np.isnan(values)])
     if len(known) < 2:
@@ -90,9 +89,7 @@ def _column(
         raise InputError(f"{path}: expected a column with the ids of all galaxies, found none")
     given = table.set_index(holds_ids)[name]
     given = given[given.index.isin(ids)]
-    if given.index.has_duplicates:
-        twice = given.index[given.index.duplicated()]
-        raise InputError(f"{path}: expected each id once, found {first_few(list(twice))} repeated")
+    refuse_duplicates(path, given.index)
     given = given.reindex(wanted)
     numbers = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     wrong = (np.isnan(numbers) & given.notna().to_numpy()) | np.isinf(numbers)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _NOTES = {"unit": "TUNIT", "description": "TCOMM", "ucd": "TUCD"}  # FITS cards, with a number
 
+_LETTERS_OF_KEYWORD = 50  # such that a part of a long text fits behind it into a card of 80
+
 
 class AstropyTable(NamedTuple):
     """A table as astropy has read it, what it says of its columns, and of itself."""
@@ -53,14 +55,12 @@ def read_astropy(path: Path, kind: str) -> AstropyTable:
         return AstropyTable(table, _notes(table), {k: str(v) for k, v in table.meta.items()})
 
 
-def astropy_columns(path: Path, kind: str) -> list[str]:
-    """Names of a table's columns."""
-    if kind == "fits":
-        from astropy.io import fits
+def fits_columns(path: Path) -> list[str]:
+    """Names of the columns of a FITS table; of no other format can they be read alone."""
+    from astropy.io import fits
 
-        with _quiet(), fits.open(path, memmap=True) as file:
-            return list(_first_table(file).columns.names)
-    return list(read_astropy(path, kind).table.colnames)
+    with _quiet(), fits.open(path, memmap=True) as file:
+        return list(_first_table(file).columns.names)
 
 
 def write_astropy(
@@ -83,8 +83,7 @@ def write_astropy(
     """
     with _quiet():
         if kind == "fits":
-            cards = {key.upper()[:8]: _ascii(text) for key, text in metadata.items()}
-            unit = _fits_unit_of(to_astropy(table, cards), notes)
+            unit = _fits_unit_of(to_astropy(table, _fits_cards(metadata)), notes)
             if path is not None:
                 unit.writeto(path, overwrite=True)
             return
@@ -203,6 +202,23 @@ def _fits_unit_of(table: Table, notes: Mapping[str, ColumnNote]) -> Any:
             if text:
                 unit.header.set(f"{card}{number}", _ascii(text), after=f"TFORM{number}")
     return unit
+
+
+def _fits_cards(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Spell what a table says of itself as cards; of long keywords astropy makes ``HIERARCH``."""
+    cards = {_ascii(key).upper(): _ascii(text) for key, text in metadata.items()}
+    if len(cards) < len(metadata):
+        raise ValueError(
+            "expected provenance whose names differ in more than upper and lower case, found "
+            f"{', '.join(metadata)}"
+        )
+    longest = max(cards, key=len, default="")
+    if len(longest) > _LETTERS_OF_KEYWORD:
+        raise ValueError(
+            f"expected provenance with names of at most {_LETTERS_OF_KEYWORD} letters, found "
+            f"{longest}"
+        )
+    return cards
 
 
 def _fits_unit(text: str) -> str:

@@ -55,8 +55,9 @@ def to_astropy(
     Parameters
     ----------
     table : DataFrame
-        Ids and other text become columns of strings; the index is left out. Missing values of
-        Arrow's types are masked; those of floating-point numbers are NaN.
+        Ids and other text become columns of strings; the index is left out. Missing values are
+        masked, of whichever of pandas' types the columns are; those of floating-point numbers are
+        NaN.
     metadata : mapping of str to str, optional
     notes : mapping of str to ColumnNote, optional
         Units and descriptions, by column.
@@ -109,14 +110,12 @@ def _arrow(column: Column) -> pa.Array:
 
 def _numpy(name: str, series: pd.Series[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Values of a column for astropy, and which of them are missing, if any can be."""
-    if not isinstance(series.dtype, pd.ArrowDtype):
-        text = not pd.api.types.is_numeric_dtype(series)
-        return series.to_numpy(dtype=str) if text else series.to_numpy(), None
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biufc":
+        return series.to_numpy(), None  # NumPy's numbers, of which NaN is all that can be missing
     import pyarrow as pa
     import pyarrow.types as kinds
 
-    found: Any = series.array.__arrow_array__()
-    values = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    values = _as_arrow(series)
     if kinds.is_list(values.type) or kinds.is_fixed_size_list(values.type):
         rows = values.to_pylist()
         lengths = {len(row) for row in rows if row is not None}
@@ -129,8 +128,31 @@ def _numpy(name: str, series: pd.Series[Any]) -> tuple[NDArray[Any], NDArray[np.
     return _of_arrow(values)
 
 
-def _of_arrow(values: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def _as_arrow(series: pd.Series[Any]) -> pa.Array:
+    """Values of any column of a DataFrame, with those missing that pandas takes for missing."""
     import pyarrow as pa
+    import pyarrow.types as kinds
+
+    try:
+        found = pa.array(series, from_pandas=True)
+    except (pa.ArrowException, OverflowError):  # objects that Arrow has no type for, or of several
+        return _as_text(series)
+    values = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    if isinstance(values.type, pa.BaseExtensionType) or kinds.is_duration(values.type):
+        return _as_text(series)  # periods of time, of which the formats have none
+    return values.dictionary_decode() if kinds.is_dictionary(values.type) else values
+
+
+def _as_text(series: pd.Series[Any]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array([None if pd.isna(cell) else str(cell) for cell in series], pa.string())
+
+
+def _of_arrow(values: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Values that are no lists: numbers, truths, or text; NaN and the mask are what is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.types as kinds
 
     if kinds.is_decimal(values.type):
@@ -142,5 +164,9 @@ def _of_arrow(values: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_] | None]
     if kinds.is_integer(values.type) or kinds.is_boolean(values.type):
         nothing = pa.scalar(0, values.type) if kinds.is_integer(values.type) else False
         return values.fill_null(nothing).to_numpy(zero_copy_only=False), mask
+    if kinds.is_timestamp(values.type):
+        values = pc.strftime(
+            values, format="%Y-%m-%dT%H:%M:%S"
+        )  # as the formats' standards have it
     text = values.cast(pa.string()).fill_null("")
     return np.array(text.to_pylist(), dtype=str), mask

@@ -66,7 +66,12 @@ def recognised(header: Collection[str], known: Iterable[str]) -> list[str]:
     >>> recognised(["ra", "Class1_1"], ["Class1.1", "Class1.2"])
     ['ra', 'Class1.1']
     """
-    spelled = {_topcat_name(column): column for column in known if column not in header}
+    names = set(known)
+    spelled = {
+        name: column
+        for column, name in ((column, _topcat_name(column)) for column in names)
+        if column not in header and name not in names
+    }
     return [spelled.get(column, column) for column in header]
 
 

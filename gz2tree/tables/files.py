@@ -8,64 +8,40 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 
 from gz2tree.errors import InputError
-from gz2tree.tables.astropyfiles import astropy_columns, read_astropy, write_astropy
+from gz2tree.tables.astropyfiles import write_astropy
 from gz2tree.tables.astropytables import to_astropy as to_astropy
 from gz2tree.tables.columnnotes import ColumnNote, spelled
-from gz2tree.tables.csvtables import read_csv
+from gz2tree.tables.opened import TableSource, opened
+from gz2tree.tables.opened import table_source as table_source
 from gz2tree.tables.parquet import arrow_table
-from gz2tree.tables.tableformat import OF_ASTROPY, existing_format, format_to_write, unreadable
+from gz2tree.tables.tableformat import OF_ASTROPY, format_to_write
 from gz2tree.tables.tableformat import is_table_name as is_table_name
 from gz2tree.tables.tableformat import table_format as table_format
 from gz2tree.wholefiles import naming, partial_path
 
-if TYPE_CHECKING:
-    from astropy.table import Table
-
-
-@dataclass(frozen=True)
-class TableInMemory:
-    """A table that is no file, where one is read; named in messages as one."""
-
-    table: pd.DataFrame
-
-    def __str__(self) -> str:
-        return "the table"
-
-
-TableSource = Path | TableInMemory
-
-
-def table_source(given: str | Path | pd.DataFrame | Table) -> TableSource:
-    """Take the path of a table, a DataFrame or an astropy Table, for the functions below."""
-    if isinstance(given, str | Path):
-        return Path(given)
-    if isinstance(given, pd.DataFrame):
-        return TableInMemory(given)
-    if hasattr(given, "to_pandas"):
-        return TableInMemory(given.to_pandas())
-    raise InputError(
-        f"table: expected a path, a DataFrame or an astropy Table, found {type(given).__name__}"
-    )
-
 
 def table_columns(path: TableSource) -> list[str]:
     """Names of a table's columns; a folder of Parquet files is one table.
+
+    Parameters
+    ----------
+    path : Path, TableFile or TableInMemory
+        Who reads columns as well opens the path first (`gz2tree.tables.opened.table_source`), so
+        that a table without a header of its own is read once.
 
     Raises
     ------
     InputError
         No such file, an unknown or damaged format.
     """
-    return list(_read(path, columns=None, text=(), header_only=True).columns)
+    return list(opened(path).columns)
 
 
 def read_table(path: TableSource, columns: Collection[str], ids: Collection[str]) -> pd.DataFrame:
@@ -73,7 +49,7 @@ def read_table(path: TableSource, columns: Collection[str], ids: Collection[str]
 
     Parameters
     ----------
-    path : Path or TableInMemory
+    path : Path, TableFile or TableInMemory
         A file, a folder of Parquet files, or a table in memory.
     columns : collection of str
         The columns to read; all must exist, under these names or as TOPCAT spells them
@@ -91,79 +67,10 @@ def read_table(path: TableSource, columns: Collection[str], ids: Collection[str]
     InputError
         No such file, an unknown or damaged format, ids stored as floating-point numbers.
     """
-    called = spelled(table_columns(path), columns)
-    text = [called[column] for column in ids]
-    table = _read(path, columns=[*called.values()], text=text, header_only=False)
+    source = opened(path)
+    called = spelled(source.columns, columns)
+    table = source.read([*called.values()], [called[column] for column in ids])
     return table.set_axis(list(called), axis=1)
-
-
-def _read(
-    path: TableSource, columns: list[str] | None, text: Collection[str], header_only: bool
-) -> pd.DataFrame:
-    if isinstance(path, TableInMemory):
-        chosen = path.table if columns is None else path.table[columns].reset_index(drop=True)
-        return _with_ids(path, chosen.copy(), text)
-    kind = existing_format(path)
-    try:
-        if kind == "csv":
-            return read_csv(path, columns, text, header_only=header_only)
-        read = _read_parquet if kind == "parquet" else _read_astropy
-        table = read(path, kind, columns, header_only)
-    # Each reader has its own errors for a damaged file, down to those of C libraries.
-    except Exception as error:
-        raise unreadable(path, kind, error) from error
-    return _with_ids(path, table, text)
-
-
-def _with_ids(path: TableSource, table: pd.DataFrame, text: Collection[str]) -> pd.DataFrame:
-    """Make text of ids, unless digits are lost already."""
-    for column in text:
-        if pd.api.types.is_float_dtype(table[column]):
-            raise InputError(
-                f"{path}: column {column}: expected ids as text or integers, found floating-point "
-                "numbers, which do not hold the digits of large ids"
-            )
-        # A missing id must not become the id "None".
-        table[column] = table[column].astype(str).where(table[column].notna())
-    return table
-
-
-def _read_parquet(
-    path: Path, kind: str, columns: list[str] | None, header_only: bool
-) -> pd.DataFrame:
-    import pyarrow.parquet as pq
-
-    if header_only:
-        first = min(path.glob("*.parquet")) if path.is_dir() else path
-        return pd.DataFrame(columns=pq.read_schema(first).names)
-    return pq.read_table(path, columns=columns).to_pandas()
-
-
-def _read_astropy(
-    path: Path, kind: str, columns: list[str] | None, header_only: bool
-) -> pd.DataFrame:
-    if header_only:
-        return pd.DataFrame(columns=astropy_columns(path, kind))
-    table = read_astropy(path, kind).table
-    return pd.DataFrame({name: _native(table[name]) for name in columns or ()})
-
-
-def _native(column: Any) -> Any:
-    """Numbers in this machine's order, text without padding, and missing values of both."""
-    if column.ndim > 1:
-        raise ValueError(f"column {column.name}: expected one value a galaxy, found arrays")
-    values, missing = np.ma.getdata(column), np.ma.getmaskarray(column)
-    if values.dtype.kind in "SUO":
-        text = np.char.strip(values.astype(str)).astype(object)
-        text[missing] = None
-        return text
-    native = values.astype(values.dtype.newbyteorder("="))
-    if not missing.any():
-        return native
-    if native.dtype.kind == "f":
-        return np.where(missing, np.nan, native)
-    of_type = pd.arrays.BooleanArray if native.dtype.kind == "b" else pd.arrays.IntegerArray
-    return of_type(native, missing)
 
 
 class TableWriter:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from gz2tree.errors import InputError, first_few, shown
-from gz2tree.tables.files import TableSource
+from gz2tree.errors import InputError, did_you_mean, first_few, shown
+from gz2tree.tables.opened import TableSource
 
 # The last is a file, whose name without its ending is the id.
 _ID_COLUMNS = (
@@ -41,8 +40,7 @@ def id_candidates(path: TableSource, header: Sequence[str], id_column: str | Non
     """
     if id_column is not None:
         if id_column not in header:
-            near = difflib.get_close_matches(id_column, header, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(id_column, header)
             raise InputError(f"{path}: no id column {id_column!r}{hint}")
         return [id_column]
     known = [column for column in _ID_COLUMNS if column in header]
@@ -55,7 +53,13 @@ def id_candidates(path: TableSource, header: Sequence[str], id_column: str | Non
 
 
 def names_of_files(table: pd.DataFrame) -> None:
-    """Make ids of a column of files, if there is one: their names without the ending."""
+    """Make ids of a column of files, if there is one: their names without the ending.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Its column ``file_loc`` is changed in place.
+    """
     if "file_loc" in table:
         table["file_loc"] = [
             Path(file).stem if isinstance(file, str) else file for file in table["file_loc"]
@@ -65,7 +69,7 @@ def names_of_files(table: pd.DataFrame) -> None:
 def choose_id_column(
     path: TableSource, table: pd.DataFrame, candidates: list[str], image_ids: Collection[str] | None
 ) -> str:
-    """Choose the column of ids: the first with names of images, where images are known.
+    """Choose the column of ids: where images are known, the one with most of their names.
 
     Parameters
     ----------
@@ -76,20 +80,26 @@ def choose_id_column(
     candidates : list of str
         As `id_candidates` gives them.
     image_ids : collection of str, optional
+        Ids of the images at hand. The column of which most values are among them is chosen, the
+        first of several of which as many are; without images it is the first candidate.
+
+    Returns
+    -------
+    column : str
 
     Raises
     ------
     InputError
-        No id is that of an image, or one is missing.
+        No value of any candidate is the id of an image, or a row of the chosen column has no id.
     """
     chosen = candidates[0]
     if image_ids is not None:
         images = set(image_ids)
         matches = {column: int(table[column].isin(images).sum()) for column in candidates}
-        chosen = next((column for column in candidates if matches[column]), chosen)
+        chosen = max(candidates, key=matches.__getitem__)  # the likeliest of those that match alike
         if not matches[chosen]:
             examples = list(table[chosen][:2])
-            floats = all(str(example).endswith(".0") for example in examples)
+            floats = bool(examples) and all(str(example).endswith(".0") for example in examples)
             raise InputError(
                 f"{path}: no id matches an image: column {chosen} has e.g. "
                 f"{first_few(examples)}{' (floating-point numbers?)' if floats else ''}, images "
@@ -110,11 +120,24 @@ def choose_id_column(
     return chosen
 
 
-def refuse_duplicates(path: TableSource, ids: NDArray[np.object_]) -> None:
-    """Refuse ids that are used twice."""
-    twice = pd.Index(ids)[pd.Index(ids).duplicated()]
+def refuse_duplicates(table: object, ids: ArrayLike) -> None:
+    """Refuse ids of which one is used twice.
+
+    Parameters
+    ----------
+    table : Path, TableInMemory or str
+        What the ids are of; it is named in the message.
+    ids : array_like of str, shape (n,)
+
+    Raises
+    ------
+    InputError
+        The message counts the repeated rows and names some of their ids.
+    """
+    index = pd.Index(np.asarray(ids, dtype=object))
+    twice = index[index.duplicated()]
     if len(twice):
         raise InputError(
-            f"{path}: expected each id once, found {len(twice)} repeated: "
+            f"{table}: expected each id once, found {len(twice)} repeated: "
             f"{first_few(list(twice.unique()))}"
         )

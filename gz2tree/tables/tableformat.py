@@ -19,12 +19,16 @@ OF_ASTROPY = ("fits", "votable", "ecsv")
 
 
 def table_format(path: Path) -> str:
-    """``"csv"``, ``"parquet"``, ``"fits"``, ``"votable"`` or ``"ecsv"``, by the suffix.
+    """Tell a table's format by the suffix of its name, in upper or lower case.
+
+    Returns
+    -------
+    kind : {"csv", "parquet", "fits", "votable", "ecsv"}
 
     Raises
     ------
     InputError
-        Another suffix.
+        The suffix is that of no format.
     """
     for name, suffixes in _SUFFIXES.items():
         if path.name.lower().endswith(suffixes):
@@ -38,7 +42,7 @@ def is_table_name(path: Path) -> bool:
 
 
 def format_to_write(path: Path) -> str:
-    """Format of a table that is to be written.
+    """Tell the format in which a table is to be written, and whether it can be.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def format_to_write(path: Path) -> str:
 
 
 def existing_format(path: Path) -> str:
-    """Format of a table that is there; that of a folder of Parquet files is Parquet.
+    """Tell the format of a table that exists; a folder of Parquet files is one Parquet table.
 
     Raises
     ------
@@ -69,6 +73,6 @@ def existing_format(path: Path) -> str:
 
 
 def unreadable(path: Path, kind: str, error: Exception) -> InputError:
-    """Make one line of what is wrong with a damaged file."""
+    """Make the error of a damaged file: one line, with the reason that its reader gives."""
     reason = " ".join(str(error).split())
     return InputError(f"{path}: cannot be read as {kind}: {reason}")

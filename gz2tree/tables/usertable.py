@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike
 
 from gz2tree.errors import InputError, first_few
 from gz2tree.tables.columnnotes import ColumnNote
-from gz2tree.tables.files import read_table, table_columns
+from gz2tree.tables.files import read_table
 from gz2tree.tables.idcolumns import (
     choose_id_column,
     id_candidates,
     names_of_files,
     refuse_duplicates,
 )
+from gz2tree.tables.opened import TableFile
 from gz2tree.tables.wholetables import read_whole
 
 _log = logging.getLogger("gz2tree")
@@ -68,12 +69,13 @@ class UserTable:
             A table that cannot be read, without an id column or with an id twice, or one of which
             no galaxy has an image.
         """
-        whole = read_whole(path)
-        candidates = id_candidates(path, table_columns(path), id_column)
-        ids = read_table(path, candidates, ids=candidates)
+        file = TableFile(path)
+        whole = read_whole(file)
+        candidates = id_candidates(path, file.columns, id_column)
+        ids = read_table(file, candidates, ids=candidates)
         names_of_files(ids)
         chosen = choose_id_column(path, ids, candidates, image_ids)
-        refuse_duplicates(path, ids[chosen].to_numpy(dtype=object))
+        refuse_duplicates(path, ids[chosen])
         return cls(path, whole.frame.set_axis(pd.Index(ids[chosen])), whole.notes, chosen)
 
     def carried(self, id_column: str) -> list[str]:

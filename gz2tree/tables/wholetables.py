@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from gz2tree.errors import InputError
-from gz2tree.tables.astropyfiles import read_astropy
 from gz2tree.tables.astropytables import to_arrow
 from gz2tree.tables.columnnotes import ColumnNote
 from gz2tree.tables.csvtables import read_csv_whole
 from gz2tree.tables.files import write_table
+from gz2tree.tables.opened import TableFile
 from gz2tree.tables.parquet import read_parquet_whole
-from gz2tree.tables.tableformat import existing_format, unreadable
+from gz2tree.tables.tableformat import unreadable
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,18 @@ class WholeTable:
         write_table(self.frame, path, self.metadata, self.notes)
 
 
-def read_whole(path: Path) -> WholeTable:
+def read_whole(table: Path | TableFile) -> WholeTable:
     """Read a whole table.
 
     Parameters
     ----------
-    path : Path
+    table : Path or TableFile
         CSV, gzipped CSV, Parquet (a file or a folder), FITS, VOTable or ECSV. In a CSV file a
         column is text if one of its numbers begins with a needless 0, as ids do.
 
     Returns
     -------
-    table : WholeTable
+    whole : WholeTable
 
     Raises
     ------
@@ -58,19 +58,20 @@ def read_whole(path: Path) -> WholeTable:
         No such file, an unknown or damaged format, two columns of one name, or a column whose
         cells are tables.
     """
-    kind = existing_format(path)
+    file = TableFile(table) if isinstance(table, Path) else table
+    path, kind = file.path, file.format
     try:
         if kind == "csv":
-            table = WholeTable(read_csv_whole(path), {}, {})
+            whole = WholeTable(read_csv_whole(path), {}, {})
         elif kind == "parquet":
-            table = WholeTable(*read_parquet_whole(path))
+            whole = WholeTable(*read_parquet_whole(path))
         else:
-            found = read_astropy(path, kind)
-            table = WholeTable(to_arrow(found.table), found.notes, found.metadata)
+            found = file.of_astropy
+            whole = WholeTable(to_arrow(found.table), found.notes, found.metadata)
     # Each reader has its own errors for a damaged file, down to those of C libraries.
     except Exception as error:
         raise unreadable(path, kind, error) from error
-    twice = table.frame.columns[table.frame.columns.duplicated()]
+    twice = whole.frame.columns[whole.frame.columns.duplicated()]
     if len(twice):
         raise InputError(f"{path}: expected each column once, found {twice[0]} repeated")
-    return table
+    return whole

@@ -30,7 +30,7 @@ def check_together(models: Sequence[GalaxyNet]) -> None:
     for model in models[1:]:
         if model.tree != first.tree:
             raise InputError(
-                f"models: expected one tree, found {first.tree.name} and {model.tree.name}"
+                f"models: expected one tree, found {first.tree.difference(model.tree)}"
             )
         if not model.cutouts.fits(first.cutouts):
             raise InputError(

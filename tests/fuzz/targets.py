@@ -26,7 +26,7 @@ from gz2tree.model import GalaxyTreeNet, load_model
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.storeformat import CUTOUTS, HEADER, INDEX, PROBLEMS, StoreHeader
 from gz2tree.tables.files import write_table
-from gz2tree.treefile import find_tree, tree_names
+from gz2tree.treenames import find_tree, tree_names
 
 TREE = DecisionTree(
     "toy",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
+from gz2tree.errors import did_you_mean
 from gz2tree.questions import TreeError
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import TREES
@@ -40,8 +40,7 @@ def find_tree(name: str | Path) -> DecisionTree:
     if str(name) in tree_names():
         return DecisionTree.from_file(_FOLDER / f"{name}.yaml")
     if not Path(name).is_file():
-        near = difflib.get_close_matches(str(name).upper(), tree_names(), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(str(name).upper(), tree_names())
         raise TreeError(
             f"tree: expected a file, or one of {', '.join(tree_names())}, found {str(name)!r}{hint}"
         )
