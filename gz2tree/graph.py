@@ -41,7 +41,8 @@ class DecisionGraph(nn.Module):
     Raises
     ------
     InputError
-        An unknown activation, or one whose package is not installed.
+        An unknown activation, or one whose package is not installed. By all methods: a last axis
+        of another length than the tree has answers (or questions).
 
     Examples
     --------
@@ -144,6 +145,7 @@ class DecisionGraph(nn.Module):
         -------
         logits : Tensor, shape (..., n_answers)
         """
+        self._check("logits", conditional, "answers", len(self.tree))
         return inverse(_full_precision(conditional), self.activation)
 
     def cumulative(self, conditional: Tensor, given_reach: Tensor | None = None) -> Tensor:
@@ -163,6 +165,7 @@ class DecisionGraph(nn.Module):
         """
         slots = self._slots(_full_precision(conditional))
         if given_reach is not None:
+            self._check("given_reach", given_reach, "questions", self.n_questions)
             given_reach = _columns(given_reach).index_select(0, self.slot_question).to(slots.dtype)
         return self._answers(self._multiply(slots, given_reach), conditional)
 
@@ -177,6 +180,7 @@ class DecisionGraph(nn.Module):
         -------
         reach : Tensor, shape (..., n_questions), in [0, 1]
         """
+        self._check("reach", cumulative, "answers", len(self.tree))
         answers = _full_precision(cumulative)
         nobody = answers.new_zeros(()).expand(*answers.shape[:-1], 1)
         table = torch.cat([nobody, nobody + 1.0, answers], -1)
@@ -238,8 +242,20 @@ class DecisionGraph(nn.Module):
         kept = kept / torch.where(total > 0, total, 1.0)
         return self._answers(self._multiply(kept), cumulative)
 
+    def _check(self, what: str, values: Tensor, along: str, n: int) -> None:
+        """Refuse what has another last axis: surplus columns would be left out without a word.
+
+        Shapes are numbers of Python, so that it costs no kernel and is not in an exported graph.
+        """
+        if values.ndim == 0 or values.shape[-1] != n:
+            raise InputError(
+                f"{what}: expected the {n} {along} of {self.tree.name} along the last axis, "
+                f"found shape {tuple(values.shape)}"
+            )
+
     def _slots(self, answers: Tensor) -> Tensor:
         """(..., n_answers) -> (n_questions, width, N)."""
+        self._check("answers", answers, "answers", len(self.tree))
         # Galaxies side by side: gathering answers, and all that follows, moves whole rows.
         slots = _columns(answers).index_select(0, self.slot_answer)
         return slots.view(self.n_questions, self.width, slots.shape[-1])

@@ -63,7 +63,8 @@ class GalaxyTreeNet(GalaxyNet):
     Raises
     ------
     InputError
-        An unknown backbone or activation, or weights that cannot be had or do not fit.
+        An unknown backbone or activation, weights that cannot be had or do not fit, or a
+        calibration of another number of questions.
 
     Examples
     --------
@@ -101,6 +102,8 @@ class GalaxyTreeNet(GalaxyNet):
             self.strengths = StrengthHeads(self.heads.n_features, len(tree.questions))
         if isinstance(calibration, dict):
             calibration = Calibration.from_dict(calibration, tree)
+        if calibration is not None:
+            calibration.check_fits(tree)
         self.calibration = calibration
 
     @property

@@ -48,6 +48,20 @@ class Calibration:
             if wrong:
                 raise InputError(f"calibration: expected a {name} above 0, found {wrong[0]}")
 
+    def check_fits(self, tree: DecisionTree) -> None:
+        """Refuse a tree of another number of questions.
+
+        Raises
+        ------
+        InputError
+        """
+        for name, values in (("temperature", self.temperature), ("strength", self.strength)):
+            if values is not None and len(values) != len(tree.questions):
+                raise InputError(
+                    f"calibration: expected a {name} for each of the {len(tree.questions)} "
+                    f"questions of {tree.name}, found {len(values)}"
+                )
+
     def temper(self, graph: DecisionGraph, conditional: Tensor) -> Tensor:
         """Apply the temperatures to conditional answers; (..., n_answers) -> the same shape."""
         return tempered(graph, conditional, conditional.new_tensor(self.temperature))
