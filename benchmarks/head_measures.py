@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gz2tree.evaluation import evaluate, expected_calibration_error
+from gz2tree.calibrationcurve import calibration_curve, calibration_error
+from gz2tree.evaluation import evaluate
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 
@@ -184,7 +185,7 @@ def calibration(tests: Sequence[Predicted]) -> dict[str, float]:
     def error(pieces: Any) -> float:
         predicted, label, weight = (np.concatenate(column) for column in zip(*pieces, strict=True))
         known = ~np.isnan(label) & (weight > 0)
-        return expected_calibration_error(predicted[known], label[known], weight[known])
+        return calibration_error(calibration_curve(predicted[known], label[known], weight[known]))
 
     return {"reach": error(reach), "conditional": error(conditional)}
 

@@ -170,7 +170,7 @@ class GalaxyTreeNet(GalaxyNet):
 
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases to the mean conditional answers, weighted by reach."""
-        self.heads.set_biases(self.graph.logits(torch.from_numpy(labels.mean_conditional())))
+        self.heads.set_biases(self.graph.logits_of(torch.from_numpy(labels.mean_conditional())))
 
     def gate(self, cumulative: Tensor, threshold: float) -> Tensor:
         """Set improbable answers to 0 along the tree; see `DecisionGraph.gate`."""

@@ -512,7 +512,7 @@ def test_threshold_out_of_range_is_refused(threshold: float) -> None:
 
 @pytest.mark.parametrize("n", [1, 36, 40])
 @pytest.mark.parametrize(
-    "method", ["forward", "conditional", "cumulative", "reach", "condition", "gate", "logits"]
+    "method", ["forward", "conditional", "cumulative", "reach", "condition", "gate", "logits_of"]
 )
 def test_other_numbers_of_answers_are_refused(method: str, n: int) -> None:
     more = (0.1,) if method == "gate" else ()
@@ -656,10 +656,10 @@ def test_logits_are_the_inverse_of_conditional(activation: Activation) -> None:
     # Zeros are only approached, where the activation has none.
     exact = (conditional > 1e-3) & (conditional < 1 - 1e-3)
     graph = DecisionGraph(GZ2_KAGGLE, activation)
-    again = graph.conditional(graph.logits(conditional))
+    again = graph.conditional(graph.logits_of(conditional))
     tolerance = 1e-9 if (exact | (conditional == 0)).all() else 2e-3
     torch.testing.assert_close(again, conditional, rtol=0, atol=tolerance)
-    assert torch.isfinite(graph.logits(conditional)).all()
+    assert torch.isfinite(graph.logits_of(conditional)).all()
 
 
 @given(trees(), seeds)
