@@ -58,8 +58,8 @@ PAPER_OBSERVATIONS = (
     Observation("a29_medium", "a30_loose"),
     Observation("a33_3", "a34_4"),
 )
-"""What the student paper says of its correlation matrix: raw ones, of cumulative answers, positive
-where it gives no number."""
+"""What the student paper (see docs/glossary.md) says of its correlation matrix: raw ones, of
+cumulative answers, positive where it gives no number."""
 
 
 def check_observations(
