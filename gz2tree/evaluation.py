@@ -82,7 +82,7 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Cells:
     """What figures are means of; arrays of shape (n, n_answers), NaN where not measured."""
 

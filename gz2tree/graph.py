@@ -5,14 +5,12 @@ of a question is P(it was asked), and an answer's *cumulative* probability is re
 which is what the Kaggle Galaxy Challenge tabulates (Willett et al. 2013, MNRAS 435, 2835, section
 3; https://www.kaggle.com/c/galaxy-zoo-the-galaxy-challenge "The Galaxy Zoo Decision Tree").
 
-What is computed
-----------------
-With conditional probabilities p and the answers P(q) that lead to question q,
+With conditional probabilities p, and the answers P(q) that lead to question q, ::
 
     reach(q) = sum over a in P(q) of cumulative(a), or 1 if P(q) is empty;
     cumulative(a) = reach(q) p(a), for an answer a of question q.
 
-How it is laid out in tables, and multiplied in few steps, is in `gz2tree.treetable`.
+How they are laid out in tables, and multiplied in few steps, is in `gz2tree.treetable`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Answers of a tree in tables of tensors: where they lie, and how they are multiplied down it.
 
-N galaxies lie side by side on the last axis, so that to gather an answer is to copy a row:
+N galaxies lie side by side on the last axis, so that to gather an answer is to copy a row::
 
     answers (..., n_answers) -> slots (n_questions, width, N) -> table (n_slots + 2, N) -> answers
 

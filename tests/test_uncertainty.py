@@ -18,7 +18,7 @@ from scipy import stats
 from strategies import trees
 
 from gz2tree import GZ2, DecisionGraph, DecisionTree, InputError, Question
-from gz2tree.votes.betas import beta_interval, vote_probabilities
+from gz2tree.votes.betas import beta_binomial, beta_interval, vote_probabilities
 from gz2tree.votes.information import expected_information, information_of_votes
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
@@ -391,3 +391,20 @@ def test_variances_need_little_memory() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 100e6
+
+
+def test_votes_of_each_number_of_volunteers_are_beta_binomial() -> None:
+    """As SciPy has it, where its Betas exist; binomial of known probabilities; none impossible."""
+    mean = np.array([[0.2, 0.8, 0.0], [0.5, 0.1, 0.4], [0.25, 0.75, 0.0]])
+    strength = np.array([[3.0], [200.0], [np.inf]])
+    people = np.array([[7], [0], [4]])
+    found = beta_binomial(mean, 1 / strength, people)
+    assert found.shape == (3, 3, 8)
+    votes = np.arange(8)
+    expected = stats.betabinom.pmf(votes, 7, 0.6, 2.4)
+    np.testing.assert_allclose(found[0, 0], expected, rtol=1e-12)
+    np.testing.assert_allclose(found[0, 1], expected[::-1], rtol=1e-12)
+    np.testing.assert_allclose(found[2, 0], stats.binom.pmf(votes, 4, 0.25), rtol=1e-12)
+    nobody = np.eye(8)[0]
+    for row, answer in ((0, 2), (1, 0), (1, 1), (2, 2)):
+        np.testing.assert_allclose(found[row, answer], nobody, atol=1e-15)
