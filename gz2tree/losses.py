@@ -1,6 +1,6 @@
 """Losses between predicted and voted probabilities: pure functions.
 
-Every loss has the same contract:
+Losses on votes are in `gz2tree.votes.likelihoods`. Every loss here has the same contract:
 
 Parameters
 ----------
@@ -14,8 +14,6 @@ Returns
 -------
 loss : Tensor, scalar
     A mean over the measured cells of the batch; 0 if there are none.
-
-Losses on votes are in `gz2tree.votes.likelihoods`.
 """
 
 from __future__ import annotations
