@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from record import markdown, provenance
 
-from gz2tree.config import CutoutOptions
-from gz2tree.simulate import SkyOptions
+from gz2tree.config import CutoutOptions, SkyOptions
+from gz2tree.probabilities import cumulative_of
 from gz2tree.sky.population import draw_galaxy
 from gz2tree.sky.render import render
 from gz2tree.sky.tables import kaggle_labels
-from gz2tree.sky.volunteers import down_the_tree, true_conditionals, vote
+from gz2tree.sky.volunteers import true_conditionals
 from gz2tree.trees import GZ2, GZ2_KAGGLE
+from gz2tree.votes.counts import vote
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 RESULTS = CHECKOUT / "benchmarks" / "results" / "sky.json"
@@ -155,7 +156,7 @@ def main() -> None:
     positions = [GZ2_KAGGLE.answer_position(column) for column in measured]
     low, high = SkyOptions(n=1).volunteers
     many = rng.integers(low, high, options.n, endpoint=True)
-    labels = kaggle_labels(vote(conditional, many, rng))
+    labels = kaggle_labels(vote(GZ2, conditional, many, rng))
     against_kaggle = compare(kaggle[measured].to_numpy(), labels[:, positions], measured)
 
     table5 = pd.read_csv(data / "gz2_willett13_stripe82" / "table5.csv.gz")
@@ -163,11 +164,11 @@ def main() -> None:
     few = rng.choice(table5["total_classifications"].to_numpy(), options.n)
     against_table5 = compare(
         kaggle_labels(real_counts),
-        kaggle_labels(vote(conditional, few, rng)),
+        kaggle_labels(vote(GZ2, conditional, few, rng)),
         list(GZ2.catalogue_columns),
     )
 
-    truth = down_the_tree(conditional, GZ2_KAGGLE)
+    truth = cumulative_of(GZ2_KAGGLE, conditional)
     floor = float(np.sqrt(np.mean((labels - truth) ** 2)))
     speed = time_rendering(100, options.seed)
     draw_figure(data / "kaggle_gz2" / "images", options.seed)

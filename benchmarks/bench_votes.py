@@ -37,8 +37,8 @@ from gz2tree.votes.beliefs import mixture_of
 from gz2tree.votes.calibration import Calibration
 from gz2tree.votes.counts import disagreement, recover_counts
 from gz2tree.votes.likelihoods import (
-    asked_of,
     dirichlet_multinomial_log_likelihood,
+    known_votes_by_question,
     multinomial_log_likelihood,
 )
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
@@ -98,7 +98,7 @@ def best_dirichlet(graph: DecisionGraph, counts: Tensor) -> tuple[Tensor, Tensor
 
     def dirichlet() -> tuple[Tensor, Tensor]:
         alpha = logs.exp()
-        strength = alpha.new_zeros(graph.n_questions).index_add(0, graph.question_of, alpha)
+        strength = graph.sum_by_question(alpha)
         return alpha / strength[graph.question_of], strength
 
     def cost() -> Tensor:
@@ -116,14 +116,14 @@ def best_dirichlet(graph: DecisionGraph, counts: Tensor) -> tuple[Tensor, Tensor
 
 def share_of_votes(graph: DecisionGraph, counts: Tensor) -> Tensor:
     """Share of all votes of its question; (n_answers,)."""
-    total = asked_of(graph, counts).sum(0)[graph.question_of]
+    total = known_votes_by_question(graph, counts).sum(0)[graph.question_of]
     return counts.nan_to_num(0.0).sum(0) / total.clamp(min=1)
 
 
 def compare(tree: DecisionTree, counts: NDArray[np.float64]) -> pd.DataFrame:
     """Figures of each question."""
     graph, votes = DecisionGraph(tree), torch.from_numpy(counts)
-    asked = asked_of(graph, votes)
+    asked = known_votes_by_question(graph, votes)
     share = share_of_votes(graph, votes).expand_as(votes)
     conditional, strength = best_dirichlet(graph, votes)
     plain = multinomial_log_likelihood(graph, share, votes).sum(0)

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gz2tree.activations import LEAST
+from gz2tree.activations import FLOOR
 from gz2tree.config.choices import Activation, LossName
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
@@ -187,10 +187,7 @@ class LinearHead(nn.Module):
 
     def per_question(self, values: Tensor) -> Tensor:
         """Sum over each question, given back to each of its answers; (N, n_answers)."""
-        question_of = self.graph.question_of
-        sums = values.new_zeros(*values.shape[:-1], self.graph.n_questions)
-        sums = sums.index_add(-1, question_of, values)
-        return sums.index_select(-1, question_of)
+        return self.graph.sum_by_question(values).index_select(-1, self.graph.question_of)
 
     def loss(self, features: Tensor, target: Tensor, given_reach: Tensor) -> Tensor:
         """Loss of a batch."""
@@ -231,16 +228,15 @@ class LinearHead(nn.Module):
         """Set the biases so that zero features give the mean answers."""
         with torch.no_grad():
             if self.arm.output == "flat":
-                mean = torch.from_numpy(labels.mean_cumulative()).clamp(LEAST, 1 - LEAST)
+                mean = torch.from_numpy(labels.mean_cumulative()).clamp(FLOOR, 1 - FLOOR)
                 self.linear.bias.copy_(mean.logit())
             elif self.arm.output in ("tree", "flat-renormalised"):
-                biases = self.graph.logits(torch.from_numpy(labels.mean_conditional()))
+                biases = self.graph.logits_of(torch.from_numpy(labels.mean_conditional()))
                 self.linear.bias.copy_(biases)
 
 
 def project(cumulative: Tensor, graph: DecisionGraph) -> Tensor:
     """Put a flat prediction onto the tree: each question divided by its sum, times its reach."""
-    sums = cumulative.new_zeros(len(cumulative), graph.n_questions)
-    sums = sums.index_add(-1, graph.question_of, cumulative)
-    share = cumulative / sums.index_select(-1, graph.question_of).clamp(min=1e-12)
+    sums = graph.sum_by_question(cumulative).index_select(-1, graph.question_of)
+    share = cumulative / sums.clamp(min=1e-12)  # (N, n_answers)
     return graph.cumulative(share)

@@ -11,9 +11,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gz2tree.evaluation import evaluate, expected_calibration_error
+from gz2tree.calibrationcurve import calibration_curve, calibration_error
+from gz2tree.evaluation import conditional_answers, evaluate
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
+from gz2tree.probabilities import reach_of
 
 Array = NDArray[np.float64]
 CELLS = ("rmse", "null", "structural", "voteless", "nonnull")
@@ -170,21 +172,19 @@ def precision_at(curve: Sequence[Mapping[str, float]], recall: float) -> float:
 
 def calibration(tests: Sequence[Predicted]) -> dict[str, float]:
     """Return the expected calibration error of reach, and by reach of conditional answers."""
-    graph = DecisionGraph(tests[0].labels.tree)
-    question_of = list(tests[0].labels.tree.question_of)
-    asked_later = [bool(parents) for parents in tests[0].labels.tree.parents]
+    tree = tests[0].labels.tree
+    asked_later = [bool(parents) for parents in tree.parents]
     reach, conditional = [], []
     for test in tests:
-        ours, voted = torch.from_numpy(test.cumulative), torch.from_numpy(test.labels.cumulative)
         label = test.labels.reach[:, asked_later]
-        reach.append((graph.reach(ours).numpy()[:, asked_later], label, np.ones_like(label)))
-        pair = graph.condition(ours).nan_to_num(0.0).clip(0, 1), graph.condition(voted)
-        conditional.append((*(of.numpy() for of in pair), test.labels.reach[:, question_of]))
+        ours = reach_of(tree, test.cumulative)[:, asked_later]
+        reach.append((ours, label, np.ones_like(label)))
+        conditional.append(conditional_answers(test.cumulative, test.labels))
 
     def error(pieces: Any) -> float:
         predicted, label, weight = (np.concatenate(column) for column in zip(*pieces, strict=True))
         known = ~np.isnan(label) & (weight > 0)
-        return expected_calibration_error(predicted[known], label[known], weight[known])
+        return calibration_error(calibration_curve(predicted[known], label[known], weight[known]))
 
     return {"reach": error(reach), "conditional": error(conditional)}
 

@@ -7,19 +7,113 @@ table, and `--out` for the matrices behind it as figures:
 """
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 import gz2tree
-from gz2tree.analysis import check_observations, correlations, pair_counts
+from gz2tree.analysis import correlate, correlations, pair_counts
 from gz2tree.plots import plot_correlations
 
 SAMPLES = {
     "Kaggle": ("kaggle_gz2/solutions_17_columns.csv", gz2tree.GZ2_KAGGLE),
     "Stripe 82": ("gz2_willett13_stripe82/table5.csv.gz", gz2tree.GZ2),
 }
+
+
+LARGEST_DIFFERENCE = 0.1
+STANDARD_ERRORS = 2.0
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A correlation that somebody reports.
+
+    Parameters
+    ----------
+    first, second : str
+        The answers, by name.
+    coefficient : float, in [-1, 1], optional
+        Pearson's; None if only its sign is stated.
+    source : str
+    """
+
+    first: str
+    second: str
+    coefficient: float | None = None
+    source: str = "student paper"
+
+
+PAPER_OBSERVATIONS = (
+    Observation("a01_smooth", "a03_star_or_artifact", 0.28),
+    Observation("a18_cigar_shaped", "a04_yes", 0.5),
+    Observation("a21_disturbed", "a22_irregular"),
+    Observation("a24_merger", "a23_other"),
+    Observation("a25_rounded", "a26_boxy", 0.57),
+    Observation("a28_tight", "a29_medium"),
+    Observation("a29_medium", "a30_loose"),
+    Observation("a33_3", "a34_4"),
+)
+"""What the student paper (see docs/glossary.md) says of its correlation matrix: raw ones, of
+cumulative answers, positive where it gives no number."""
+
+
+def check_observations(
+    labels: gz2tree.Labels, sample: str, observations: Sequence[Observation] = PAPER_OBSERVATIONS
+) -> pd.DataFrame:
+    """Look for reported correlations in a sample.
+
+    Parameters
+    ----------
+    labels : Labels
+    sample : str
+        What to call it.
+    observations : sequence of Observation
+
+    Returns
+    -------
+    comparison : DataFrame, one row for each observation of which the sample measures both answers
+        ``first``, ``second``, ``reported`` (NaN: only its sign, which is positive), ``sample``,
+        ``cumulative``, ``n``, ``conditional``, ``n_conditional``, ``agrees`` and ``source``. The
+        cumulative coefficient agrees if it lies within 0.1 of the one reported; with a reported
+        sign, if it is positive by two standard errors of an uncorrelated sample, 1 / sqrt(n).
+    """
+    tree = labels.tree
+    rows = []
+    names = {*(answer.name for answer in tree.answers), *tree.columns, *tree.kaggle_columns}
+    for observation in observations:
+        if not {observation.first, observation.second} <= names:
+            continue
+        first, second = map(tree.answer_position, (observation.first, observation.second))
+        found, n = correlate(labels, first, second)
+        conditional, n_conditional = correlate(labels, first, second, "conditional")
+        if np.isnan(found):
+            continue
+        reported = np.nan if observation.coefficient is None else observation.coefficient
+        agrees = (
+            found * np.sqrt(n) > STANDARD_ERRORS
+            if observation.coefficient is None
+            else abs(found - reported) <= LARGEST_DIFFERENCE
+        )
+        rows.append(
+            {
+                "first": tree.columns[first],
+                "second": tree.columns[second],
+                "reported": reported,
+                "sample": sample,
+                "cumulative": found,
+                "n": n,
+                "conditional": conditional,
+                "n_conditional": n_conditional,
+                "agrees": bool(agrees),
+                "source": observation.source,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def main() -> None:

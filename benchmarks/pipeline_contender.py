@@ -32,9 +32,9 @@ from gz2tree import (
     load_model,
     prepare,
 )
-from gz2tree.labels import multiply_down
 from gz2tree.networks.precision import autocast, choose_precision, memory_format
 from gz2tree.prediction import predict_to_file
+from gz2tree.probabilities import cumulative_of
 
 CPU = torch.device("cpu")
 
@@ -78,7 +78,7 @@ def random_labels(store: CutoutStore) -> Labels:
     )
     for answers in GZ2_KAGGLE.slices:
         conditional[:, answers] /= conditional[:, answers].sum(-1, keepdim=True)
-    cumulative = multiply_down(GZ2_KAGGLE, conditional.double().numpy())
+    cumulative = cumulative_of(GZ2_KAGGLE, conditional.double().numpy())
     return Labels(store.ids, cumulative, GZ2_KAGGLE, kind="cumulative")
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from gz2tree.config.choices import Activation
 from gz2tree.errors import InputError
 
-LEAST = 1e-4
+FLOOR = 1e-4
 """Probabilities nearer to 0 (and 1) have logits from which no training would come back."""
 
 
@@ -65,8 +65,9 @@ def activate(slots: Tensor, empty: Tensor, activation: Activation) -> Tensor:
         return log_sigmoid.masked_fill(empty, -torch.inf).softmax(1)
     if activation == "divisive_relu":
         return _divisive_relu(slots.masked_fill(empty, 0.0), ~empty)
-    # An empty slot must lie below the threshold of its question; -inf would make NaN.
-    below_highest = slots - slots.amax(1, keepdim=True).detach()
+    # The highest of all slots is that of the answers: empty slots repeat the first of them, see
+    # `gz2tree.jumps.slots_of`. They must lie below the threshold; -inf would make NaN.
+    below_highest = slots - slots.amax(1, keepdim=True).detach()  # (n_questions, width, N)
     entmax = _import_entmax()
     mapping = entmax.entmax15 if activation == "entmax15" else entmax.sparsemax
     probability = mapping(below_highest.masked_fill(empty, -10.0), dim=1)
@@ -94,20 +95,21 @@ def inverse(conditional: Tensor, activation: Activation) -> Tensor:
     Niculae & Martins 2019, ACL, equation 9).
     """
     if activation == "softmax":
-        return conditional.clamp(min=LEAST).log()
+        return conditional.clamp(min=FLOOR).log()
     if activation == "normalised_sigmoid":
-        return conditional.clamp(LEAST, 1 - LEAST).logit()
+        return conditional.clamp(FLOOR, 1 - FLOOR).logit()
     if activation == "entmax15":
         return 2 * conditional.sqrt()
     return conditional
 
 
 def _divisive_relu(slots: Tensor, valid: Tensor) -> Tensor:
+    """Logits (n_questions, width, N), 0 in empty slots, by `valid` (n_questions, width, 1)."""
     positive = slots.relu()
     total = positive.sum(1, keepdim=True)  # (n_questions, 1, N)
     # A denormal sum counts as none: its reciprocal, and so the gradient, would overflow.
     alive = total > torch.finfo(total.dtype).tiny
-    equal = valid.to(slots.dtype) / valid.sum(1, keepdim=True)
+    equal = valid.to(slots.dtype) / valid.sum(1, keepdim=True)  # (n_questions, width, 1)
     return torch.where(alive, positive / torch.where(alive, total, 1.0), equal)
 
 

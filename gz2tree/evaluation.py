@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
-from gz2tree.graph import DecisionGraph
+from gz2tree.calibrationcurve import calibration_curve, calibration_error
 from gz2tree.labelling.matching import align
 from gz2tree.labels import Labels
+from gz2tree.probabilities import by_answer, conditional_of, reach_of, sum_by_question
 from gz2tree.scores import Report
+from gz2tree.tree import DecisionTree
 from gz2tree.votes.counts import vote_variance
 
 Array = NDArray[np.float64]
@@ -47,7 +48,6 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     """
     predicted, labels = align(predictions, labels)
     tree = labels.tree
-    graph = DecisionGraph(tree)
     means = np.array([_mean(column[~np.isnan(column)]) for column in labels.cumulative.T])
     cells = _Cells(
         labels,
@@ -55,9 +55,9 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
         np.square(predicted - labels.cumulative),
         np.square(means - labels.cumulative),
         vote_variance(tree, labels.cumulative, labels.counts),
-        *conditional_answers(graph, predicted, labels),
+        *conditional_answers(predicted, labels),
     )
-    violation = _violation(graph, predicted, labels)  # (n_questions,)
+    violation = _violation(predicted, labels)  # (n_questions,)
     per_question = {
         name: cells.figures(answers) | {"max_parent_violation": float(violation[number])}
         for number, (name, answers) in enumerate(
@@ -82,7 +82,7 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Cells:
     """What figures are means of; arrays of shape (n, n_answers), NaN where not measured."""
 
@@ -116,38 +116,13 @@ class _Cells:
             "conditional_rmse": math.sqrt(
                 _ratio((asked * np.square(ours - voted)).sum(), asked.sum())
             ),
-            "calibration_error": expected_calibration_error(ours, voted, asked),
+            "calibration_error": calibration_error(calibration_curve(ours, voted, asked)),
             "exact_zero_share": _mean(self.predicted[:, answers][measured] == 0),
             "null_share": _mean(labels.null[:, answers][measured]),
         }
 
 
-def expected_calibration_error(
-    predicted: Array, label: Array, weight: Array, n_bins: int = 10
-) -> float:
-    """Mean distance, over bins of the prediction, between mean prediction and mean label.
-
-    As Guo et al. 2017 (ICML, equation 3), with shares of votes in place of classes.
-
-    Parameters
-    ----------
-    predicted, label : array of any one shape, in [0, 1]
-    weight : array of the same shape, at least 0
-    n_bins : int
-        Of equal width.
-
-    Returns
-    -------
-    error : float, in [0, 1]; NaN if all weights are 0
-    """
-    of_bin = np.minimum((predicted * n_bins).astype(int), n_bins - 1)
-    gaps = np.bincount(of_bin.ravel(), (weight * (predicted - label)).ravel(), n_bins)
-    return _ratio(float(np.abs(gaps).sum()), float(weight.sum()))
-
-
-def conditional_answers(
-    graph: DecisionGraph, predicted: Array, labels: Labels
-) -> tuple[Array, Array, Array]:
+def conditional_answers(predicted: Array, labels: Labels) -> tuple[Array, Array, Array]:
     """Conditional probabilities, predicted and voted, and the reach by which they weigh.
 
     An answer predicted not to be reachable counts as predicted with probability 0. A flat network
@@ -155,8 +130,6 @@ def conditional_answers(
 
     Parameters
     ----------
-    graph : DecisionGraph
-        Of the labels' tree.
     predicted : array of float64, shape (n, n_answers), in [0, 1]
         Cumulative, in the order of the labels; see `gz2tree.labelling.matching.align`.
     labels : Labels, n galaxies
@@ -167,38 +140,35 @@ def conditional_answers(
     weight : array of float64, shape (n, n_answers), in [0, 1]
         The labels' reach; 0 where not measured.
     """
-    voted = graph.condition(torch.from_numpy(labels.cumulative)).numpy()
-    ours = graph.condition(torch.from_numpy(predicted)).numpy()
-    ours = np.nan_to_num(ours, nan=0.0).clip(0, 1)
-    weight = np.where(np.isnan(voted), 0.0, labels.reach[:, list(labels.tree.question_of)])
+    voted = labels.conditional
+    ours = np.nan_to_num(conditional_of(labels.tree, predicted), nan=0.0).clip(0, 1)
+    weight = np.where(np.isnan(voted), 0.0, by_answer(labels.tree, labels.reach))
     return ours, np.nan_to_num(voted).clip(0, 1), weight
 
 
-def parent_violation(graph: DecisionGraph, cumulative: Array) -> Array:
+def parent_violation(tree: DecisionTree, cumulative: Array) -> Array:
     """How far a question's answers are from summing to its reach; at least 0.
 
     Parameters
     ----------
-    graph : DecisionGraph
+    tree : DecisionTree
     cumulative : array of float64, shape (n, n_answers), in [0, 1]
 
     Returns
     -------
     violation : array of float64, shape (n, n_questions)
     """
-    reach = graph.reach(torch.from_numpy(cumulative)).numpy()  # (n, n_questions)
-    total = [cumulative[:, answers].sum(-1) for answers in graph.tree.slices]
-    return np.abs(np.stack(total, -1) - reach)
+    return np.abs(sum_by_question(tree, cumulative) - reach_of(tree, cumulative))
 
 
-def _violation(graph: DecisionGraph, predicted: Array, labels: Labels) -> Array:
+def _violation(predicted: Array, labels: Labels) -> Array:
     """Largest violation in each question; NaN if none of its answers is measured.
 
     A network was hardly trained on a question that the labels do not measure: what a flat one says
     of it is no argument against it.
     """
-    measured = [labels.measured[:, answers].any() for answers in graph.tree.slices]
-    return np.where(measured, parent_violation(graph, predicted).max(0), np.nan)
+    measured = [labels.measured[:, answers].any() for answers in labels.tree.slices]
+    return np.where(measured, parent_violation(labels.tree, predicted).max(0), np.nan)
 
 
 def _mean(values: NDArray[Any]) -> float:

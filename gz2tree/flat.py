@@ -9,7 +9,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from gz2tree.activations import LEAST
+from gz2tree.activations import FLOOR
 from gz2tree.config import CutoutOptions
 from gz2tree.config.choices import Head, Renormalised
 from gz2tree.errors import InputError
@@ -136,7 +136,7 @@ class FlatNet(GalaxyNet):
 
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases to the mean cumulative answers; 1/2 where none is measured."""
-        mean = torch.from_numpy(labels.mean_cumulative()).clamp(LEAST, 1 - LEAST)
+        mean = torch.from_numpy(labels.mean_cumulative()).clamp(FLOOR, 1 - FLOOR)
         if self.head_name == "attention":
             self.heads.set_biases(mean.logit())
             return

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from gz2tree.errors import InputError, first_few
-from gz2tree.graph import DecisionGraph
+from gz2tree.probabilities import by_answer, conditional_of, reach_of, share_of_question
 from gz2tree.tree import DecisionTree
 
 CUMULATIVE = "cumulative"
 """The kind of labels that were tabulated as cumulative probabilities, as Kaggle's are."""
+_AND = ", "  # between the kinds of labels that were joined
 
 
-@dataclass(frozen=True)
+def kinds_of(kind: str) -> tuple[str, ...]:
+    """Take apart the kind of labels that were joined from several, or of a network they trained.
+
+    Examples
+    --------
+    >>> kinds_of("debiased, fraction")
+    ('debiased', 'fraction')
+    """
+    return tuple(kind.split(_AND))
+
+
+@dataclass(frozen=True, eq=False)  # arrays are neither equal nor not: two labels are if identical
 class Labels:
     """What volunteers said of some galaxies.
 
@@ -30,12 +42,18 @@ class Labels:
         Cumulative probabilities; NaN where not measured.
     tree : DecisionTree
     kind : str
-        What they were made from: a kind of the GZ2 catalogue, or ``"cumulative"``.
+        What they were made from: a kind of the GZ2 catalogue, or ``"cumulative"``. Of labels that
+        were joined from several, the kinds of all: see `kinds`.
     counts : array of float64, shape (n, n_answers), optional
         Votes, where the table has them.
     given_reach : array of float64, shape (n, n_questions), optional
         For training: reach of the questions of which only the conditional answers count, NaN for
         the others; see `only_conditional`.
+
+    Raises
+    ------
+    InputError
+        Ids that are no strings, or arrays of shapes that do not fit the tree and each other.
     """
 
     ids: NDArray[np.object_]
@@ -45,8 +63,33 @@ class Labels:
     counts: NDArray[np.float64] | None = None
     given_reach: NDArray[np.float64] | None = None
 
+    def __post_init__(self) -> None:
+        n, answers, questions = len(self.ids), len(self.tree), len(self.tree.questions)
+        for name, found, expected in (
+            ("ids", self.ids, (n,)),
+            ("cumulative", self.cumulative, (n, answers)),
+            ("counts", self.counts, (n, answers)),
+            ("given_reach", self.given_reach, (n, questions)),
+        ):
+            if found is not None and np.shape(found) != expected:
+                raise InputError(
+                    f"labels: expected {name} of shape {expected}, for {n} ids and the {answers} "
+                    f"answers to {questions} questions of {self.tree.name}, found {np.shape(found)}"
+                )
+        wrong = [name for name in self.ids if not isinstance(name, str)]
+        if wrong:
+            raise InputError(
+                f"labels: expected ids that are strings, found {wrong[0]!r} "
+                f"({len(wrong)} of {n} are none)"
+            )
+
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What they were made from, one by one: several of labels that were joined."""
+        return kinds_of(self.kind)
 
     @cached_property
     def measured(self) -> NDArray[np.bool_]:
@@ -56,10 +99,19 @@ class Labels:
     @cached_property
     def reach(self) -> NDArray[np.float64]:
         """Probability that each question was asked; shape (n, n_questions), NaN if unknown."""
-        reach = DecisionGraph(self.tree).reach(torch.from_numpy(self.cumulative)).numpy()
+        reach = reach_of(self.tree, self.cumulative)
         if self.given_reach is None:
             return reach
         return np.where(np.isnan(self.given_reach), reach, self.given_reach)
+
+    @cached_property
+    def conditional(self) -> NDArray[np.float64]:
+        """Conditional probabilities; shape (n, n_answers).
+
+        NaN where not measured, where a question was not reached, and where its reach is not known.
+        A given reach counts. Rounded labels may come out just above 1.
+        """
+        return conditional_of(self.tree, self.cumulative, self.reach)
 
     @cached_property
     def null(self) -> NDArray[np.bool_]:
@@ -78,15 +130,17 @@ class Labels:
 
     @property
     def _reach_of_answer(self) -> NDArray[np.float64]:
-        return self.reach[:, list(self.tree.question_of)]
+        return by_answer(self.tree, self.reach)
 
     def digest(self) -> str:
-        """SHA-256 of ids, labels and votes, in hexadecimal: the same for the same data."""
-        text = "\n".join(self.ids).encode() + self.cumulative.tobytes()
-        for part in (self.given_reach, self.counts):
-            if part is not None:
-                text += part.tobytes()
-        return hashlib.sha256(text).hexdigest()
+        """SHA-256 of tree, kind, ids, labels and votes, in hexadecimal: that of the same data."""
+        tree = self.tree.to_dict() | {"source": ""}  # as trees are compared
+        said = json.dumps([tree, self.kind, list(self.ids)], sort_keys=True)
+        sha256 = hashlib.sha256(said.encode())
+        for name in ("cumulative", "given_reach", "counts"):
+            if (values := getattr(self, name)) is not None:
+                sha256.update(name.encode() + values.tobytes())
+        return sha256.hexdigest()
 
     def take(self, rows: ArrayLike) -> Labels:
         """Return the labels of some rows, by position or by mask."""
@@ -110,13 +164,9 @@ class Labels:
 
     def mean_conditional(self) -> NDArray[np.float64]:
         """Mean conditional answers, weighted by reach; equal ones where nobody was asked."""
-        total = np.nansum(self.cumulative, 0)
-        mean = np.empty(len(self.tree))
-        for answers in self.tree.slices:
-            of_question = total[answers].sum()
-            equal = 1 / len(total[answers])
-            mean[answers] = total[answers] / of_question if of_question > 0 else equal
-        return mean
+        mean = share_of_question(self.tree, np.nansum(self.cumulative, 0))  # (n_answers,)
+        sizes = np.array([len(question) for question in self.tree.questions])
+        return np.where(np.isnan(mean), 1 / by_answer(self.tree, sizes), mean)
 
     @classmethod
     def join(cls, *several: Labels) -> Labels:
@@ -125,8 +175,10 @@ class Labels:
         Raises
         ------
         InputError
-            Samples of different trees.
+            No samples, or samples of different trees.
         """
+        if not several:
+            raise InputError("join: expected labels to put together, found none")
         tree = several[0].tree
         for labels in several:
             if labels.tree != tree:
@@ -145,7 +197,7 @@ class Labels:
             np.concatenate([labels.ids for labels in several]),
             np.concatenate([labels.cumulative for labels in several]),
             tree,
-            ", ".join(dict.fromkeys(labels.kind for labels in several)),
+            _AND.join(dict.fromkeys(kind for labels in several for kind in labels.kinds)),
             np.concatenate(counts) if len(counts) == len(several) else None,
             np.concatenate(given) if any(s.given_reach is not None for s in several) else None,
         )
@@ -187,25 +239,3 @@ class Labels:
             counts=None if self.counts is None else np.where(of_answer, self.counts, np.nan),
             given_reach=np.where(kept, self.reach, np.nan),
         )
-
-
-def multiply_down(tree: DecisionTree, conditional: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cumulative probabilities of conditional ones that were not all measured.
-
-    Parameters
-    ----------
-    tree : DecisionTree
-    conditional : array, shape (n, n_answers)
-        NaN where a question got no votes.
-
-    Returns
-    -------
-    cumulative : array of float64, shape (n, n_answers)
-        0 where a question is not reached, whatever its conditional probabilities. NaN where a
-        question was reached without being measured, and in all that follows from it.
-    """
-    graph = DecisionGraph(tree)
-    given = torch.from_numpy(np.asarray(conditional, dtype=np.float64))
-    reachable = graph.reach(graph.cumulative(given.nan_to_num(1.0))) > 0  # (n, n_questions)
-    asked = reachable.index_select(-1, graph.question_of)  # (n, n_answers)
-    return graph.cumulative(torch.where(asked, given, 0.0)).numpy()

@@ -1,8 +1,19 @@
 """Losses between predicted and voted probabilities: pure functions.
 
-Every loss takes targets with NaN where an answer was not measured, and a mask of what was measured
-if that is known otherwise; other cells contribute exactly 0 to the loss and to its gradient. All
-are means over the measured cells of a batch. Losses on votes are in `gz2tree.votes.likelihoods`.
+Losses on votes are in `gz2tree.votes.likelihoods`. Every loss here has the same contract:
+
+Parameters
+----------
+cumulative : Tensor, shape (N, n_answers), in [0, 1]
+    Predicted cumulative probabilities.
+target : Tensor, shape (N, n_answers), in [0, 1]
+    Voted ones, NaN where not measured. Such a cell contributes exactly 0 to the loss and to its
+    gradient.
+
+Returns
+-------
+loss : Tensor, scalar
+    A mean over the measured cells of the batch; 0 if there are none.
 """
 
 from __future__ import annotations
@@ -16,67 +27,34 @@ from torch.nn import functional as F
 from gz2tree.config.choices import FractionLoss
 
 
-def squared_error(cumulative: Tensor, target: Tensor, measured: Tensor | None = None) -> Tensor:
-    """Mean squared error.
+def squared_error(cumulative: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error."""
+    return _mean_of_measured(lambda p, t: (p - t).square(), cumulative, target)
 
-    Parameters
-    ----------
-    cumulative : Tensor, shape (N, n_answers), in [0, 1]
-    target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
-    measured : Tensor of bool, shape (N, n_answers), optional
 
-    Returns
-    -------
-    loss : Tensor, scalar
+def root_squared_error(cumulative: Tensor, target: Tensor) -> Tensor:
+    """Root of the mean squared error of a batch: Kaggle's score, and the student paper's loss.
+
+    See docs/glossary.md for which paper that is.
     """
-    return _mean_of_measured(lambda p, t: (p - t).square(), cumulative, target, measured)
-
-
-def root_squared_error(
-    cumulative: Tensor, target: Tensor, measured: Tensor | None = None
-) -> Tensor:
-    """Root of the mean squared error of a batch, the student paper's loss and Kaggle's score.
-
-    Parameters
-    ----------
-    cumulative : Tensor, shape (N, n_answers), in [0, 1]
-    target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
-    measured : Tensor of bool, shape (N, n_answers), optional
-
-    Returns
-    -------
-    loss : Tensor, scalar
-    """
-    mean = squared_error(cumulative, target, measured)
+    mean = squared_error(cumulative, target)
     # The slope of the root is infinite at 0: a perfect batch would give NaN.
     wrong = mean > 0
     return torch.where(wrong, torch.where(wrong, mean, 1.0).sqrt(), 0.0)
 
 
-def binary_cross_entropy(
-    cumulative: Tensor, target: Tensor, measured: Tensor | None = None
-) -> Tensor:
+def binary_cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
     """Mean of -t log p - (1 - t) log(1 - p), every answer a yes or no of its own.
 
     Logarithms are cut off at -100, as in ``torch.nn.BCELoss``, so that probabilities of exactly 0
     and 1 give a finite loss and gradient.
-
-    Parameters
-    ----------
-    cumulative : Tensor, shape (N, n_answers), in [0, 1]
-    target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
-    measured : Tensor of bool, shape (N, n_answers), optional
-
-    Returns
-    -------
-    loss : Tensor, scalar
     """
     return _mean_of_measured(
-        lambda p, t: F.binary_cross_entropy(p, t, reduction="none"), cumulative, target, measured
+        lambda p, t: F.binary_cross_entropy(p, t, reduction="none"), cumulative, target
     )
 
 
-def cross_entropy(cumulative: Tensor, target: Tensor, measured: Tensor | None = None) -> Tensor:
+def cross_entropy(cumulative: Tensor, target: Tensor) -> Tensor:
     """Mean of -t log p: answers of a question as alternatives, each question weighted by reach.
 
     With the reach of every question given by the votes, as `fit` does it, this is, up to a
@@ -84,23 +62,12 @@ def cross_entropy(cumulative: Tensor, target: Tensor, measured: Tensor | None = 
     reach it is biased: an answer counts for itself and again for each question after it. Only for
     networks whose answers sum to their reach: raising all sigmoids of a flat one would lower it.
     Answers that nobody gave cost nothing by themselves.
-
-    Parameters
-    ----------
-    cumulative : Tensor, shape (N, n_answers), in [0, 1]
-    target : Tensor, shape (N, n_answers), in [0, 1], NaN where not measured
-    measured : Tensor of bool, shape (N, n_answers), optional
-
-    Returns
-    -------
-    loss : Tensor, scalar
     """
     # As `binary_cross_entropy` of 1: finite, loss and gradient, where p is exactly 0.
     return _mean_of_measured(
         lambda p, t: t * F.binary_cross_entropy(p, torch.ones_like(p), reduction="none"),
         cumulative,
         target,
-        measured,
     )
 
 
@@ -113,13 +80,9 @@ LOSSES: dict[FractionLoss, Callable[..., Tensor]] = {
 
 
 def _mean_of_measured(
-    cell: Callable[[Tensor, Tensor], Tensor],
-    cumulative: Tensor,
-    target: Tensor,
-    measured: Tensor | None,
+    cell: Callable[[Tensor, Tensor], Tensor], cumulative: Tensor, target: Tensor
 ) -> Tensor:
-    known = ~target.isnan()
-    measured = known if measured is None else known & measured
+    measured = ~target.isnan()  # (N, n_answers)
     # Unmeasured cells are replaced before the loss: NaN times a mask of 0 is still NaN.
     losses = cell(cumulative, torch.where(measured, target, 0.0).to(cumulative.dtype))
     return torch.where(measured, losses, 0.0).sum() / measured.sum().clamp(min=1)

@@ -63,7 +63,8 @@ class GalaxyTreeNet(GalaxyNet):
     Raises
     ------
     InputError
-        An unknown backbone or activation, or weights that cannot be had or do not fit.
+        An unknown backbone or activation, weights that cannot be had or do not fit, or a
+        calibration of another number of questions.
 
     Examples
     --------
@@ -101,6 +102,8 @@ class GalaxyTreeNet(GalaxyNet):
             self.strengths = StrengthHeads(self.heads.n_features, len(tree.questions))
         if isinstance(calibration, dict):
             calibration = Calibration.from_dict(calibration, tree)
+        if calibration is not None:
+            calibration.check_fits(tree)
         self.calibration = calibration
 
     @property
@@ -167,7 +170,7 @@ class GalaxyTreeNet(GalaxyNet):
 
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases to the mean conditional answers, weighted by reach."""
-        self.heads.set_biases(self.graph.logits(torch.from_numpy(labels.mean_conditional())))
+        self.heads.set_biases(self.graph.logits_of(torch.from_numpy(labels.mean_conditional())))
 
     def gate(self, cumulative: Tensor, threshold: float) -> Tensor:
         """Set improbable answers to 0 along the tree; see `DecisionGraph.gate`."""

@@ -33,7 +33,7 @@ class Report:
         Of conditional probabilities, weighted by the label's reach.
     calibration_error : float
         Expected calibration error of conditional probabilities, weighted by the label's reach; see
-        `expected_calibration_error`.
+        `gz2tree.calibrationcurve.calibration_error`.
     exact_zero_share : float
         Share of measured labels predicted as exactly 0.
     null_share : float

@@ -20,7 +20,6 @@
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -32,59 +31,24 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
+from gz2tree.config.sky import SkyOptions
 from gz2tree.errors import InputError, first_few
+from gz2tree.images.workers import available_cores
+from gz2tree.probabilities import cumulative_of
 from gz2tree.sky.population import draw_galaxy
 from gz2tree.sky.render import render
 from gz2tree.sky.tables import catalogue_table, kaggle_labels, parameter_table
-from gz2tree.sky.volunteers import down_the_tree, true_conditionals, vote
-from gz2tree.trees import GZ2_KAGGLE
+from gz2tree.sky.volunteers import true_conditionals
+from gz2tree.trees import GZ2, GZ2_KAGGLE
+from gz2tree.votes.counts import vote
 from gz2tree.wholefiles import appearing
 
 SKY_VERSION = 1
 """Goes up whenever the same options would give another sky."""
 
 _FIRST_ID = 100_000
-_MOST_GALAXIES = 900_000  # ids have six digits
 _JPEG_QUALITY = 75  # that of the real cutouts
 _WORTH_A_POOL = 64  # images from which on starting worker processes pays
-
-
-@dataclass(frozen=True)
-class SkyOptions:
-    """What decides a sky.
-
-    Parameters
-    ----------
-    n : int
-        Number of galaxies.
-    seed : int
-        Non-negative; every galaxy has random numbers of its own derived from it.
-    size : int, pixels
-        Side of the cutouts.
-    volunteers : (int, int)
-        Fewest and most volunteers a galaxy; uniform between them, both included.
-
-    Raises
-    ------
-    InputError
-        An option outside its range.
-    """
-
-    n: int
-    seed: int = 0
-    size: int = 424
-    volunteers: tuple[int, int] = (28, 60)
-
-    def __post_init__(self) -> None:
-        low, high = self.volunteers
-        if not 1 <= self.n <= _MOST_GALAXIES:
-            raise InputError(f"n: expected 1 to {_MOST_GALAXIES} galaxies, found {self.n}")
-        if self.seed < 0:
-            raise InputError(f"seed: expected 0 or more, found {self.seed}")
-        if self.size < 32:
-            raise InputError(f"size: expected at least 32 pixels, found {self.size}")
-        if not 1 <= low <= high:
-            raise InputError(f"volunteers: expected 1 <= low <= high, found {low} and {high}")
 
 
 def simulate(
@@ -107,10 +71,10 @@ def simulate(
     out : Path
         Folder of the sky; made if need be.
     n, seed, size, volunteers
-        See :class:`SkyOptions`.
+        See :class:`gz2tree.config.SkyOptions`.
     workers : int, optional
-        Processes; one for each processor by default. They are spawned, so a script that asks for
-        more than one calls this under ``if __name__ == "__main__":``.
+        Processes; by default one for each core that this process may use. They are spawned, so a
+        script that asks for more than one calls this under ``if __name__ == "__main__":``.
     progress : bool
         Whether to show a progress bar.
 
@@ -138,7 +102,7 @@ def simulate(
         raise InputError(f"workers: expected 1 or more, found {workers}")
     out = Path(out)
     _claim(out, options)
-    _photograph_all(out / "images", options, workers or os.cpu_count() or 1, progress)
+    _photograph_all(out / "images", options, workers or available_cores(), progress)
     for name, table in _tables(options).items():
         with appearing(out / name) as unfinished:
             table.to_csv(unfinished, float_format="%.9g", lineterminator="\n")
@@ -240,9 +204,9 @@ def _tables(options: SkyOptions) -> dict[str, pd.DataFrame]:
         galaxies.append(draw_galaxy(streams.parameters))
         truths.append(true_conditionals(galaxies[-1]))
         number = int(streams.votes.integers(low, high, endpoint=True))
-        votes.append(vote(truths[-1], number, streams.votes))
+        votes.append(vote(GZ2, truths[-1], number, streams.votes))
     counts = np.stack(votes)  # (n, n_answers)
-    truth = down_the_tree(np.stack(truths), GZ2_KAGGLE)
+    truth = cumulative_of(GZ2_KAGGLE, np.stack(truths))
     ids = pd.Index([galaxy_id(index) for index in range(options.n)], name=GZ2_KAGGLE.id_column)
     columns = list(GZ2_KAGGLE.columns)
     return {

@@ -22,7 +22,7 @@ from PIL import Image
 
 from gz2tree import GZ2_KAGGLE, CutoutOptions, CutoutStore, DecisionTree, LabelledCutouts, Labels
 from gz2tree.cli import main
-from gz2tree.labels import multiply_down
+from gz2tree.probabilities import cumulative_of
 from gz2tree.simulate import simulate
 from gz2tree.store import prepare
 from gz2tree.wholefiles import partial_path
@@ -71,7 +71,7 @@ def random_labels(ids: Sequence[str], tree: DecisionTree = GZ2_KAGGLE, seed: int
     for answers in tree.slices:
         conditional[:, answers.start] += 1e-3  # some answer is given
         conditional[:, answers] /= conditional[:, answers].sum(-1, keepdims=True)
-    cumulative = multiply_down(tree, conditional)
+    cumulative = cumulative_of(tree, conditional)
     return Labels(np.array(ids, dtype=object), cumulative, tree, kind="cumulative")
 
 

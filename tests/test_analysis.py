@@ -9,13 +9,8 @@ from conftest import random_labels
 from scipy import stats
 
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, Labels, Question
-from gz2tree.analysis import (
-    Observation,
-    calibration_curve,
-    check_observations,
-    correlations,
-    pair_counts,
-)
+from gz2tree.analysis import correlate, correlations, pair_counts
+from gz2tree.config.choices import Probability
 from gz2tree.errors import InputError
 from gz2tree.labels import CUMULATIVE
 
@@ -77,13 +72,6 @@ def test_quotients_that_differ_by_rounding_alone_do_not_vary() -> None:
     assert correlations(labels, "conditional").iloc[2:].isna().all(axis=None)
 
 
-def test_observations_of_answers_that_a_tree_lacks_are_left_out() -> None:
-    tree = DecisionTree("t", [Question("a", ["b", "c"])])
-    shares = np.random.default_rng(0).random((N, 1))
-    labels = Labels(np.array(IDS, dtype=object), np.hstack([shares, 1 - shares]), tree, CUMULATIVE)
-    assert check_observations(labels, "own").empty
-
-
 def test_what_was_not_measured_is_nan_and_counts_no_galaxy() -> None:
     labels = random_labels(IDS)
     cumulative = labels.cumulative.copy()
@@ -102,41 +90,10 @@ def test_another_sort_of_probability_is_refused() -> None:
         correlations(random_labels(IDS), "odd")  # type: ignore[arg-type]
 
 
-def test_observations_agree_within_a_tenth_or_by_their_sign() -> None:
+@pytest.mark.parametrize("what", ["cumulative", "conditional"])
+def test_two_answers_correlate_as_among_all(what: Probability) -> None:
     labels = random_labels(IDS)
-    first, second = labels.tree.columns[:2]
-    value = float(correlations(labels).iloc[0, 1])
-    observations = [
-        Observation(first, second, value + 0.09),
-        Observation(first, second, value + 0.11),
-        Observation(first, second),
-        Observation(first, first),
-    ]
-    table = check_observations(labels, "noise", observations)
-    assert list(table["agrees"]) == [True, False, value * np.sqrt(N) > 2, True]
-    assert (table["sample"] == "noise").all()
-    assert (table["n"] == N).all()
-    assert table["cumulative"].iloc[0] == pytest.approx(value)
-    assert np.isnan(table["reported"].iloc[2])
-
-
-def test_calibration_is_the_weighted_mean_of_each_bin() -> None:
-    rng = np.random.default_rng(0)
-    predicted, voted, weight = rng.random((3, 50, 4))
-    predicted[0, 0], weight[1] = 1.0, 0.0
-    curve = calibration_curve(predicted, voted, weight, n_bins=5)
-    assert curve["n"].sum() == (weight > 0).sum()
-    assert curve["weight"].sum() == pytest.approx(weight.sum())
-    for row in curve.itertuples():
-        upper = predicted <= row.high if row.high == 1 else predicted < row.high
-        cells = (predicted >= row.low) & upper & (weight > 0)
-        assert row.n == cells.sum()
-        for name, values in (("predicted", predicted), ("voted", voted)):
-            expected = np.average(values[cells], weights=weight[cells])
-            assert getattr(row, name) == pytest.approx(expected)
-
-
-def test_empty_bins_have_no_row() -> None:
-    curve = calibration_curve([0.05, 0.95], [0.0, 1.0], [1.0, 1.0])
-    assert list(curve["low"]) == [0.0, 0.9]
-    assert list(curve["voted_error"]) == [0.0, 0.0]
+    coefficients, counts = correlations(labels, what), pair_counts(labels, what)
+    for first, second in ((0, 1), (7, 30), (36, 5)):
+        found = correlate(labels, first, second, what)
+        assert found == (coefficients.iloc[first, second], counts.iloc[first, second])

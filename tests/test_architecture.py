@@ -24,9 +24,10 @@ LADDER = {
     "folders": "tables sky images votes labelling science networks runs catalogues commands",
     "errors": "errors version wholefiles quiet",
     "tree": "questions treechecks treefields treetext treeyaml tree trees treenames",
+    "the tree in numbers": "probabilities",
     "options": (
         "images.stretch config config.choices config.cutouts config.figures config.labels "
-        "config.prediction config.training"
+        "config.prediction config.sky config.training"
     ),
     "tables": (
         "tables.columnnotes tables.tableformat tables.astropytables tables.astropyfiles "
@@ -34,7 +35,7 @@ LADDER = {
         "tables.idcolumns tables.usertable"
     ),
     "probabilities": (
-        "activations jumps graph losses votes.likelihoods votes.calibration votes.counts"
+        "activations jumps treetable graph losses votes.likelihoods votes.calibration votes.counts"
     ),
     "uncertainty": "votes.betas votes.uncertainty votes.information",
     "labels": (
@@ -69,8 +70,8 @@ LADDER = {
         "catalogues.scaling"
     ),
     "evaluation": (
-        "scores evaluation analysis science.binned science.purity science.coverage "
-        "science.quantities"
+        "scores calibrationcurve evaluation analysis science.binned science.purity "
+        "science.coverage science.quantities"
     ),
     "plots": (
         "plots plots.style plots.layout plots.correlations plots.galaxies plots.history "
@@ -217,6 +218,8 @@ def test_an_import_for_types_alone_is_none() -> None:
         ("gz2tree.trees", "torch numpy pandas yaml"),
         ("gz2tree.config", "torch numpy pandas jsonargparse"),
         ("gz2tree.cli", "torch numpy pandas lightning matplotlib PIL"),
+        ("gz2tree.probabilities", "torch pandas"),
+        ("gz2tree.labels", "torch pandas"),
         ("gz2tree.simulate", "torch matplotlib"),
         ("gz2tree.store", "lightning matplotlib pyarrow astropy torchvision pandas"),
         ("gz2tree.evaluation", "lightning timm matplotlib astropy"),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import trees
 from test_cli import run
-from test_uncertainty import TWO_PARENTS, beliefs_of
+from test_uncertainty import CHAIN, TWO_PARENTS, beliefs_of
 
 from gz2tree import DecisionGraph, DecisionTree, GalaxyTreeNet, InputError, Labels, load_model
 from gz2tree.commands.calibrating import fit_calibration
@@ -227,3 +227,11 @@ def test_network_that_leaves_nothing_open_is_refused(
     assert run(*common, "--columns", "uncertainty") == 2
     assert "expected a network that gives strengths" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("calibration", [((1.0,),), ((1.0,) * 3, (2.0,) * 4)])
+def test_a_network_refuses_a_calibration_of_another_number_of_questions(
+    calibration: tuple[tuple[float, ...], ...],
+) -> None:
+    with pytest.raises(InputError, match=r"for each of the 3 questions of .*, found [14]"):
+        GalaxyTreeNet("resnet10t", CHAIN, pretrained=False, calibration=Calibration(*calibration))

@@ -10,8 +10,8 @@ from test_likelihoods import votes_of
 from test_uncertainty import CHAIN, TWO_PARENTS, beliefs_of
 
 from gz2tree import GZ2, InputError
+from gz2tree.probabilities import sum_by_question
 from gz2tree.science.coverage import LEVELS, vote_coverage, vote_log_likelihood
-from gz2tree.votes.counts import asked
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
 COVERAGE = [f"coverage_{100 * level:g}" for level in LEVELS]
@@ -95,7 +95,7 @@ def test_questions_that_nobody_was_asked_have_no_figures() -> None:
     nobody = table.loc[["t03_bar", "t04_spiral"]]
     assert (nobody[["galaxies", "votes"]] == 0).to_numpy().all()
     assert nobody[["log_likelihood", "calibration_error", *COVERAGE]].isna().to_numpy().all()
-    assert table.loc["all", "galaxies"] == np.nansum(asked(GZ2, counts) > 0)
+    assert table.loc["all", "galaxies"] == np.nansum(sum_by_question(GZ2, counts) > 0)
     others = table.drop(index=nobody.index)
     assert others[COVERAGE].notna().to_numpy().all()
 
@@ -112,3 +112,13 @@ def test_votes_for_the_impossible_are_not_covered() -> None:
 def test_votes_of_other_shape_are_refused() -> None:
     with pytest.raises(InputError, match="expected votes of shape"):
         vote_coverage(Mixture([beliefs_of(CHAIN, 3, 0)]), np.zeros((2, 7)))
+
+
+def test_coverage_is_the_same_in_chunks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    beliefs = [beliefs_of(GZ2, 23, seed) for seed in (6, 7)]
+    rng = np.random.default_rng(0)
+    counts = beliefs[0].sample_votes(rng.integers(5, 60, 23), 1, rng)[0].astype(float)
+    whole = vote_coverage(Mixture(beliefs), counts)
+    for chunk in (1, 5):
+        monkeypatch.setattr("gz2tree.science.coverage._CHUNK", chunk)
+        pd.testing.assert_frame_equal(vote_coverage(Mixture(beliefs), counts), whole)

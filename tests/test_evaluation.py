@@ -29,7 +29,6 @@ from gz2tree import (
     evaluate,
     read_labels,
 )
-from gz2tree.evaluation import expected_calibration_error
 from gz2tree.scores import compare_reports
 from gz2tree.tables.files import write_table
 
@@ -472,25 +471,19 @@ print(sorted(unwanted & set(sys.modules)))
     assert run.stdout.split("\n")[:2] == ["0.0", "[]"]
 
 
-class TestCalibration:
-    def test_error_is_the_shift_of_each_bin(self) -> None:
-        """Predictions of two bins, too high in one and too low in the other."""
-        predicted = np.array([0.12, 0.18, 0.55, 0.55])
-        label = np.array([0.02, 0.08, 0.65, 0.85])
-        weight = np.array([1.0, 1.0, 1.0, 0.0])
-        error = expected_calibration_error(predicted, label, weight)
-        assert error == pytest.approx((0.1 + 0.1 + 0.1) / 3)
-
-    def test_noise_within_a_bin_is_no_error(self) -> None:
-        rng = np.random.default_rng(0)
-        label = rng.binomial(1, 0.35, 100_000).astype(float)
-        predicted = np.full(100_000, 0.35)
-        assert expected_calibration_error(predicted, label, np.ones(100_000)) < 0.01
-
-    def test_probability_of_one_has_a_bin(self) -> None:
-        one = np.ones(3)
-        assert expected_calibration_error(one, one, one) == 0
-
-    def test_nothing_asked_is_no_figure(self) -> None:
-        nothing = np.zeros(3)
-        assert math.isnan(expected_calibration_error(nothing, nothing, nothing))
+def test_labels_of_conditional_answers_alone_have_a_conditional_error() -> None:
+    """The reach of question 3 is given, though the answers that lead to it are not measured."""
+    whole = random_labels([str(n) for n in range(20)])
+    labels = whole.only_conditional({"Class3"})
+    bar = GZ2_KAGGLE.slices[2]
+    predicted = random_labels(labels.ids.tolist(), seed=1)
+    table = pd.DataFrame(predicted.cumulative, columns=GZ2_KAGGLE.columns)
+    table[GZ2_KAGGLE.id_column] = labels.ids
+    found = evaluate(table, labels)
+    expected = evaluate(table, whole).per_question["Class3"]
+    assert not math.isnan(expected["conditional_rmse"])
+    assert found.conditional_rmse == pytest.approx(expected["conditional_rmse"])
+    assert found.calibration_error == pytest.approx(expected["calibration_error"])
+    reached = whole.reach[:, 2] > 0
+    share = whole.cumulative[reached, bar] / whole.reach[reached, 2, None]
+    np.testing.assert_allclose(labels.conditional[reached, bar], share)

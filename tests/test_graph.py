@@ -507,6 +507,30 @@ def test_threshold_out_of_range_is_refused(threshold: float) -> None:
         DecisionGraph(GZ2).gate(torch.zeros(37), threshold)
 
 
+# what does not fit the tree
+
+
+@pytest.mark.parametrize("n", [1, 36, 40])
+@pytest.mark.parametrize(
+    "method", ["forward", "conditional", "cumulative", "reach", "condition", "gate", "logits_of"]
+)
+def test_other_numbers_of_answers_are_refused(method: str, n: int) -> None:
+    more = (0.1,) if method == "gate" else ()
+    with pytest.raises(InputError, match=rf"expected the 37 answers of GZ2 .* found .*{n}\)"):
+        getattr(DecisionGraph(GZ2), method)(torch.zeros(2, n), *more)
+
+
+def test_a_number_is_no_answers() -> None:
+    with pytest.raises(InputError, match=r"expected the 37 answers of GZ2 .* found shape \(\)"):
+        DecisionGraph(GZ2)(torch.tensor(0.5))
+
+
+@pytest.mark.parametrize("n", [10, 12])
+def test_given_reach_of_other_numbers_of_questions_is_refused(n: int) -> None:
+    with pytest.raises(InputError, match=r"given_reach: expected the 11 questions of GZ2"):
+        DecisionGraph(GZ2).cumulative(torch.zeros(2, 37), torch.zeros(2, n))
+
+
 # a well-behaved module
 
 
@@ -632,10 +656,10 @@ def test_logits_are_the_inverse_of_conditional(activation: Activation) -> None:
     # Zeros are only approached, where the activation has none.
     exact = (conditional > 1e-3) & (conditional < 1 - 1e-3)
     graph = DecisionGraph(GZ2_KAGGLE, activation)
-    again = graph.conditional(graph.logits(conditional))
+    again = graph.conditional(graph.logits_of(conditional))
     tolerance = 1e-9 if (exact | (conditional == 0)).all() else 2e-3
     torch.testing.assert_close(again, conditional, rtol=0, atol=tolerance)
-    assert torch.isfinite(graph.logits(conditional)).all()
+    assert torch.isfinite(graph.logits_of(conditional)).all()
 
 
 @given(trees(), seeds)

@@ -18,7 +18,8 @@ from strategies import trees
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, InputError, Labels, Question, read_labels
 from gz2tree.config.choices import Kind
 from gz2tree.labelling.labeltable import read_fractions
-from gz2tree.labels import CUMULATIVE, multiply_down
+from gz2tree.labels import CUMULATIVE
+from gz2tree.probabilities import cumulative_of
 from gz2tree.tables.files import write_table
 
 KINDS = ["count", "weight", "fraction", "weighted_fraction", "debiased"]
@@ -187,7 +188,7 @@ def test_multiplied_down_any_tree(tree: DecisionTree, seed: int) -> None:
         conditional[:, answers] = np.where(
             total > 0, votes[:, answers] / np.maximum(total, 1e-9), np.nan
         )
-    given = multiply_down(tree, conditional)
+    given = cumulative_of(tree, conditional)
     np.testing.assert_allclose(given, slow_labels(tree, votes), rtol=1e-13, atol=0)
 
 
@@ -870,3 +871,61 @@ def test_labels_of_two_trees_of_one_name_are_told_apart() -> None:
     message = "one tree, found question 'shape': answer 2: 'disk' and 'odd'"
     with pytest.raises(InputError, match=message):
         Labels.join(*several)
+
+
+# what makes labels
+
+
+BAD_LABELS = {
+    "fewer answers": (
+        {"cumulative": np.zeros((1, 3))},
+        r"cumulative of shape \(2, 37\), .* \(1, 3\)",
+    ),
+    "more votes": ({"counts": np.zeros((3, 37))}, r"counts of shape \(2, 37\), .* \(3, 37\)"),
+    "reach of answers": ({"given_reach": np.ones((2, 37))}, r"given_reach of shape \(2, 11\)"),
+    "numbers for ids": ({"ids": np.array([7, 8], object)}, r"ids that are strings, found 7 \(2 of"),
+    "ids in rows": ({"ids": np.array([["a"], ["b"]], object)}, r"ids of shape \(2,\)"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_LABELS)
+def test_arrays_that_do_not_fit_are_refused(bad: str) -> None:
+    parts, message = BAD_LABELS[bad]
+    labels = random_labels(["a", "b"])
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(labels, **parts)
+
+
+def test_labels_can_be_compared_and_kept_in_sets() -> None:
+    labels = random_labels(["a", "b"])
+    assert labels == labels
+    assert labels != labels.take([0, 1])  # two tables, whatever they hold
+    assert len({labels, labels.take([0])}) == 2
+
+
+def test_nothing_to_join_is_refused() -> None:
+    with pytest.raises(InputError, match="join: expected labels to put together, found none"):
+        Labels.join()
+
+
+def test_joined_labels_have_the_kinds_of_all() -> None:
+    one, two, three = (
+        dataclasses.replace(random_labels([kind]), kind=kind)
+        for kind in ("debiased", "fraction", "debiased")
+    )
+    joined = Labels.join(Labels.join(one, two), three)
+    assert joined.kinds == ("debiased", "fraction")
+    assert joined.kind == "debiased, fraction"
+
+
+def test_digest_is_of_tree_and_kind_as_well() -> None:
+    labels = random_labels(["a", "b"])
+    others = [
+        dataclasses.replace(labels, kind="fraction"),
+        dataclasses.replace(labels, tree=GZ2),
+        dataclasses.replace(labels, counts=np.ones((2, 37))),
+        dataclasses.replace(labels, given_reach=np.ones((2, 11))),
+        labels.take([1, 0]),
+    ]
+    assert labels.digest() == random_labels(["a", "b"]).digest()
+    assert len({labels.digest(), *(other.digest() for other in others)}) == 6

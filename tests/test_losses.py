@@ -83,14 +83,6 @@ def test_cells_that_were_not_measured_contribute_exactly_nothing(name: FractionL
 
 
 @every_loss
-def test_mask_is_as_good_as_nan(name: FractionLoss) -> None:
-    predicted, target = batch(0.2)
-    mask = torch.rand(target.shape, generator=torch.Generator().manual_seed(1)) < 0.5
-    masked = LOSSES[name](predicted, target, mask)
-    assert torch.equal(masked, LOSSES[name](predicted, target.masked_fill(~mask, torch.nan)))
-
-
-@every_loss
 def test_batch_without_a_measured_cell_is_zero(name: FractionLoss) -> None:
     predicted, target = batch(1.0)
     assert LOSSES[name](predicted, target).item() == 0

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, GalaxyTreeNet, Question, evaluate
 from gz2tree import plots as p
-from gz2tree.analysis import calibration_curve, correlations, pair_counts
+from gz2tree.analysis import correlations, pair_counts
+from gz2tree.calibrationcurve import calibration_curve
 from gz2tree.cli import main
 from gz2tree.commands.sources import Sources, tree_values
 from gz2tree.config import LabelOptions, PredictOptions

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from gz2tree.config.choices import Activation, FractionLoss
 from gz2tree.graph import DecisionGraph
-from gz2tree.labels import multiply_down
 from gz2tree.losses import LOSSES
+from gz2tree.probabilities import cumulative_of
 from gz2tree.tree import DecisionTree
 
 ENTMAX = find_spec("entmax") is not None
@@ -78,7 +78,7 @@ def test_logits_give_probabilities_and_finite_gradients(
     check_probabilities(graph, cumulative)
     assert ((conditional >= 0) & (conditional <= 1)).all()
     assert ((sums(tree, conditional) - 1).abs() <= ROUNDING).all()
-    expected = multiply_down(tree, conditional.detach().double().numpy())
+    expected = cumulative_of(tree, conditional.detach().double().numpy())
     np.testing.assert_allclose(cumulative.detach(), expected, rtol=1e-4, atol=ROUNDING)
     # A gradient that differs from answer to answer: that of the plain sum is 0 by the tree's sums.
     weights = torch.linspace(-1, 1, len(tree))
@@ -97,7 +97,7 @@ def test_hard_zeros_multiply_down_with_finite_gradients(
     conditional = hard_conditional(tree, seed, dtype).requires_grad_()
     cumulative = graph.cumulative(conditional)
     assert ((cumulative >= 0) & (cumulative <= 1)).all()
-    expected = multiply_down(tree, conditional.detach().double().numpy())
+    expected = cumulative_of(tree, conditional.detach().double().numpy())
     np.testing.assert_array_equal(cumulative.detach() == 0, expected == 0)
     if dtype == torch.float32:  # halves round: their questions no longer sum to 1
         check_probabilities(graph, cumulative)

@@ -5,6 +5,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,19 +15,14 @@ from PIL import Image
 from scipy import stats
 
 from gz2tree.errors import InputError
+from gz2tree.probabilities import cumulative_of
 from gz2tree.simulate import galaxy_id, simulate
 from gz2tree.sky.population import Galaxy, draw_galaxy
 from gz2tree.sky.render import render
-from gz2tree.sky.tables import kaggle_labels
-from gz2tree.sky.volunteers import (
-    confusion,
-    down_the_tree,
-    graded,
-    true_conditionals,
-    vote,
-    vote_fractions,
-)
+from gz2tree.sky.tables import catalogue_table, kaggle_labels
+from gz2tree.sky.volunteers import confusion, graded, true_conditionals
 from gz2tree.trees import GZ2, GZ2_KAGGLE
+from gz2tree.votes.counts import vote
 
 TABLES = ("labels.csv", "catalogue.csv", "truth.csv", "parameters.csv")
 
@@ -236,7 +232,7 @@ def test_truth_is_conditional_probability() -> None:
             assert conditional[where].sum() == pytest.approx(1, abs=1e-12)
 
 
-def test_down_the_tree_matches_a_slow_walk() -> None:
+def test_truth_down_the_tree_matches_a_slow_walk() -> None:
     conditional = true_conditionals(SPIRAL)
 
     def reach(tree, question: int) -> float:
@@ -248,13 +244,13 @@ def test_down_the_tree_matches_a_slow_walk() -> None:
 
     for tree in (GZ2, GZ2_KAGGLE):
         expected = [cumulative(tree, answer) for answer in range(len(tree))]
-        np.testing.assert_allclose(down_the_tree(conditional, tree), expected, rtol=1e-12)
+        np.testing.assert_allclose(cumulative_of(tree, conditional), expected, rtol=1e-12)
 
 
 def test_votes_follow_the_truth() -> None:
     galaxies = [draw_galaxy(np.random.default_rng([1, index])) for index in range(20)]
     conditional = np.stack([true_conditionals(galaxy) for galaxy in galaxies])
-    counts = vote(conditional, 20_000, np.random.default_rng(0))
+    counts = vote(GZ2, conditional, 20_000, np.random.default_rng(0))
     p_values = []
     for where in GZ2.slices:
         asked = counts[:, where].sum(1, keepdims=True)
@@ -264,13 +260,14 @@ def test_votes_follow_the_truth() -> None:
             p_values.append(stats.chisquare(seen, wanted).pvalue)
     assert len(p_values) > 100
     assert stats.kstest(p_values, "uniform").pvalue > 1e-3  # votes are multinomial, no more no less
-    assert np.abs(kaggle_labels(counts) - down_the_tree(conditional, GZ2_KAGGLE)).max() < 0.02
+    assert np.abs(kaggle_labels(counts) - cumulative_of(GZ2_KAGGLE, conditional)).max() < 0.02
 
 
 def test_nobody_asked_is_zero_and_never_nan() -> None:
     counts = np.zeros((1, len(GZ2)), np.int64)
     counts[0, GZ2.answer_position("a03_star_or_artifact")] = 30
-    assert vote_fractions(counts).sum() == 1
+    fractions = catalogue_table(counts, pd.Index(["1"])).filter(like="_fraction")
+    assert fractions.iloc[0].sum() == 2  # weighted or not
     labels = dict(zip(GZ2_KAGGLE.columns, kaggle_labels(counts)[0], strict=True))
     assert {column: value for column, value in labels.items() if value} == {
         "Class1.3": 1.0,
@@ -280,10 +277,10 @@ def test_nobody_asked_is_zero_and_never_nan() -> None:
 
 def test_few_volunteers_leave_null_labels() -> None:
     conditional = np.stack([true_conditionals(SPIRAL)] * 500)
-    few, many = (vote(conditional, n, np.random.default_rng(0)) for n in (20, 60))
+    few, many = (vote(GZ2, conditional, n, np.random.default_rng(0)) for n in (20, 60))
     for counts, volunteers in ((few, 20), (many, 60)):
         cigar = GZ2.answer_position("a18_cigar_shaped")
-        chance = (1 - down_the_tree(conditional[0], GZ2)[cigar]) ** volunteers
+        chance = (1 - cumulative_of(GZ2, conditional[0])[cigar]) ** volunteers
         assert (counts[:, cigar] == 0).mean() == pytest.approx(chance, abs=0.05)
 
 
@@ -442,7 +439,33 @@ def test_means_are_those_of_the_real_table() -> None:
     rng = np.random.default_rng(0)
     galaxies = [draw_galaxy(rng) for _ in range(3000)]
     conditional = np.stack([true_conditionals(galaxy) for galaxy in galaxies])
-    votes = vote(conditional, rng.integers(28, 61, len(galaxies)), rng)
+    votes = vote(GZ2, conditional, rng.integers(28, 61, len(galaxies)), rng)
     labels = pd.DataFrame(kaggle_labels(votes), columns=list(GZ2_KAGGLE.columns))[real.columns]
     assert np.abs(labels.mean() - real.mean()).max() < 0.03
     assert np.abs((labels == 0).mean() - (real == 0).mean()).max() < 0.15
+
+
+def test_extreme_values_are_graded() -> None:
+    """Far from a threshold the exponential of the distance overflows."""
+    assert graded(1000.0, [0.0], 1.0).tolist() == [0.0, 1.0]
+    assert graded(-1000.0, [0.0], 1.0).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("petro_r90", 0.0, "a number above 0"),
+        ("seeing", float("nan"), "a number above 0"),
+        ("surface_brightness", float("inf"), "a finite number"),
+        ("bulge_fraction", 1.2, "a number from 0 to 1"),
+        ("bulge_axis_ratio", 0.0, "a number above 0 and at most 1"),
+        ("merger", -0.1, "a number from 0 to 1"),
+        ("inclination", 91, "degrees from 0 to 90"),
+        ("pitch", 0, "degrees between 0 and 90"),
+        ("arms", 1.5, "a whole number of arms"),
+        ("artifact", "nonsense", "one of none, star, trail, defect"),
+    ],
+)
+def test_a_galaxy_that_cannot_be_is_refused(field: str, value: Any, expected: str) -> None:
+    with pytest.raises(InputError, match=f"galaxy: {field}: expected {expected}, .*found"):
+        replace(SPIRAL, **{field: value})

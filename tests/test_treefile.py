@@ -13,7 +13,7 @@ from strategies import trees
 
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, InputError, read_labels
 from gz2tree.cli import main
-from gz2tree.labels import multiply_down
+from gz2tree.probabilities import cumulative_of
 from gz2tree.treenames import find_tree, tree_names
 
 OWN = """
@@ -205,7 +205,7 @@ def test_cumulative_probabilities_may_be_named_as_a_catalogue_names_its_counts(
 ) -> None:
     tree = find_tree("GZ_DECALS_5")
     conditional = np.concatenate([np.full(len(q), 1 / len(q)) for q in tree.questions])
-    values = multiply_down(tree, conditional[None])
+    values = cumulative_of(tree, conditional[None])
     table = pd.DataFrame(values, columns=list(tree.columns))
     table.insert(0, "id", ["J1"])
     table.to_csv(tmp_path / "cumulative.csv", index=False)

@@ -6,6 +6,7 @@ largest value for what is so rare that few of the draws, or none, have it.
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -17,7 +18,7 @@ from scipy import stats
 from strategies import trees
 
 from gz2tree import GZ2, DecisionGraph, DecisionTree, InputError, Question
-from gz2tree.votes.betas import beta_interval, vote_probabilities
+from gz2tree.votes.betas import beta_binomial, beta_interval, vote_probabilities
 from gz2tree.votes.information import expected_information, information_of_votes
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
@@ -71,7 +72,7 @@ def test_moments_are_those_of_draws(tree: DecisionTree, seed: int) -> None:
     mean = DecisionGraph(tree).cumulative(torch.tensor(beliefs.conditional)).numpy()
     np.testing.assert_allclose(beliefs.mean, mean, atol=1e-12)
     pairs = cumulative[..., :, None] * cumulative[..., None, :]
-    assert agrees(pairs, beliefs.second_moments[:, :-1, :-1])
+    assert agrees(pairs, beliefs.covariance + mean[:, :, None] * mean[:, None, :])
     eigen = np.linalg.eigvalsh(beliefs.covariance)
     assert (eigen > -1e-9).all()
     diagonal = np.diagonal(beliefs.covariance, axis1=1, axis2=2)
@@ -359,3 +360,51 @@ def test_known_disagreement_of_volunteers_tells_nothing() -> None:
     )
     assert strong < 1e-5
     assert 0.5 < weak < 1
+
+
+@pytest.mark.parametrize("of_question", [[np.nan, 0.5], [np.nan, np.nan]])
+def test_nan_in_a_question_that_can_be_reached_is_refused(of_question: list[float]) -> None:
+    tree = DecisionTree("t", [Question("q", ["yes", "no"])])
+    with pytest.raises(InputError, match=r"found NaN in galaxy 1, answer q_"):
+        TreeDirichlet(tree, np.array([[0.5, 0.5], of_question]), np.ones((2, 1)))
+
+
+def test_moments_are_the_same_in_chunks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    def moments() -> list[np.ndarray]:
+        beliefs = beliefs_of(GZ2, 11, 5)
+        return [beliefs.variance, beliefs.covariance, beliefs.reach_variance]
+
+    whole = moments()
+    for chunk in (1, 4, 11):
+        monkeypatch.setattr("gz2tree.votes.uncertainty._CHUNK", chunk)
+        for ours, theirs in zip(moments(), whole, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_variances_need_little_memory() -> None:
+    """Of 20,000 galaxies, in which all pairs of answers of all at once are 231 MB."""
+    beliefs = beliefs_of(GZ2, 20_000, 6)
+    tracemalloc.start()
+    try:
+        assert beliefs.variance.shape == (20_000, 37)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100e6
+
+
+def test_votes_of_each_number_of_volunteers_are_beta_binomial() -> None:
+    """As SciPy has it, where its Betas exist; binomial of known probabilities; none impossible."""
+    mean = np.array([[0.2, 0.8, 0.0], [0.5, 0.1, 0.4], [0.25, 0.75, 0.0]])
+    strength = np.array([[3.0], [200.0], [np.inf]])
+    people = np.array([[7], [0], [4]])
+    found = beta_binomial(mean, 1 / strength, people)
+    assert found.shape == (3, 3, 8)
+    votes = np.arange(8)
+    expected = stats.betabinom.pmf(votes, 7, 0.6, 2.4)
+    np.testing.assert_allclose(found[0, 0], expected, rtol=1e-12)
+    np.testing.assert_allclose(found[0, 1], expected[::-1], rtol=1e-12)
+    np.testing.assert_allclose(found[2, 0], stats.binom.pmf(votes, 4, 0.25), rtol=1e-12)
+    nobody = np.eye(8)[0]
+    for row, answer in ((0, 2), (1, 0), (1, 1), (2, 2)):
+        np.testing.assert_allclose(found[row, answer], nobody, atol=1e-15)

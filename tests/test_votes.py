@@ -27,10 +27,10 @@ from gz2tree import (
     load_model,
     read_labels,
 )
-from gz2tree.labels import multiply_down
 from gz2tree.networks.strength import STRONGEST, WEAKEST
+from gz2tree.probabilities import cumulative_of, sum_by_question
 from gz2tree.votes.calibration import Calibration
-from gz2tree.votes.counts import asked, check_votes, disagreement, recover_counts
+from gz2tree.votes.counts import check_votes, disagreement, recover_counts
 
 CONFIG = TrainConfig(
     epochs=2, batch_size=8, precision="32", deterministic=True, loss="dirichlet_multinomial"
@@ -40,9 +40,9 @@ CONFIG = TrainConfig(
 def counted(labels: Labels, people: int = 40) -> Labels:
     """The same galaxies with votes."""
     counts = votes_of(labels.tree, len(labels), seed=3, people=people)
-    total = asked(labels.tree, counts)[:, list(labels.tree.question_of)]
+    total = sum_by_question(labels.tree, counts)[:, list(labels.tree.question_of)]
     with np.errstate(invalid="ignore"):
-        cumulative = multiply_down(labels.tree, counts / total)
+        cumulative = cumulative_of(labels.tree, counts / total)
     return replace(labels, cumulative=cumulative, counts=counts, kind="count")
 
 
@@ -66,7 +66,7 @@ def test_asked_and_disagreement() -> None:
     child = next(n for n, parents in enumerate(GZ2.parents) if edge_on in parents)
     assert wrong[3, child] == -2
     assert np.count_nonzero(wrong) == 2
-    assert asked(GZ2, counts)[:, 0].tolist() == counts[:, :3].sum(-1).tolist()
+    assert sum_by_question(GZ2, counts)[:, 0].tolist() == counts[:, :3].sum(-1).tolist()
 
 
 def test_table_in_which_votes_disagree_is_accepted_and_counted(
@@ -155,8 +155,10 @@ class TestTraining:
         with pytest.raises(InputError, match=r"without counts; 'binary_cross_entropy' fits"):
             fit(model, small_galaxies, None, config, progress=False)
 
-    def test_debiased_labels_are_refused(self, voted: LabelledCutouts) -> None:
-        voted.labels = replace(voted.labels, kind="debiased")
+    @pytest.mark.parametrize("kind", ["debiased", "debiased, fraction", "count, debiased"])
+    def test_debiased_labels_are_refused(self, kind: str, voted: LabelledCutouts) -> None:
+        """Also among labels that were joined."""
+        voted.labels = replace(voted.labels, kind=kind)
         with pytest.raises(InputError, match="expected labels of kind count or fraction"):
             fit(tiny_net(dirichlet=True), voted, None, CONFIG, progress=False)
 

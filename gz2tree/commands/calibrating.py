@@ -166,7 +166,7 @@ def calibrate_model(
         )
     model.calibration = None
     (output,), labels = outputs_of([model], source, labels, options)
-    if labels.counts is not None and labels.kind not in KINDS_OF_VOTES:
+    if labels.counts is not None and not set(labels.kinds) <= set(KINDS_OF_VOTES):
         _log.warning(
             "labels of kind %r are another target than the votes: temperatures are fitted to "
             "them, no strengths; --kind count calibrates on the votes", labels.kind,

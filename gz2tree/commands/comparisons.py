@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gz2tree import plots
-from gz2tree.analysis import calibration_curve
+from gz2tree.calibrationcurve import calibration_curve
 from gz2tree.catalogues.flags import read_flags
 from gz2tree.commands.sources import Sources, compare, compare_one, needed, open_one
 from gz2tree.config import FigureOptions
 from gz2tree.errors import InputError
 from gz2tree.evaluation import conditional_answers, evaluate
-from gz2tree.graph import DecisionGraph
 from gz2tree.labelling.matching import align
 from gz2tree.plots import new_figure
 from gz2tree.science.binned import evaluate_by
@@ -50,7 +49,7 @@ def calibration_figure(sources: Sources, shown: FigureOptions) -> Figure:
     curves = {}
     for name, (predictions, labels) in compare(sources).items():
         predicted, labels = align(predictions, labels)
-        cells = conditional_answers(DecisionGraph(labels.tree), predicted, labels)
+        cells = conditional_answers(predicted, labels)
         curves[name] = calibration_curve(*cells)
     figure = new_figure(5.5, 6.3)
     title = f"Conditional probabilities by reach, {len(labels):,} galaxies"

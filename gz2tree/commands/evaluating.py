@@ -63,7 +63,7 @@ def evaluate_model(
         "precision": options.precision,
         "versions": versions(),
     }
-    voted = predicted.counts if labels.kind in KINDS_OF_VOTES else None
+    voted = predicted.counts if set(labels.kinds) <= set(KINDS_OF_VOTES) else None
     if isinstance(model, GalaxyTreeNet) and voted is not None:
         votes = vote_coverage(mixture_of(DecisionGraph(model.tree), [output]), voted)
         print("", "votes within predictive intervals", coverage_text(votes), sep="\n")

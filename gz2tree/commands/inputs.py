@@ -15,7 +15,7 @@ from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
 from gz2tree.labelling.labeltable import read_labels
 from gz2tree.labelling.matching import which_have
-from gz2tree.labels import CUMULATIVE, Labels
+from gz2tree.labels import CUMULATIVE, Labels, kinds_of
 from gz2tree.model import load_model
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.saved import DEFAULT_NAME, replace_model
@@ -242,7 +242,7 @@ def rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) -> 
 def warn_of_kind(model: GalaxyNet, labels: Labels) -> None:
     """Warn of labels of another kind than those the model was trained on."""
     # A network that learnt from several samples has the kinds of all.
-    if model.kind is not None and labels.kind not in model.kind.split(", "):
+    if model.kind is not None and not set(labels.kinds) <= set(kinds_of(model.kind)):
         kaggle = "a table of cumulative probabilities"
         trained = kaggle if model.kind == CUMULATIVE else f"kind {model.kind!r}"
         found = kaggle if labels.kind == CUMULATIVE else f"kind {labels.kind!r}"

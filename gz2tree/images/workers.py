@@ -11,10 +11,15 @@ from multiprocessing.connection import wait
 _MOST_WORKERS = 16
 
 
+def available_cores() -> int:
+    """Count the processor cores that this process may use, which may be fewer than there are."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+
+
 def default_workers(n_batches: int | None = None) -> int:
     """Choose how many processes read: one a core and batch; 0, none but this, if that were one."""
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    cores = available_cores()
     workers = min(cores, n_batches or cores, _MOST_WORKERS)
     return workers if workers > 1 else 0
 

@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from gz2tree.config.choices import Kind
 from gz2tree.errors import InputError
-from gz2tree.graph import DecisionGraph
 from gz2tree.labelling.labelcolumns import NUMBERS_OF_VOTES, read_columns
-from gz2tree.labels import CUMULATIVE, Labels, multiply_down
+from gz2tree.labels import CUMULATIVE, Labels
+from gz2tree.probabilities import (
+    by_answer,
+    cumulative_of,
+    reach_of,
+    share_of_question,
+    sum_by_question,
+)
 from gz2tree.tables.idcolumns import refuse_duplicates
 from gz2tree.tables.opened import TableSource
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2_KAGGLE
-from gz2tree.votes.counts import asked, log_disagreement
+from gz2tree.votes.counts import log_disagreement
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -88,7 +93,7 @@ def read_labels(
     if given.written_in is not None:
         cumulative, broken = _from_cumulative(given.values, given.written_in, tree)
     else:
-        cumulative, broken = multiply_down(tree, _normalise(tree, given.values)), {}
+        cumulative, broken = cumulative_of(tree, share_of_question(tree, given.values)), {}
     if given.counts is not None:
         log_disagreement(str(given.source), tree, given.counts)
     bad = given.miscounted | broken | given.bad
@@ -99,7 +104,7 @@ def read_labels(
     return labels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fractions:
     """Conditional fractions of some galaxies, as they are tabulated.
 
@@ -152,14 +157,12 @@ def read_fractions(
         raise InputError(f"{given.source}: row {row + 1} (id {given.ids[row]}): {bad[row]}")
     refuse_duplicates(given.source, given.ids)
     if given.written_in is not None:
-        graph = DecisionGraph(given.written_in)
-        reach = graph.reach(torch.from_numpy(given.values)).numpy()  # (n, n_questions)
-        conditional = _conditional(given.written_in, given.values, reach)
+        conditional = _conditional_of_rough(given.written_in, given.values)
         return Fractions(given.ids, conditional, given.there)
-    votes = None if given.counts is None else asked(tree, given.counts)
+    votes = None if given.counts is None else sum_by_question(tree, given.counts)
     if kind in NUMBERS_OF_VOTES:
-        return Fractions(given.ids, _normalise(tree, given.values), given.there, votes)
-    known = (asked(tree, given.values) > 0)[:, list(tree.question_of)]
+        return Fractions(given.ids, share_of_question(tree, given.values), given.there, votes)
+    known = by_answer(tree, sum_by_question(tree, given.values) > 0)  # (n, n_answers)
     return Fractions(given.ids, np.where(known, given.values, np.nan), given.there, votes)
 
 
@@ -167,50 +170,34 @@ def _from_cumulative(
     cumulative: NDArray[np.float64], written_in: DecisionTree, tree: DecisionTree
 ) -> tuple[NDArray[np.float64], dict[int, str]]:
     """Cumulative probabilities under `tree`, and the rows whose sums break `written_in`."""
-    graph = DecisionGraph(written_in)
-    reach = graph.reach(torch.from_numpy(cumulative)).numpy()  # (n, n_questions)
+    reach = reach_of(written_in, cumulative)  # (n, n_questions)
+    total = sum_by_question(written_in, cumulative)  # (n, n_questions)
     broken: dict[int, str] = {}
-    for number, answers in enumerate(written_in.slices):
-        total = cumulative[:, answers].sum(-1)
-        off = np.abs(total - reach[:, number]) > _SUM_TOLERANCE
-        for row in np.flatnonzero(off):
-            broken.setdefault(
-                int(row),
-                f"question {written_in.questions[number].name}: expected answers that sum to its "
-                f"reach {reach[row, number]:.4f}, found {total[row]:.4f}",
-            )
+    for number, row in np.argwhere((np.abs(total - reach) > _SUM_TOLERANCE).T):
+        broken.setdefault(
+            int(row),
+            f"question {written_in.questions[number].name}: expected answers that sum to its "
+            f"reach {reach[row, number]:.4f}, found {total[row, number]:.4f}",
+        )
     if written_in == tree:
         return cumulative, broken
-    of_tree = multiply_down(tree, _conditional(written_in, cumulative, reach))
+    of_tree = cumulative_of(tree, _conditional_of_rough(written_in, cumulative))
     return np.where(np.isnan(cumulative), np.nan, of_tree), broken
 
 
-def _conditional(
-    tree: DecisionTree, cumulative: NDArray[np.float64], reach: NDArray[np.float64]
+def _conditional_of_rough(
+    tree: DecisionTree, cumulative: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Conditional probabilities of cumulative ones that sum to their reach only roughly.
 
     Divided by the reach, which may be as small as what the sums are off by, they would exceed 1.
     """
-    conditional = _normalise(tree, cumulative)
-    for number, answers in enumerate(tree.slices):
-        given = cumulative[:, answers]  # (n, answers of this question)
-        # Without all columns of a question its sum is not known: the reach stands for it.
-        partly = np.isnan(given).any(-1)
-        least = np.maximum(reach[partly, number], np.nansum(given[partly], -1))[:, None]
-        conditional[partly, answers] = np.divide(
-            given[partly], least, out=np.full_like(given[partly], np.nan), where=least > 0
-        )
-    return conditional
-
-
-def _normalise(tree: DecisionTree, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide values by what their question's answers sum to; NaN where that is 0 or not known."""
-    conditional = np.full_like(values, np.nan)
-    for answers in tree.slices:
-        total = values[:, answers].sum(-1, keepdims=True)
-        np.divide(values[:, answers], total, out=conditional[:, answers], where=total > 0)
-    return conditional
+    total = sum_by_question(tree, cumulative)  # (n, n_questions), NaN where a column is missing
+    # Without all columns of a question its sum is not known: the reach stands for it.
+    reach = reach_of(tree, cumulative)
+    at_least = np.maximum(reach, sum_by_question(tree, np.nan_to_num(cumulative)))
+    whole = by_answer(tree, np.where(np.isnan(total), at_least, total))  # (n, n_answers)
+    return np.divide(cumulative, whole, out=np.full_like(cumulative, np.nan), where=whole > 0)
 
 
 def _without_bad_rows(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gz2tree.calibrationcurve import calibration_error
 from gz2tree.labels import Labels
 from gz2tree.plots.style import COLOURS, answer_title, counts_above, panels, question_names, style
 from gz2tree.tree import DecisionTree
@@ -194,7 +195,7 @@ def plot_calibration(axes: Axes, curves: Mapping[str, pd.DataFrame], title: str)
     ----------
     axes : Axes
     curves : mapping of str to DataFrame
-        By the name of the model: as `gz2tree.analysis.calibration_curve` returns them.
+        By the name of the model: as `gz2tree.calibrationcurve.calibration_curve` returns them.
     title : str
 
     Returns
@@ -204,8 +205,7 @@ def plot_calibration(axes: Axes, curves: Mapping[str, pd.DataFrame], title: str)
     """
     axes.axline((0, 0), (1, 1), color="0.5", linewidth=0.8)
     for number, (name, curve) in enumerate(curves.items()):
-        gap = (curve["predicted"] - curve["voted"]).abs()
-        error = float((gap * curve["weight"]).sum() / curve["weight"].sum())
+        error = calibration_error(curve)
         axes.errorbar(
             curve["predicted"], curve["voted"], curve["voted_error"], **style(number),
             markersize=4, linewidth=1.2, capsize=2,

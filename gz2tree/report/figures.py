@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gz2tree import plots
-from gz2tree.analysis import calibration_curve
+from gz2tree.calibrationcurve import calibration_curve
 from gz2tree.evaluation import conditional_answers
-from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 from gz2tree.report.galaxies import Galaxies
 from gz2tree.scores import Report
@@ -43,7 +42,7 @@ def write_figures(
     """
     from matplotlib import pyplot, rc_context
 
-    cells = conditional_answers(DecisionGraph(galaxies.tree), galaxies.predicted, labels)
+    cells = conditional_answers(galaxies.predicted, labels)
     calibration = {"model": calibration_curve(*cells)}
     draw: dict[str, tuple[Callable[[Axes], object], str]] = {
         "calibration": (

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from gz2tree.catalogues.flags import Flag
 from gz2tree.errors import InputError
 from gz2tree.evaluation import parent_violation
-from gz2tree.graph import DecisionGraph
 from gz2tree.labelling.matching import align, read_catalogue
 from gz2tree.labels import Labels
 from gz2tree.tree import DecisionTree
@@ -146,7 +145,7 @@ class Galaxies:
     @cached_property
     def max_parent_violation(self) -> float:
         """Largest difference between a question's predicted answers and its predicted reach."""
-        return float(parent_violation(DecisionGraph(self.tree), self.predicted).max())
+        return float(parent_violation(self.tree, self.predicted).max())
 
 
 def _root_mean_square(values: Array, cells: NDArray[np.bool_]) -> Array:

@@ -21,7 +21,7 @@ from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.precision import memory_format
 from gz2tree.runs.faults import check_outputs
 from gz2tree.runs.trainable import has_own_sigmoids
-from gz2tree.votes.likelihoods import COUNT_LOSSES, asked_of
+from gz2tree.votes.likelihoods import COUNT_LOSSES, known_votes_by_question
 
 
 class GalaxyModule(L.LightningModule):
@@ -98,7 +98,7 @@ class GalaxyModule(L.LightningModule):
         measured = ~target.isnan()
         n_cells = measured.sum()
         loss = self._loss(logits, target, reach, strength, counts)
-        n_asked = (asked_of(self.model.graph, counts) > 0).sum()
+        n_asked = (known_votes_by_question(self.model.graph, counts) > 0).sum()
         self.valid_loss.update(loss, weight=n_asked if self.counts else n_cells)
         square = (cumulative - target)[measured].square().mean().nan_to_num(0.0)
         self.valid_square.update(square, weight=n_cells)

@@ -99,9 +99,10 @@ def check_loss(model: GalaxyNet, labels: Labels, config: TrainConfig) -> None:
             f"with dirichlet={dirichlet}"
         )
     check_votes(labels.tree, labels.counts, config.loss, otherwise="binary_cross_entropy")
-    if labels.kind in get_args(Kind) and labels.kind not in KINDS_OF_VOTES:
+    others = [k for k in labels.kinds if k in get_args(Kind) and k not in KINDS_OF_VOTES]
+    if others:
         raise InputError(
             f"loss {config.loss!r}: expected labels of kind {' or '.join(KINDS_OF_VOTES)}, the "
-            f"votes as they were given, found kind {labels.kind!r}: the network would learn one "
+            f"votes as they were given, found kind {others[0]!r}: the network would learn one "
             "thing and be judged by another"
         )

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
+from gz2tree.calibrationcurve import calibration_curve, calibration_error
 from gz2tree.errors import InputError
-from gz2tree.evaluation import expected_calibration_error
 from gz2tree.graph import DecisionGraph
+from gz2tree.probabilities import sum_by_question
+from gz2tree.votes.betas import beta_binomial
 from gz2tree.votes.likelihoods import (
     dirichlet_multinomial_log_likelihood,
     multinomial_log_likelihood,
@@ -22,6 +24,8 @@ from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
 Floats = NDArray[np.float64]
 LEVELS = (0.5, 0.8, 0.95)
+_CHUNK = 4096
+"""Galaxies at once where there is a number for each possible number of votes: some 20 MB."""
 
 
 def vote_coverage(
@@ -48,7 +52,7 @@ def vote_coverage(
     coverage : DataFrame, one row for each question and one, ``"all"``, for their sum
         ``galaxies`` of which anybody was asked, their ``votes``; ``log_likelihood``, the mean over
         those galaxies of the logarithm of the probability of their votes; ``calibration_error``,
-        see `expected_calibration_error`, weighted by votes; and ``coverage_50`` … for each level,
+        see `calibration_error`, weighted by votes; and ``coverage_50`` … for each level,
         the mean over galaxies and answers. NaN where nobody was asked.
 
     Raises
@@ -57,13 +61,14 @@ def vote_coverage(
         Counts of another shape.
     """
     tree = mixture.tree
-    if counts.shape != mixture.mean.shape:
-        raise InputError(
-            f"coverage: expected votes of shape {mixture.mean.shape}, found {counts.shape}"
-        )
+    expected = (len(mixture), len(tree))
+    if counts.shape != expected:
+        raise InputError(f"coverage: expected votes of shape {expected}, found {counts.shape}")
     likelihood = vote_log_likelihood(mixture, counts)
+    asked = sum_by_question(tree, counts)  # (n, n_questions)
     questions = [
-        _cells(mixture, counts, likelihood, number, levels) for number in range(len(tree.questions))
+        _cells(mixture, counts, asked[:, number], likelihood[:, number], number, levels)
+        for number in range(len(tree.questions))
     ]
     everything = _Cells(*(np.concatenate(part, -1) for part in zip(*questions, strict=True)))
     return pd.DataFrame(
@@ -84,19 +89,27 @@ class _Cells(NamedTuple):
 
 
 def _cells(
-    mixture: Mixture, counts: Floats, likelihood: Floats, number: int, levels: Sequence[float]
+    mixture: Mixture,
+    counts: Floats,
+    asked: Floats,
+    likelihood: Floats,
+    number: int,
+    levels: Sequence[float],
 ) -> _Cells:
+    """Cells of a question, of which `asked` (n,) and `likelihood` (n,) are."""
     answers = mixture.tree.slices[number]
-    asked = counts[:, answers].sum(-1)
-    rows = asked > 0
-    votes, people = counts[rows, answers], asked[rows, None]
-    of_network = mixture.reach_shares[:, rows, number, None]  # (members, rows, 1)
+    rows = np.flatnonzero(asked > 0)  # (g,); False of NaN
+    votes, people = counts[rows, answers], asked[rows, None]  # (g, k), (g, 1)
+    of_network = mixture.reach_shares[:, rows, number, None]  # (members, g, 1)
     each = np.stack([member.conditional[rows, answers] for member in mixture.members])
-    predicted = (of_network * each).sum(0)
-    within = _within(mixture, number, rows, votes, levels)
+    predicted = (of_network * each).sum(0)  # (g, k)
+    within = np.empty((len(levels), *votes.shape))
+    for start in range(0, len(rows), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        within[:, chunk] = _within(mixture, number, rows[chunk], votes[chunk], levels)
     return _Cells(
         people[:, 0],
-        likelihood[rows, number],
+        likelihood[rows],
         predicted.ravel(),
         (votes / people).ravel(),
         np.broadcast_to(people, votes.shape).ravel(),
@@ -105,12 +118,12 @@ def _cells(
 
 
 def _figures(cells: _Cells, levels: Sequence[float]) -> dict[str, float]:
-    error = expected_calibration_error(cells.predicted, cells.voted, cells.weight)
+    curve = calibration_curve(cells.predicted, cells.voted, cells.weight)
     figures = {
         "galaxies": float(len(cells.people)),
         "votes": float(cells.people.sum()),
         "log_likelihood": _mean(cells.likelihood),
-        "calibration_error": error,
+        "calibration_error": calibration_error(curve),
     }
     names = [f"coverage_{100 * level:g}" for level in levels]
     return figures | dict(zip(names, map(_mean, cells.within), strict=True))
@@ -140,21 +153,21 @@ def _log_likelihood(
 def _within(
     mixture: Mixture,
     number: int,
-    voted: NDArray[np.bool_],
+    rows: NDArray[np.intp],
     votes: Floats,
     levels: Sequence[float],
 ) -> Floats:
-    """Share of each vote count within each interval; (levels, voted, k)."""
+    """Share of each vote count within each interval; votes (rows, k) -> (levels, rows, k)."""
     answers = mixture.tree.slices[number]
-    if not len(votes):
-        return np.empty((len(levels), *votes.shape))
-    people = votes.sum(-1, keepdims=True)  # (voted, 1)
+    people = votes.sum(-1, keepdims=True)  # (rows, 1)
     each = [
-        _probabilities(member.conditional[voted, answers], member.strength[voted, number], people)
+        beta_binomial(
+            member.conditional[rows, answers], 1 / member.strength[rows, number, None], people
+        )
         for member in mixture.members
     ]
-    of_network = mixture.reach_shares[:, voted, number, None, None]
-    probability = (of_network * np.stack(each)).sum(0)  # (voted, k, largest number + 1)
+    of_network = mixture.reach_shares[:, rows, number, None, None]  # (members, rows, 1, 1)
+    probability = (of_network * np.stack(each)).sum(0)  # (rows, k, largest number + 1)
     upper = np.cumsum(probability, -1)
     place = votes.astype(int)[..., None]
     high = np.take_along_axis(upper, place, -1)[..., 0]
@@ -167,21 +180,6 @@ def _within(
         point = (low >= first) & (high <= last)  # a count that was held to be impossible
         shares.append(np.where(own > 0, inside / np.where(own > 0, own, 1.0), point))
     return np.stack(shares)
-
-
-def _probabilities(conditional: Floats, strength: Floats, people: Floats) -> Floats:
-    """Probability of every number of votes for each answer; (n, k, largest number + 1)."""
-    votes = np.arange(int(people.max()) + 1)
-    sure = np.isinf(strength)[:, None, None]
-    total = np.where(np.isinf(strength), 1.0, strength)[:, None]
-    # An answer held to be impossible, or certain, has no Beta.
-    mean = np.clip(conditional, 1e-9, 1 - 1e-9)
-    a, b = mean * total, (1 - mean) * total
-    n = people[..., None]
-    spread = stats.betabinom.pmf(votes, n, a[..., None], b[..., None])
-    if not sure.any():
-        return spread
-    return np.where(sure, stats.binom.pmf(votes, n, mean[..., None]), spread)
 
 
 def _mean(values: Floats) -> float:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from gz2tree.errors import InputError
-from gz2tree.graph import DecisionGraph
+from gz2tree.probabilities import conditional_of, reach_of
 from gz2tree.tree import DecisionTree
 from gz2tree.treetext import tree_lines
 
@@ -49,13 +48,12 @@ def explain(cumulative: ArrayLike, tree: DecisionTree) -> Iterator[str]:
        │     └─ none  0
        └─ no  1.000
     """
-    values = torch.as_tensor(np.asarray(cumulative, np.float64))
+    values = np.asarray(cumulative, np.float64)
     if values.shape != (len(tree),):
         raise InputError(
-            f"explain: expected the {len(tree)} answers of {tree.name}, found {values.numel()}"
+            f"explain: expected the {len(tree)} answers of {tree.name}, found {values.size}"
         )
-    graph = DecisionGraph(tree)
-    reach, conditional = graph.reach(values).tolist(), graph.condition(values).tolist()
+    reach, conditional = reach_of(tree, values), conditional_of(tree, values)
 
     def of_question(number: int) -> str:
         if np.isnan(reach[number]):

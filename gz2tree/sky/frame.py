@@ -25,7 +25,7 @@ OLD = np.array([1.23, 1.0, 0.63], np.float32)
 YOUNG = np.array([0.75, 0.9, 1.45], np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """Native pixels of a cutout; lengths in units of `LENGTH`, angles in radians."""
 

@@ -13,6 +13,8 @@ from typing import Literal
 
 import numpy as np
 
+from gz2tree.errors import InputError, shown
+
 Artifact = Literal["none", "star", "trail", "defect"]
 _ARTIFACTS: tuple[Artifact, ...] = ("none", "star", "trail", "defect")
 
@@ -20,6 +22,10 @@ SKY_NOISE = 23.8
 """Surface brightness (r, mag / arcsec^2) at which a native pixel holds as much light as noise."""
 
 _DISK_THICKNESS = 0.13
+_SHARES = (
+    "redness", "bulge_fraction", "boxiness", "bar", "arm_contrast", "clumps", "dust_lane", "ring",
+    "lens_arc", "disturbed", "irregular", "merger", "overlap",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,9 @@ class Galaxy:
 
     Parameters
     ----------
-    petro_r90 : float, arcsec
+    petro_r90 : float, arcsec, above 0
         Radius of 90 % of the Petrosian flux; sets the scale of the cutout.
-    seeing : float, arcsec
+    seeing : float, arcsec, above 0
         Full width at half maximum of the point-spread function.
     surface_brightness : float, mag / arcsec^2
         Mean in the r band within the half-light radius.
@@ -42,7 +48,7 @@ class Galaxy:
         Share of the light that is in the spheroid.
     bulge_axis_ratio : float, in (0, 1]
         Apparent flattening of the spheroid.
-    inclination : float, degrees
+    inclination : float, degrees, in [0, 90]
         Of the disk: 0 is face-on, 90 edge-on.
     position_angle : float, degrees
         Of the major axis.
@@ -52,12 +58,17 @@ class Galaxy:
         Strengths of bar, spiral arms, star-forming knots and dust lane.
     arms : int
         Number of spiral arms, 0 for none.
-    pitch : float, degrees
+    pitch : float, degrees, in (0, 90)
         Angle of the arms to a circle: small is tightly wound.
     ring, lens_arc, disturbed, irregular, merger, overlap : float
         Strengths of the odd features; `overlap` is a foreground star or galaxy on top.
     artifact : {"none", "star", "trail", "defect"}
         What is seen instead of a galaxy, or spoils its picture.
+
+    Raises
+    ------
+    InputError
+        A quantity outside its domain.
     """
 
     petro_r90: float
@@ -82,6 +93,31 @@ class Galaxy:
     merger: float = 0.0
     overlap: float = 0.0
     artifact: Artifact = "none"
+
+    def __post_init__(self) -> None:
+        for name, (fine, expected) in self._checks().items():
+            if not fine:
+                found = shown(getattr(self, name))
+                raise InputError(f"galaxy: {name}: expected {expected}, found {found}")
+
+    def _checks(self) -> dict[str, tuple[bool, str]]:
+        """Whether each field is within its domain, and what that is; NaN is within none."""
+        checks = {
+            name: (0 < getattr(self, name) < math.inf, "a number above 0")
+            for name in ("petro_r90", "seeing")
+        }
+        for name in ("surface_brightness", "position_angle"):
+            checks[name] = math.isfinite(getattr(self, name)), "a finite number"
+        for name in _SHARES:
+            checks[name] = 0 <= getattr(self, name) <= 1, "a number from 0 to 1"
+        ratio = self.bulge_axis_ratio
+        return checks | {
+            "bulge_axis_ratio": (0 < ratio <= 1, "a number above 0 and at most 1"),
+            "inclination": (0 <= self.inclination <= 90, "degrees from 0 to 90"),
+            "pitch": (0 < self.pitch < 90, "degrees between 0 and 90"),
+            "arms": (self.arms in range(100), "a whole number of arms, 0 for none"),
+            "artifact": (self.artifact in _ARTIFACTS, f"one of {', '.join(_ARTIFACTS)}"),
+        }
 
     @property
     def disk_axis_ratio(self) -> float:
@@ -123,7 +159,8 @@ def draw_galaxy(rng: np.random.Generator) -> Galaxy:
         surface_brightness=float(rng.normal(20.15 if early else 20.7, 0.5)),
         redness=float(redness),
         bulge_fraction=float(bulge_fraction),
-        bulge_axis_ratio=math.hypot(thickness, cosine * math.sqrt(1 - thickness**2)),
+        # At most 1, but for rounding.
+        bulge_axis_ratio=min(math.hypot(thickness, cosine * math.sqrt(1 - thickness**2)), 1.0),
         inclination=inclination,
         position_angle=float(rng.uniform(0, 180)),
         boxiness=sometimes(0.15),

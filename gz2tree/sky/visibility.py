@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from scipy.special import expit
+
 from gz2tree.sky.population import Galaxy
 
 
@@ -74,4 +76,4 @@ def seen_oddities(galaxy: Galaxy) -> dict[str, float]:
 
 def logistic(x: float) -> float:
     """Rise from 0 to 1, through 1/2 at 0."""
-    return 1 / (1 + math.exp(-x))
+    return float(expit(x))  # which overflows nowhere

@@ -1,4 +1,4 @@
-"""Simulated volunteers: what they see of a simulated galaxy, and how they vote.
+"""Simulated volunteers: what they see of a simulated galaxy, and what they answer.
 
 They follow signal detection: each perceives a quantity (how flattened, how tightly wound, how much
 of a bar) with scatter, and answers by thresholds. Structure smaller than the seeing or fainter than
@@ -29,14 +29,9 @@ from gz2tree.sky.visibility import (
     seen_thin,
     visibility,
 )
-from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2
 
 Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-
-
-# --- What volunteers answer --------------------------------------------------------------------
 
 
 def _any_of(strengths: Iterable[float]) -> float:
@@ -193,76 +188,3 @@ def true_conditionals(galaxy: Galaxy) -> Floats:
         attentive = _ANSWERING[question.name](galaxy, blurred)
         conditional[where] = (1 - _LAPSES) * attentive + _LAPSES / len(question)
     return conditional
-
-
-# --- Down the tree -----------------------------------------------------------------------------
-
-
-def vote(conditional: Floats, volunteers: int | Counts, rng: np.random.Generator) -> Counts:
-    """Let volunteers walk down the tree of Galaxy Zoo 2.
-
-    Parameters
-    ----------
-    conditional : ndarray, shape (..., n_answers), in [0, 1]
-        Probability of each answer, given that its question is asked.
-    volunteers : int or array of int, shape (...)
-        How many look at each galaxy.
-    rng : numpy.random.Generator
-        Decides for them.
-
-    Returns
-    -------
-    ndarray of int, shape (..., n_answers)
-        Votes. A question has exactly as many as the answers that lead to it.
-    """
-    counts = np.zeros(conditional.shape, np.int64)
-    for level in GZ2.levels:
-        for question in level:
-            parents, where = list(GZ2.parents[question]), GZ2.slices[question]
-            asked = counts[..., parents].sum(-1) if parents else volunteers
-            counts[..., where] = rng.multinomial(asked, conditional[..., where])
-    return counts
-
-
-def vote_fractions(counts: Counts) -> Floats:
-    """Share of each answer among the votes of its question; 0 where nobody was asked.
-
-    Parameters
-    ----------
-    counts : ndarray of int, shape (..., n_answers)
-        Votes, as from `vote`.
-
-    Returns
-    -------
-    ndarray of float, shape (..., n_answers), in [0, 1]
-        Conditional vote fractions.
-    """
-    fractions = np.zeros(counts.shape)
-    for where in GZ2.slices:
-        asked = counts[..., where].sum(-1, keepdims=True)
-        fractions[..., where] = counts[..., where] / np.maximum(asked, 1)
-    return fractions
-
-
-def down_the_tree(conditional: Floats, tree: DecisionTree) -> Floats:
-    """Cumulative from conditional probabilities.
-
-    Parameters
-    ----------
-    conditional : ndarray, shape (..., n_answers), in [0, 1]
-        Given that the question is asked.
-    tree : DecisionTree
-        Which question is asked after which answers.
-
-    Returns
-    -------
-    ndarray, shape (..., n_answers), in [0, 1]
-        Each answer's conditional probability times the reach of its question.
-    """
-    cumulative = np.zeros(conditional.shape)
-    for level in tree.levels:
-        for question in level:
-            parents, where = list(tree.parents[question]), tree.slices[question]
-            reach = cumulative[..., parents].sum(-1, keepdims=True) if parents else 1.0
-            cumulative[..., where] = reach * conditional[..., where]
-    return cumulative

@@ -28,7 +28,7 @@ from gz2tree.tables.wholetables import read_whole
 _log = logging.getLogger("gz2tree")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class UserTable:
     """What the user knows of the galaxies.
 

@@ -16,6 +16,8 @@ from gz2tree.errors import InputError
 Floats = NDArray[np.float64]
 _NARROWEST = 1e-12
 """Relative to mean (1 - mean): variances below this are rounding, and intervals a point."""
+_WIDEST = 1e12
+"""Of spreads: beyond it, an answer is given by everyone or by nobody."""
 _ROUNDING = 16 * np.finfo(np.float64).eps
 """Relative to the mean's square, of which a variance is the distance: no more than rounding."""
 
@@ -56,7 +58,7 @@ def beta_interval(mean: Floats, variance: Floats, level: float) -> tuple[Floats,
 
 
 def vote_probabilities(mean: ArrayLike, variance: ArrayLike, volunteers: int) -> Floats:
-    """Probability of every number of votes for an answer: a Beta-binomial distribution.
+    """Probability of every number of votes for a cumulative answer.
 
     Exact for questions that everyone is asked and a single network, else as close as
     `beta_interval`.
@@ -71,28 +73,53 @@ def vote_probabilities(mean: ArrayLike, variance: ArrayLike, volunteers: int) ->
     Returns
     -------
     probability : array, shape (..., volunteers + 1), summing to 1
+        That of `beta_binomial`.
+    """
+    mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
+    mean, share = _share(mean, variance)
+    return beta_binomial(mean, share / (1 - share), volunteers)
+
+
+def beta_binomial(mean: Floats, spread: Floats, volunteers: ArrayLike) -> Floats:
+    """Probability of every number of votes for an answer whose probability is Beta-distributed.
+
+    Parameters
+    ----------
+    mean : array, any shape, in [0, 1]
+    spread : array that broadcasts to that shape, at least 0
+        One over the strength of the Beta distribution, the sum of its two parameters; 0 if the
+        probability is known, and the votes are binomial.
+    volunteers : int or array of int that broadcasts to that shape
+        How many are asked.
+
+    Returns
+    -------
+    probability : array, shape (..., largest number of volunteers + 1), summing to 1
+        0 for more votes than there are volunteers.
 
     Notes
     -----
     C(n, k) times the products of m + i r for i < k and of 1 - m + i r for i < n - k, divided by
-    that of 1 + i r for i < n, where m is the mean and 1 / r the strength of the Beta distribution.
-    Unlike a ratio of Beta functions, that loses nothing where the strength is large, and r = 0 is a
-    binomial.
+    that of 1 + i r for i < n, where m is the mean and r the spread. Unlike a ratio of Beta
+    functions, that loses nothing where the strength is large, r = 0 is a binomial, and answers
+    that nobody or everyone gives are no special cases.
     """
-    mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
-    mean, share = _share(mean, variance)
-    steps = np.arange(volunteers) * (share / (1 - share))[..., None]  # (..., n)
+    n = np.broadcast_to(np.asarray(volunteers, np.int64), mean.shape)[..., None]  # (..., 1)
+    most = int(n.max(initial=0))
+    steps = np.arange(most) * np.minimum(spread, _WIDEST)[..., None]  # (..., most)
 
-    def products(start: ArrayLike) -> Floats:
-        """Logarithms of the products of the first 0, 1, …, n of start + i r."""
+    def products(start: Floats) -> Floats:
+        """Logarithms of the products of the first 0, 1, …, most of start + i r."""
         with np.errstate(divide="ignore"):  # an answer that nobody gives: 0, exactly
-            logs = np.log(np.asarray(start)[..., None] + steps)
+            logs = np.log(start[..., None] + steps)
         return np.concatenate([np.zeros((*logs.shape[:-1], 1)), logs.cumsum(-1)], -1)
 
-    votes = np.arange(volunteers + 1)
-    ways = -np.log1p(volunteers) - special.betaln(votes + 1, volunteers - votes + 1)
-    given = products(mean) + products(1 - mean)[..., ::-1]
-    return np.exp(ways + given - products(np.ones_like(mean))[..., -1:])
+    votes = np.arange(most + 1)
+    others = np.maximum(n - votes, 0)  # (..., most + 1)
+    ways = -np.log1p(n) - special.betaln(votes + 1, others + 1)
+    given = products(mean) + np.take_along_axis(products(1 - mean), others, -1)
+    of_all = np.take_along_axis(products(np.ones_like(mean)), n, -1)
+    return np.where(votes <= n, np.exp(ways + given - of_all), 0.0)
 
 
 def _share(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:

@@ -19,7 +19,8 @@ from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.tree import DecisionTree
 
-_TINY = 1e-30
+_FLOOR = 1e-30
+"""Probabilities and sums below this count as 0, of which there is no logarithm and no share."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,20 @@ class Calibration:
             wrong = [value for value in values or () if not 0 < value < float("inf")]
             if wrong:
                 raise InputError(f"calibration: expected a {name} above 0, found {wrong[0]}")
+
+    def check_fits(self, tree: DecisionTree) -> None:
+        """Refuse a tree of another number of questions.
+
+        Raises
+        ------
+        InputError
+        """
+        for name, values in (("temperature", self.temperature), ("strength", self.strength)):
+            if values is not None and len(values) != len(tree.questions):
+                raise InputError(
+                    f"calibration: expected a {name} for each of the {len(tree.questions)} "
+                    f"questions of {tree.name}, found {len(values)}"
+                )
 
     def temper(self, graph: DecisionGraph, conditional: Tensor) -> Tensor:
         """Apply the temperatures to conditional answers; (..., n_answers) -> the same shape."""
@@ -120,17 +135,17 @@ def tempered(graph: DecisionGraph, conditional: Tensor, temperature: Tensor) -> 
     """
     power = (1 / temperature).index_select(-1, graph.question_of)  # (n_answers,)
     # The logarithm of exactly 0 would put NaN into the gradient of all answers.
-    possible = conditional > _TINY
+    possible = conditional > _FLOOR  # (..., n_answers), as all that follows
     log = torch.where(possible, conditional, 1.0).log() * power
     # Relative to the question's highest, so that low temperatures do not underflow.
     highest = _highest(graph, torch.where(possible, log, -torch.inf))
     raised = torch.where(possible, (log - highest).exp(), 0.0)
-    total = raised.new_zeros(*raised.shape[:-1], graph.n_questions)
-    total = total.index_add(-1, graph.question_of, raised)
-    return raised / total.clamp(min=_TINY).index_select(-1, graph.question_of)
+    total = graph.sum_by_question(raised).clamp(min=_FLOOR)  # (..., n_questions)
+    return raised / total.index_select(-1, graph.question_of)
 
 
 def _highest(graph: DecisionGraph, log: Tensor) -> Tensor:
     """Highest value of each answer's question; (..., n_answers), no gradient."""
-    highest = [log[..., s].amax(-1, keepdim=True).expand_as(log[..., s]) for s in graph.tree.slices]
+    of_questions = [log[..., answers] for answers in graph.tree.slices]  # (..., k) each
+    highest = [of.amax(-1, keepdim=True).expand_as(of) for of in of_questions]
     return torch.cat(highest, -1).clamp(min=-1e30).detach()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gz2tree.errors import InputError
+from gz2tree.probabilities import by_answer, sum_by_question
 from gz2tree.tree import DecisionTree
 
 Floats = NDArray[np.float64]
@@ -15,23 +16,6 @@ KINDS_OF_VOTES = ("count", "fraction")
 """Kinds of label that are the votes as they were given; the others are other targets."""
 
 _log = logging.getLogger("gz2tree")
-
-
-def asked(tree: DecisionTree, counts: Floats) -> Floats:
-    """How many votes each question got.
-
-    Parameters
-    ----------
-    tree : DecisionTree
-    counts : array, shape (..., n_answers), at least 0
-        NaN where unknown.
-
-    Returns
-    -------
-    asked : array of float64, shape (..., n_questions)
-        NaN if the votes of any of its answers are unknown.
-    """
-    return np.stack([counts[..., answers].sum(-1) for answers in tree.slices], -1)
 
 
 def disagreement(tree: DecisionTree, counts: Floats) -> Floats:
@@ -43,15 +27,16 @@ def disagreement(tree: DecisionTree, counts: Floats) -> Floats:
 
     Parameters
     ----------
-    tree, counts
-        As in `asked`.
+    tree : DecisionTree
+    counts : array, shape (..., n_answers), at least 0
+        NaN where unknown.
 
     Returns
     -------
     difference : array of float64, shape (..., n_questions)
         0 for questions that everyone is asked; NaN where unknown.
     """
-    difference = asked(tree, counts)
+    difference = sum_by_question(tree, counts)  # (..., n_questions)
     for number, parents in enumerate(tree.parents):
         leading = counts[..., list(parents)].sum(-1) if parents else difference[..., number]
         difference[..., number] -= leading
@@ -95,6 +80,38 @@ def recover_counts(fractions: Floats, total: Floats, tolerance: float = 0.01) ->
     return np.where(exact[:, None], whole, np.nan)
 
 
+def vote(
+    tree: DecisionTree,
+    conditional: Floats,
+    volunteers: int | NDArray[np.int64],
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Let volunteers walk down a tree.
+
+    Parameters
+    ----------
+    tree : DecisionTree
+    conditional : array, shape (..., n_answers), in [0, 1]
+        Probability of each answer, given that its question is asked; summing to 1 within each.
+    volunteers : int or array of int, shape (...)
+        How many look at each galaxy.
+    rng : numpy.random.Generator
+        Decides for them.
+
+    Returns
+    -------
+    counts : array of int, shape (..., n_answers)
+        Votes. A question has exactly as many as the answers that lead to it.
+    """
+    counts = np.zeros(conditional.shape, np.int64)
+    # Level by level, not as declared: the order in which random numbers are drawn is part of a sky.
+    for question in (question for level in tree.levels for question in level):
+        parents, answers = list(tree.parents[question]), tree.slices[question]
+        asked = counts[..., parents].sum(-1) if parents else volunteers
+        counts[..., answers] = rng.multinomial(asked, conditional[..., answers])
+    return counts
+
+
 def check_votes(tree: DecisionTree, counts: Floats | None, loss: str, otherwise: str) -> None:
     """Refuse what are no votes.
 
@@ -119,7 +136,7 @@ def check_votes(tree: DecisionTree, counts: Floats | None, loss: str, otherwise:
     broken = counts[~np.isnan(counts) & (counts != np.round(counts))]
     if len(broken):
         raise InputError(f"{expected} {broken[0]:g} ({len(broken)} such cells); {fits}")
-    if not (asked(tree, counts) > 0).any():
+    if not (sum_by_question(tree, counts) > 0).any():
         raise InputError(f"{expected} no votes in any of {len(counts)} rows; {fits}")
 
 
@@ -143,7 +160,8 @@ def vote_variance(tree: DecisionTree, cumulative: Floats, counts: Floats | None)
     """
     if counts is None:
         return np.full_like(cumulative, np.nan)
-    votes = asked(tree, counts)[:, _roots(tree)][:, list(tree.question_of)]  # (n, n_answers)
+    of_root = sum_by_question(tree, counts)[:, _roots(tree)]  # (n, n_questions)
+    votes = by_answer(tree, of_root)  # (n, n_answers)
     return np.where(votes > 1, cumulative * (1 - cumulative) / np.maximum(votes - 1, 1), np.nan)
 
 

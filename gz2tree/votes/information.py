@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from gz2tree.probabilities import by_answer, sum_by_question
 from gz2tree.tree import DecisionTree
 from gz2tree.votes.betas import vote_probabilities
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
@@ -22,7 +23,7 @@ from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Information:
     """Expected information of one more volunteer, in bits, question by question.
 
@@ -64,7 +65,7 @@ def expected_information(mixture: Mixture) -> Information:
     tree = mixture.tree
     members = mixture.members
     reach = np.mean([member.reach for member in members], 0)  # (n, n_questions)
-    of_answer = reach[:, list(tree.question_of)]
+    of_answer = by_answer(tree, reach)  # (n, n_answers)
     conditional = mixture.mean / np.where(of_answer > 0, of_answer, 1.0)
     marginal = reach * _entropy(tree, conditional)
     if_network = np.mean([m.reach * _entropy(tree, m.conditional) for m in members], 0)
@@ -96,9 +97,10 @@ def information_of_votes(beliefs: TreeDirichlet, volunteers: int) -> Floats:
     c, which is Beta-binomial, is exact. So is the sum over questions, of which each is asked of as
     many as reach it; the distribution of their number is that of `vote_probabilities`.
     """
-    tree, of_answer = beliefs.tree, list(beliefs.tree.question_of)
+    tree = beliefs.tree
     known = np.isinf(beliefs.strength)  # (n, n_questions)
-    strength = np.where(known, 1.0, beliefs.strength)[:, of_answer, None]  # (n, n_answers, 1)
+    strength = by_answer(tree, np.where(known, 1.0, beliefs.strength))[..., None]
+    # (n, n_answers, 1)
     alpha = beliefs.conditional[:, :, None] * strength
     votes = np.arange(volunteers + 1)
     probability = (votes == 0) * np.ones_like(alpha)  # of c votes for an answer; (n, n_answers, c)
@@ -106,7 +108,7 @@ def information_of_votes(beliefs: TreeDirichlet, volunteers: int) -> Floats:
     if_known = _mean_entropy(beliefs)
     for j in range(volunteers):
         next_one = np.clip((votes + alpha) / (j + strength), 0.0, 1.0)
-        entropy = _by_question(tree, (probability * special.entr(next_one)).sum(-1))
+        entropy = sum_by_question(tree, (probability * special.entr(next_one)).sum(-1))
         learnt.append(learnt[-1] + np.clip(entropy - if_known, 0.0, None))
         chosen = probability * next_one
         probability = probability - chosen
@@ -118,7 +120,7 @@ def information_of_votes(beliefs: TreeDirichlet, volunteers: int) -> Floats:
 
 def _entropy(tree: DecisionTree, conditional: Floats) -> Floats:
     """Entropy of each question, in nats; (n, n_questions)."""
-    return _by_question(tree, special.entr(conditional))
+    return sum_by_question(tree, special.entr(conditional))
 
 
 def _mean_entropy(beliefs: TreeDirichlet) -> Floats:
@@ -126,11 +128,7 @@ def _mean_entropy(beliefs: TreeDirichlet) -> Floats:
     tree, mean = beliefs.tree, beliefs.conditional
     finite = np.isfinite(beliefs.strength)
     strength = np.where(finite, beliefs.strength, 1.0)
-    alpha = mean * strength[:, list(tree.question_of)]
-    drawn = special.digamma(strength + 1) - _by_question(tree, mean * special.digamma(alpha + 1))
-    reachable = _by_question(tree, mean) > 0
+    alpha = mean * by_answer(tree, strength)
+    drawn = special.digamma(strength + 1) - sum_by_question(tree, mean * special.digamma(alpha + 1))
+    reachable = sum_by_question(tree, mean) > 0
     return np.where(finite, np.where(reachable, drawn, 0.0), _entropy(tree, mean))
-
-
-def _by_question(tree: DecisionTree, cells: Floats) -> Floats:
-    return np.stack([cells[:, answers].sum(-1) for answers in tree.slices], -1)

@@ -20,13 +20,11 @@ from torch import Tensor
 from gz2tree.config.choices import CountLoss
 from gz2tree.graph import DecisionGraph
 
-SMALLEST = 1e-12
+FLOOR = 1e-12
 """Probabilities below this count as this, so that votes for the impossible have a finite cost."""
 
 
-def multinomial_log_likelihood(
-    graph: DecisionGraph, conditional: Tensor, counts: Tensor, measured: Tensor | None = None
-) -> Tensor:
+def multinomial_log_likelihood(graph: DecisionGraph, conditional: Tensor, counts: Tensor) -> Tensor:
     """Log-probability of the counts of each question, given how many were asked.
 
     Parameters
@@ -35,9 +33,7 @@ def multinomial_log_likelihood(
     conditional : Tensor, shape (N, n_answers), in [0, 1]
         Summing to 1 within each question.
     counts : Tensor, shape (N, n_answers), at least 0
-        Votes; NaN where unknown.
-    measured : Tensor of bool, shape (N, n_answers), optional
-        A question counts if all its answers are measured; those with known counts, by default.
+        Votes; NaN where unknown. A question counts if those of all its answers are known.
 
     Returns
     -------
@@ -49,25 +45,21 @@ def multinomial_log_likelihood(
     -----
     log n! - sum of log c_k! + sum of c_k log p_k, for n votes of which c_k are for answer k.
     """
-    votes, asked = _known_votes(graph, counts, measured)
+    votes, asked = _known_votes(graph, counts)
     # Counted in float64, whatever the network's precision: factorials differ by little.
-    log_p = conditional.double().clamp(min=SMALLEST).log()
+    log_p = conditional.double().clamp(min=FLOOR).log()
     cells = votes * log_p - torch.lgamma(votes + 1)
-    return _by_question(graph, cells) + torch.lgamma(asked + 1)
+    return graph.sum_by_question(cells) + torch.lgamma(asked + 1)
 
 
 def dirichlet_multinomial_log_likelihood(
-    graph: DecisionGraph,
-    conditional: Tensor,
-    strength: Tensor,
-    counts: Tensor,
-    measured: Tensor | None = None,
+    graph: DecisionGraph, conditional: Tensor, strength: Tensor, counts: Tensor
 ) -> Tensor:
     """Log-probability of the counts of each question whose answers follow a Dirichlet.
 
     Parameters
     ----------
-    graph, conditional, counts, measured
+    graph, conditional, counts
         As in `multinomial_log_likelihood`; `conditional` is the mean of the Dirichlet.
     strength : Tensor, shape (N, n_questions), above 0
         Sum of the concentrations of each question; concentrations are strength x conditional.
@@ -83,28 +75,24 @@ def dirichlet_multinomial_log_likelihood(
     log G(c_k + a_k) - log G(a_k) - log c_k! (Mosimann 1962, G the gamma function). An answer
     without votes contributes 0 whatever its concentration.
     """
-    votes, asked = _known_votes(graph, counts, measured)
+    votes, asked = _known_votes(graph, counts)
     total = strength.double()
-    mean = conditional.double().clamp(min=SMALLEST)
+    mean = conditional.double().clamp(min=FLOOR)
     alpha = mean * total.index_select(-1, graph.question_of)  # (N, n_answers)
     rising = torch.lgamma(votes + alpha) - torch.lgamma(alpha)
     cells = torch.where(votes > 0, rising - torch.lgamma(votes + 1), 0.0)
     whole = torch.lgamma(asked + 1) + torch.lgamma(total) - torch.lgamma(asked + total)
-    return torch.where(asked > 0, _by_question(graph, cells) + whole, 0.0)
+    return torch.where(asked > 0, graph.sum_by_question(cells) + whole, 0.0)
 
 
 def multinomial(
-    graph: DecisionGraph,
-    conditional: Tensor,
-    strength: Tensor | None,
-    counts: Tensor,
-    measured: Tensor | None = None,
+    graph: DecisionGraph, conditional: Tensor, strength: Tensor | None, counts: Tensor
 ) -> Tensor:
     """Loss of everyone answering with the same probabilities; `strength` does not matter.
 
     Parameters
     ----------
-    graph, conditional, strength, counts, measured
+    graph, conditional, strength, counts
         As in `dirichlet_multinomial_log_likelihood`.
 
     Returns
@@ -112,22 +100,18 @@ def multinomial(
     loss : Tensor, scalar, float64
         Negative log-likelihood: the mean over the questions that somebody was asked.
     """
-    likelihood = multinomial_log_likelihood(graph, conditional, counts, measured)
-    return _mean_over_asked(graph, likelihood, counts, measured)
+    likelihood = multinomial_log_likelihood(graph, conditional, counts)
+    return _mean_over_asked(graph, likelihood, counts)
 
 
 def dirichlet_multinomial(
-    graph: DecisionGraph,
-    conditional: Tensor,
-    strength: Tensor | None,
-    counts: Tensor,
-    measured: Tensor | None = None,
+    graph: DecisionGraph, conditional: Tensor, strength: Tensor | None, counts: Tensor
 ) -> Tensor:
     """Loss of answers that follow a Dirichlet distribution.
 
     Parameters
     ----------
-    graph, conditional, strength, counts, measured
+    graph, conditional, strength, counts
         As in `dirichlet_multinomial_log_likelihood`. No strength: infinite, the multinomial.
 
     Returns
@@ -136,11 +120,9 @@ def dirichlet_multinomial(
         Negative log-likelihood: the mean over the questions that somebody was asked.
     """
     if strength is None:
-        return multinomial(graph, conditional, strength, counts, measured)
-    likelihood = dirichlet_multinomial_log_likelihood(
-        graph, conditional, strength, counts, measured
-    )
-    return _mean_over_asked(graph, likelihood, counts, measured)
+        return multinomial(graph, conditional, strength, counts)
+    likelihood = dirichlet_multinomial_log_likelihood(graph, conditional, strength, counts)
+    return _mean_over_asked(graph, likelihood, counts)
 
 
 COUNT_LOSSES: dict[CountLoss, Callable[..., Tensor]] = {
@@ -149,39 +131,29 @@ COUNT_LOSSES: dict[CountLoss, Callable[..., Tensor]] = {
 }
 
 
-def asked_of(graph: DecisionGraph, counts: Tensor, measured: Tensor | None = None) -> Tensor:
+def known_votes_by_question(graph: DecisionGraph, counts: Tensor) -> Tensor:
     """How many votes each question got; 0 where they are unknown.
 
     Parameters
     ----------
-    graph, counts, measured
+    graph, counts
         As in `multinomial_log_likelihood`.
 
     Returns
     -------
-    asked : Tensor, float64, shape (N, n_questions)
+    votes : Tensor, float64, shape (N, n_questions)
     """
-    return _known_votes(graph, counts, measured)[1]
+    return _known_votes(graph, counts)[1]
 
 
-def _known_votes(
-    graph: DecisionGraph, counts: Tensor, measured: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Votes (N, n_answers) and how many were asked (N, n_questions); 0 in unmeasured questions."""
-    known = ~counts.isnan() if measured is None else measured & ~counts.isnan()
-    unknown = _by_question(graph, (~known).double()).index_select(-1, graph.question_of)
+def _known_votes(graph: DecisionGraph, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Votes (N, n_answers) and how many were asked (N, n_questions); 0 in unknown questions."""
+    unknown = graph.sum_by_question(counts.isnan().double())  # (N, n_questions)
+    unknown = unknown.index_select(-1, graph.question_of)  # (N, n_answers)
     votes = torch.where(unknown > 0, 0.0, counts.double())
-    return votes, _by_question(graph, votes)
+    return votes, graph.sum_by_question(votes)
 
 
-def _by_question(graph: DecisionGraph, cells: Tensor) -> Tensor:
-    """Sum over the answers of each question: (N, n_answers) -> (N, n_questions)."""
-    total = cells.new_zeros(*cells.shape[:-1], graph.n_questions)
-    return total.index_add(-1, graph.question_of, cells)
-
-
-def _mean_over_asked(
-    graph: DecisionGraph, likelihood: Tensor, counts: Tensor, measured: Tensor | None
-) -> Tensor:
-    n = (asked_of(graph, counts, measured) > 0).sum()
+def _mean_over_asked(graph: DecisionGraph, likelihood: Tensor, counts: Tensor) -> Tensor:
+    n = (known_votes_by_question(graph, counts) > 0).sum()
     return -likelihood.sum() / n.clamp(min=1)

@@ -13,7 +13,7 @@ Blundell 2017, NeurIPS).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,13 +21,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gz2tree.errors import InputError
+from gz2tree.probabilities import by_answer, cumulative_of, reach_of, share_of_question
 from gz2tree.tree import DecisionTree
 from gz2tree.votes.betas import beta_interval
+from gz2tree.votes.counts import vote
 
 Floats = NDArray[np.float64]
+_CHUNK = 1024
+"""Galaxies at once where there is a number for each pair of answers: 12 MB for 37 of them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TreeDirichlet:
     """Independent Dirichlet distributions for the questions of a tree, for n galaxies.
 
@@ -42,7 +46,8 @@ class TreeDirichlet:
     Raises
     ------
     InputError
-        Shapes that do not fit the tree, or strengths that are not above 0.
+        Shapes that do not fit the tree, strengths that are not above 0, or NaN in a question that
+        can be reached.
 
     Examples
     --------
@@ -68,15 +73,26 @@ class TreeDirichlet:
             )
         if not (self.strength > 0).all():
             raise InputError("uncertainty: expected strengths above 0, found others")
-        known = np.nan_to_num(self.conditional.astype(np.float64))
-        object.__setattr__(self, "conditional", known)
+        conditional = self.conditional.astype(np.float64)
+        unknown = np.isnan(cumulative_of(self.tree, conditional))  # nothing where it is not reached
+        if unknown.any():
+            row, answer = np.argwhere(unknown)[0]
+            raise InputError(
+                "uncertainty: expected probabilities of all answers of a question that can be "
+                f"reached, found NaN in galaxy {row}, answer {self.tree.columns[answer]} or one "
+                "that leads to it"
+            )
+        object.__setattr__(self, "conditional", np.nan_to_num(conditional))
         object.__setattr__(self, "strength", self.strength.astype(np.float64))
 
-    @cached_property
-    def second_moments(self) -> Floats:
-        """Expectation of the product of any two cumulative answers; (n, n_answers + 1, same).
+    def __len__(self) -> int:
+        return len(self.conditional)
 
-        The last row and column are those of the constant 1, and so hold the means.
+    def _second_moments(self, rows: slice) -> Floats:
+        """Expect the product of any two cumulative answers, of some galaxies.
+
+        Of shape (rows, n_answers + 1, n_answers + 1). The last row and column are those of the
+        constant 1, and so hold the means.
 
         Notes
         -----
@@ -87,62 +103,71 @@ class TreeDirichlet:
         c_i] = E[c_a R] m_i for an answer a that came before.
         """
         one = len(self.tree)
-        moments = np.zeros((len(self.conditional), one + 1, one + 1))
+        conditional = self.conditional[rows]  # (rows, n_answers)
+        moments = np.zeros((len(conditional), one + 1, one + 1))
         moments[:, one, one] = 1.0
-        share = 1 / (1 + self.strength)  # of the largest variance that the mean allows
+        share = 1 / (1 + self.strength[rows])  # of the largest variance that the mean allows
         for number, answers in enumerate(self.tree.slices):
             parents = list(self.tree.parents[number]) or [one]
             before = [*range(answers.start), one]
-            mean = self.conditional[:, answers]  # (n, k)
-            with_reach = moments[:, before][:, :, parents].sum(-1)  # (n, before)
+            mean = conditional[:, answers]  # (rows, k)
+            with_reach = moments[:, before][:, :, parents].sum(-1)  # (rows, before)
             products = with_reach[:, :, None] * mean[:, None, :]
             moments[:, before, answers] = products
             moments[:, answers, before] = products.swapaxes(1, 2)
-            reach_square = moments[:, parents][:, :, parents].sum((1, 2))  # (n,)
+            reach_square = moments[:, parents][:, :, parents].sum((1, 2))  # (rows,)
             own = share[:, number, None, None]
             pairs = (1 - own) * mean[:, :, None] * mean[:, None, :]
             pairs += own * mean[:, :, None] * np.eye(mean.shape[1])
             moments[:, answers, answers] = reach_square[:, None, None] * pairs
         return moments
 
+    def _chunks(self) -> Iterator[slice]:
+        """Galaxies a chunk at a time, so that no more than a chunk has a number for each pair."""
+        yield from (slice(start, start + _CHUNK) for start in range(0, len(self), _CHUNK))
+
+    def _covariance(self, rows: slice) -> Floats:
+        mean = self.mean[rows]
+        return self._second_moments(rows)[:, :-1, :-1] - mean[:, :, None] * mean[:, None, :]
+
     @cached_property
     def mean(self) -> Floats:
         """Mean cumulative answers: those that the network gives; (n, n_answers)."""
-        return self.second_moments[:, -1, :-1]
+        return cumulative_of(self.tree, self.conditional)
 
     @cached_property
     def covariance(self) -> Floats:
         """Covariance of the cumulative answers of a galaxy; (n, n_answers, n_answers)."""
-        mean = self.mean
-        return self.second_moments[:, :-1, :-1] - mean[:, :, None] * mean[:, None, :]
+        covariance = np.empty((len(self), len(self.tree), len(self.tree)))
+        for rows in self._chunks():
+            covariance[rows] = self._covariance(rows)
+        return covariance
 
-    @cached_property
+    @property
     def variance(self) -> Floats:
         """Variance of the cumulative answers; (n, n_answers)."""
-        square = np.diagonal(self.second_moments, axis1=1, axis2=2)[:, :-1]
-        return np.clip(square - np.square(self.mean), 0.0, None)
+        return self._variances[0]
 
     @cached_property
     def reach(self) -> Floats:
         """Mean reach of the questions; (n, n_questions)."""
-        return np.stack(
-            [
-                self.mean[:, list(parents)].sum(-1) if parents else np.ones(len(self.mean))
-                for parents in self.tree.parents
-            ],
-            -1,
-        )
+        return reach_of(self.tree, self.mean)
+
+    @property
+    def reach_variance(self) -> Floats:
+        """Variance of the reach of the questions; (n, n_questions), 0 if everyone is asked."""
+        return self._variances[1]
 
     @cached_property
-    def reach_variance(self) -> Floats:
-        """Variance of the reach of the questions; (n, n_questions)."""
-        return np.stack(
-            [
-                self.covariance[:, list(parents)][:, :, list(parents)].sum((1, 2))
-                for parents in self.tree.parents
-            ],
-            -1,
-        ).clip(min=0.0)
+    def _variances(self) -> tuple[Floats, Floats]:
+        """Of the answers (n, n_answers), and of the reach of the questions (n, n_questions)."""
+        answers, reach = np.empty_like(self.mean), np.zeros_like(self.reach)
+        for rows in self._chunks():
+            covariance = self._covariance(rows)
+            answers[rows] = np.diagonal(covariance, axis1=1, axis2=2)
+            for number, parents in enumerate(map(list, self.tree.parents)):
+                reach[rows, number] = covariance[:, parents][:, :, parents].sum((1, 2))
+        return answers.clip(min=0.0), reach.clip(min=0.0)  # rounding may leave less
 
     def sample(self, draws: int, rng: np.random.Generator) -> Floats:
         """Draw conditional answers.
@@ -187,19 +212,14 @@ class TreeDirichlet:
         -------
         counts : array of int, shape (draws, n, n_answers)
         """
-        conditional = self.sample(draws, rng)
-        counts = np.zeros(conditional.shape, np.int64)
-        for answers, parents in zip(self.tree.slices, self.tree.parents, strict=True):
-            asked = counts[..., list(parents)].sum(-1) if parents else np.asarray(volunteers)
-            p = conditional[..., answers]
-            total = p.sum(-1, keepdims=True)
-            # Questions that cannot be reached have no probabilities; whatever they are, 0 vote.
-            p = np.where(total > 0, p / np.where(total > 0, total, 1.0), 1 / p.shape[-1])
-            counts[..., answers] = rng.multinomial(np.broadcast_to(asked, p.shape[:-1]), p)
-        return counts
+        share = share_of_question(self.tree, self.sample(draws, rng))
+        # Questions that cannot be reached have no probabilities; whatever they are, 0 vote.
+        sizes = np.array([len(question) for question in self.tree.questions])
+        share = np.where(np.isnan(share), 1 / by_answer(self.tree, sizes), share)
+        return vote(self.tree, share, np.asarray(volunteers), rng)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mixture:
     """What one or several networks say of the same n galaxies, each as likely as the other.
 
@@ -220,9 +240,12 @@ class Mixture:
         if not members:
             raise InputError("uncertainty: expected at least one network, found none")
         first = members[0]
-        if any(m.tree != first.tree or len(m.mean) != len(first.mean) for m in members):
+        if any(m.tree != first.tree or len(m) != len(first) for m in members):
             raise InputError("uncertainty: expected networks of one tree and the same galaxies")
         object.__setattr__(self, "members", tuple(members))
+
+    def __len__(self) -> int:
+        return len(self.members[0])
 
     @property
     def tree(self) -> DecisionTree:

@@ -21,9 +21,10 @@ from gz2tree import GZ2_KAGGLE, CutoutOptions, CutoutStore, DecisionTree, Questi
 from gz2tree.config import AugmentOptions
 from gz2tree.errors import InputError
 from gz2tree.labelling.labeltable import read_labels
-from gz2tree.labels import Labels, multiply_down
+from gz2tree.labels import Labels
 from gz2tree.model import GalaxyTreeNet, load_model
 from gz2tree.networks.network import GalaxyNet
+from gz2tree.probabilities import cumulative_of
 from gz2tree.storeformat import CUTOUTS, HEADER, INDEX, PROBLEMS, StoreHeader
 from gz2tree.tables.files import write_table
 from gz2tree.treenames import find_tree, tree_names
@@ -89,7 +90,7 @@ def tables() -> list[bytes]:
     conditional = np.concatenate(
         [votes[:, s] / np.maximum(votes[:, s].sum(1, keepdims=True), 1) for s in TREE.slices], 1
     )
-    cumulative = pd.DataFrame(multiply_down(TREE, conditional), columns=list(TREE.columns))
+    cumulative = pd.DataFrame(cumulative_of(TREE, conditional), columns=list(TREE.columns))
     counts = pd.DataFrame(votes, columns=list(TREE.kind_columns("count")))
     made = []
     with tempfile.TemporaryDirectory() as folder:
