@@ -24,6 +24,7 @@ from gz2tree.images.decoding import check_bytes, file_bytes, read_cutout
 from gz2tree.images.given import GivenImages
 from gz2tree.images.imagenames import files_of_galaxies
 from gz2tree.images.workers import default_workers, end_with_parent
+from gz2tree.positions import chosen_positions
 
 __all__ = [
     "CutoutBatch",
@@ -172,8 +173,8 @@ class ImageFiles:
 
         Parameters
         ----------
-        positions : array_like of int, optional
-            Which images, as positions in ``ids``; all of them by default.
+        positions : array_like of int or bool, optional
+            Which images, as positions in ``ids`` or as a mask; all of them by default.
         batch_size : int
             Images a batch; a batch has fewer cutouts where images cannot be read.
         workers : int, optional
@@ -182,8 +183,13 @@ class ImageFiles:
         Yields
         ------
         CutoutBatch
+
+        Raises
+        ------
+        InputError
+            Positions that are none of these images; see `gz2tree.positions.chosen_positions`.
         """
-        chosen = np.arange(len(self)) if positions is None else np.asarray(positions, np.int64)
+        chosen = chosen_positions(positions, len(self))
         chunks = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
         loader: DataLoader[Any] = DataLoader(
             chunks,  # type: ignore[arg-type]  # any sequence will do

@@ -53,8 +53,8 @@ def predict(
     options : PredictOptions
     given : GivenImages
         What is known of the images, if `images` is a path; see docs/images.md.
-    positions : array_like of int, optional
-        Which of the images, as positions in ``images.ids``; all by default.
+    positions : array_like of int or bool, optional
+        Which of the images, as positions in ``images.ids`` or as a mask; all by default.
     progress : bool
 
     Returns
@@ -66,7 +66,8 @@ def predict(
     Raises
     ------
     InputError
-        Cutouts of another crop or size, no images, or none that can be read.
+        Cutouts of another crop or size, positions that are none of the images, no images, or none
+        that can be read.
     """
     models = together(model)
     images = opened(images, models[0].cutouts, given)

@@ -22,7 +22,7 @@ LONGER_FUNCTIONS: dict[str, str] = {}
 LADDER = {
     # Packages that hold modules and nothing else.
     "folders": "tables sky images votes labelling science networks runs catalogues commands",
-    "errors": "errors version wholefiles quiet",
+    "errors": "errors version wholefiles quiet positions",
     "tree": "questions treechecks treetext treeyaml tree trees treefile",
     "options": (
         "images.stretch config config.choices config.cutouts config.figures config.labels "

@@ -128,7 +128,10 @@ def test_rows_name_the_missing(reference: Path) -> None:
     store = CutoutStore(reference)
     assert store.rows(["0003", "0000", "0014"]).tolist() == [3, 0, 13]
     assert store.rows([]).dtype == np.int64
-    with pytest.raises(InputError, match=r"2 of 3 galaxies have no cutout in .*: 0013, x"):
+    with pytest.raises(
+        InputError,
+        match=r"galaxy '0013', 'x': expected among the cutouts in .*\(2 of 3 are missing\)",
+    ):
         store.rows(["0013", "0000", "x"])
 
 

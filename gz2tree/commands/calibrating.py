@@ -22,6 +22,7 @@ from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Output
 from gz2tree.networks.strength import STRONGEST, WEAKEST
+from gz2tree.positions import positions_of
 from gz2tree.prediction import predict_batches
 from gz2tree.science.coverage import vote_coverage
 from gz2tree.votes.beliefs import mixture_of
@@ -119,12 +120,12 @@ def outputs_of(
         Of shapes (n, n_answers) and (n, n_questions), or None for strengths.
     labels : Labels, of the same n galaxies
     """
-    positions = pd.Index(images.ids).get_indexer(pd.Index(labels.ids))
+    positions = positions_of(images.ids, labels.ids, "images")
     ids, pieces = [], []
     for of_batch, outputs in predict_batches(models, images, options, positions):
         ids.append(of_batch)
         pieces.append(outputs)
-    rows = pd.Index(labels.ids).get_indexer(pd.Index(np.concatenate(ids)))
+    rows = positions_of(labels.ids, np.concatenate(ids), "labels")
     joined = []
     for member in zip(*pieces, strict=True):
         answers = torch.cat([cumulative for cumulative, _ in member])

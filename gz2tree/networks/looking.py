@@ -15,6 +15,7 @@ from gz2tree.config import CutoutOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
 from gz2tree.images.given import GivenImages
+from gz2tree.positions import chosen_positions
 from gz2tree.store import open_images
 
 Seen = TypeVar("Seen")
@@ -57,12 +58,13 @@ def look_at(
     """
     if not images.options.fits(cutouts):
         raise InputError(f"cutouts: expected the model's {cutouts}, found {images.options}")
-    total = len(images) if positions is None else len(np.asarray(positions))
+    chosen = chosen_positions(positions, len(images))
+    total = len(chosen)
     if total == 0:
         raise InputError("expected images to predict, found none")
     problems: list[tuple[str, str]] = []
     with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
-        for batch in images.batches(positions, options.batch_size, options.workers):
+        for batch in images.batches(chosen, options.batch_size, options.workers):
             problems += [(images.ids[position], text) for position, text in batch.problems]
             if len(batch.positions):
                 yield images.ids[batch.positions], [n(batch.cutouts) for n in networks]
