@@ -35,7 +35,7 @@ from gz2tree import (
 from gz2tree.catalogues.flags import read_flags
 from gz2tree.catalogues.scaling import predict_to_folder
 from gz2tree.catalogues.shardformat import MANIFEST, PROBLEMS, Shard, Totals
-from gz2tree.catalogues.shards import ShardedCatalogue
+from gz2tree.catalogues.shards import ShardedCatalogue, ids_of_shards
 from gz2tree.cli import main
 from gz2tree.commands.inputs import read_predictions
 from gz2tree.config import ShardOptions
@@ -325,6 +325,20 @@ def test_damaged_or_foreign_shards_are_noticed(
         catalogue.complete()
     third.unlink()
     assert catalogue.complete() is None
+
+
+def test_shards_are_in_order_when_their_numbers_have_more_digits(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from the 100,001st on, here from the eleventh: 10 is after 2, though not as text."""
+    monkeypatch.setattr("gz2tree.catalogues.shardformat._DIGITS", 1)
+    names = [f"{number:02}" for number in range(12)]
+    images, out = write_images(tmp_path / "images", names), tmp_path / "out"
+    assert shards_of(model, images, out, shards=replace(SEVEN, galaxies_per_shard=1)) is not None
+    held = json.loads((out / MANIFEST).read_text())["shards"]
+    assert [shard["file"] for shard in held] == [f"part-0-{n}.parquet" for n in range(12)]
+    column = load_model(model).tree.id_column
+    assert [galaxy for ids in ids_of_shards(out, column) for galaxy in ids] == names
 
 
 # several processes
