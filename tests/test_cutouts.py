@@ -154,6 +154,7 @@ def test_sources_path_bytes_and_file(tmp_path: Path) -> None:
             memoryview(data),
             io.BytesIO(data),
             tmp_path / "a.png",
+            str(tmp_path / "a.png"),
         )
     ]
     for cutout in cutouts:

@@ -84,6 +84,14 @@ def test_idlutils_arcsinh_is_lupton_of_these_parameters() -> None:
     assert np.abs(difference).max() <= 1
 
 
+def test_lists_are_as_good_as_tuples() -> None:
+    listed = Stretch(["0", "1", "2"], factors=[1.0, 2, 3], minimum=[0.5])
+    given = Stretch(("0", "1", "2"), factors=(1.0, 2.0, 3.0), minimum=(0.5,))
+    assert listed == given
+    assert hash(listed) == hash(given)
+    assert {listed: 1}[given] == 1
+
+
 def test_one_band_is_grey() -> None:
     grey = galaxy()[:1]
     cutout = read_cutout(cube(grey[0]), replace(WHOLE, stretch=Stretch(("0",))))
@@ -244,11 +252,19 @@ def test_pixels_without_a_value() -> None:
         ({"mapping": "linear"}, "mapping: expected lupton or asinh, found linear"),
         ({"factors": (1.0, 2.0)}, "factors: expected one number, or one a band"),
         ({"factors": (0.0,)}, "numbers above 0"),
-        ({"stretch": 0.0}, "stretch: expected a number above 0, found 0"),
-        ({"q": 0.0}, "q: expected a number above 0"),
+        ({"stretch": 0.0}, "stretch: expected a finite number above 0, found 0"),
+        ({"q": 0.0}, "q: expected a finite number above 0"),
         ({"q": 0.5, "mapping": "asinh"}, "q: expected a number of at least 1"),
         ({"missing": 1.0}, "missing: expected a share"),
-        ({"stretch": float("nan")}, "stretch: expected a number above 0"),
+        ({"bands": "irg"}, "bands: expected a sequence, found irg"),
+        ({"bands": (2, 1, 0)}, "bands: expected names, and numbers as text, found 2, 1, 0"),
+        ({"factors": 2.0}, "factors: expected a sequence, found 2"),
+        ({"factors": (np.inf,)}, "factors: expected finite numbers, found inf"),
+        ({"factors": ("2",)}, "factors: expected finite numbers, found 2"),
+        ({"minimum": (np.nan,)}, "minimum: expected finite numbers, found nan"),
+        ({"stretch": np.nan}, "stretch: expected a finite number above 0, found nan"),
+        ({"stretch": np.inf}, "stretch: expected a finite number above 0, found inf"),
+        ({"q": np.inf}, "q: expected a finite number above 0, found inf"),
     ],
 )
 def test_senseless_stretches_are_refused(fields: dict[str, object], message: str) -> None:

@@ -38,7 +38,7 @@ _FITS = b"SIMPLE  ="
 _RESAMPLE = Image.Resampling.BILINEAR
 
 
-ImageFile = Path | bytes | bytearray | memoryview | BinaryIO
+ImageFile = str | Path | bytes | bytearray | memoryview | BinaryIO
 Box = tuple[float, float, float, float]
 
 
@@ -56,8 +56,8 @@ def read_cutout(
 
     Parameters
     ----------
-    source : Path, bytes-like or binary file, or a sequence of these
-        An image file or its bytes; several if each band has a file of its own.
+    source : str, Path, bytes-like or binary file, or a list or tuple of these
+        The path of an image file, or its bytes; several if each band has a file of its own.
     options : CutoutOptions
         Crop, in pixels of the original image, size, in pixels of the cutout, and the stretch of
         FITS images.
@@ -161,7 +161,7 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _bytes_of(source: ImageFile) -> bytes:
-    if isinstance(source, Path):
+    if isinstance(source, str | Path):
         return file_bytes(source)
     return bytes(source if isinstance(source, bytes | bytearray | memoryview) else source.read())
 
