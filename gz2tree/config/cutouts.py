@@ -19,7 +19,9 @@ class CutoutOptions:
     Parameters
     ----------
     crop : int, pixels of the original image
-        Side of the central square that is kept.
+        Side of the central square that is kept. Where `pixel_scale` or `radii_per_pixel` says what
+        such a pixel spans, images of another scale are cropped to the same angle, or number of
+        radii, see `gz2tree.images.given.GivenImages.crop`.
     size : int, pixels of the cutout
         Side to which that square is scaled down.
     pixel_scale : float, arcsec / pixel, optional

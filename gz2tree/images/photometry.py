@@ -96,9 +96,16 @@ def apparent_sizes(
 
     Returns
     -------
-    sizes : array of float64, shape (n,), pixels of the original image
+    sizes : array of float64, shape (n,), pixels that the crop of the cutouts counts
         In the order of `positions`; NaN where an image cannot be read, or shows nothing in its
-        middle.
+        middle. Such a pixel is one of the original image, unless a pixel scale or radii were given
+        of the images: then it spans ``images.options.pixel_scale`` arcsec, or
+        ``images.options.radii_per_pixel`` radii of the galaxy, whatever the image's own pixels do.
+
+    Raises
+    ------
+    InputError
+        Positions that are none of these images.
     """
     chosen = chosen_positions(positions, len(images))
     radius_at: dict[int, float] = {}

@@ -19,7 +19,7 @@ from gz2tree.tables.files import read_table, table_columns
 from gz2tree.tables.idcolumns import id_candidates, names_of_files
 
 APPARENT_SIZE = "apparent_size"
-"""Half-light radius measured on the cutouts, in pixels of the original image."""
+"""Half-light radius measured on the cutouts, in pixels that their crop counts."""
 
 
 def read_quantity(
