@@ -6,7 +6,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +20,13 @@ from gz2tree.cutouts import CutoutSource
 from gz2tree.images.given import GivenImages
 from gz2tree.networks.looking import look_at, opened
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.predictor import Judged, Output, Predictor, find_device
+from gz2tree.networks.predictor import Models, Prediction, Predictor, find_device, together
 from gz2tree.tables.columnnotes import topcat_names
 from gz2tree.tables.files import TableWriter
 from gz2tree.tables.tableformat import OF_ASTROPY, format_to_write
 from gz2tree.tables.usertable import UserTable
-from gz2tree.votes.beliefs import check_together
 
 _log = logging.getLogger("gz2tree")
-
-Models = GalaxyNet | Sequence[GalaxyNet]
 
 
 def predict(
@@ -104,7 +100,7 @@ def predict_to_file(
     columns : {"cumulative", "conditional", "reach", "uncertainty"}
         What to write of each answer, or (reach) of each question; the latter two of the first three
         are a suffix in the column names. Conditional probabilities of a question that is not
-        reached are NaN. Uncertainty: see `gz2tree.votes.beliefs.uncertainty_columns`.
+        reached are NaN. Uncertainty: see `gz2tree.catalogues.uncertainty.uncertainty_columns`.
     flags : sequence of Flag
         A boolean column for each, set by the cumulative probability whatever `columns` says, after
         the gate. How many galaxies have it is logged.
@@ -157,19 +153,6 @@ def predict_to_file(
     return written
 
 
-def together(model: Models) -> list[GalaxyNet]:
-    """Return the networks that predict together, one or several.
-
-    Raises
-    ------
-    InputError
-        None, or networks of different trees or cutouts.
-    """
-    models = [model] if isinstance(model, GalaxyNet) else list(model)
-    check_together(models)
-    return models
-
-
 def _catalogue_pieces(
     models: Sequence[GalaxyNet],
     images: CutoutSource,
@@ -178,9 +161,9 @@ def _catalogue_pieces(
     positions: ArrayLike | None,
     progress: bool,
 ) -> Iterator[pd.DataFrame]:
-    batches = _judge_batches(models, images, options, positions, progress, atypical=form.atypical)
-    for ids, judged in batches:
-        yield form.piece(ids, judged)
+    batches = predict_batches(models, images, options, positions, progress, atypical=form.atypical)
+    for ids, predictions in batches:
+        yield form.piece(ids, predictions)
 
 
 def predict_batches(
@@ -189,37 +172,36 @@ def predict_batches(
     options: PredictOptions,
     positions: ArrayLike | None = None,
     progress: bool = True,
-) -> Iterator[tuple[NDArray[np.object_], list[Output]]]:
-    """Predict batch by batch; the parameters are those of `predict`.
+    *,
+    atypical: bool = False,
+) -> Iterator[tuple[NDArray[np.object_], list[Prediction]]]:
+    """Predict batch by batch, each network on its own.
+
+    Parameters
+    ----------
+    models : sequence of GalaxyNet
+        Of one crop and size of cutouts; see `gz2tree.networks.predictor.together`.
+    images, options, positions, progress
+        As in `predict`, but that nothing is gated, see `gz2tree.networks.predictor.mean_answers`.
+    atypical : bool
+        Whether to say how atypical galaxies are.
 
     Yields
     ------
     ids : array of str, shape (N,)
-    outputs : list of (cumulative, strength), one for each model
-        Tensors of float32 on the CPU, of shapes (N, n_answers) and (N, n_questions); the strength
-        is that after calibration, None if the network gives none.
+        Of the images of a batch that could be read.
+    predictions : list of Prediction, one for each model
+
+    Raises
+    ------
+    InputError
+        As in `predict`; `atypical` of a network that holds nothing of its training galaxies.
     """
-    for ids, judged in _judge_batches(models, images, options, positions, progress, atypical=False):
-        yield ids, [output for output, _ in judged]
-
-
-def _judge_batches(
-    models: Sequence[GalaxyNet],
-    images: CutoutSource,
-    options: PredictOptions,
-    positions: ArrayLike | None,
-    progress: bool,
-    *,
-    atypical: bool,
-) -> Iterator[tuple[NDArray[np.object_], list[Judged]]]:
-    """Predict, and say how atypical galaxies are, batch by batch."""
     for model in models:
         warn_of_untrained(model)
     device = find_device(options.device)
-    judges = [
-        partial(Predictor(model, device, options).judge, atypical=atypical) for model in models
-    ]
-    return look_at(judges, images, models[0].cutouts, options, positions, progress)
+    networks = [Predictor(model, device, options, atypical=atypical) for model in models]
+    yield from look_at(networks, images, models[0].cutouts, options, positions, progress)
 
 
 def warn_of_untrained(model: GalaxyNet) -> None:

@@ -62,7 +62,9 @@ LADDER = {
     "training": (
         "runs.processes runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
     ),
-    "prediction": "catalogues.flags votes.beliefs catalogues.catalogue prediction embedding",
+    "prediction": (
+        "catalogues.flags catalogues.uncertainty catalogues.catalogue prediction embedding"
+    ),
     "shards": (
         "catalogues.identity catalogues.shardformat catalogues.shards catalogues.shardtasks "
         "catalogues.scaling"
@@ -75,13 +77,14 @@ LADDER = {
         "plots plots.style plots.layout plots.correlations plots.galaxies plots.history "
         "plots.predictions plots.samples plots.trees"
     ),
-    "what commands are given": "commands.inputs commands.sources commands.calibrating",
+    "what commands are given": "commands.inputs commands.labelled commands.sources",
     "report": (
         "report report.figures report.galaxies report.page report.pictures report.writing "
         "report.command"
     ),
     "commands": (
-        "commands.preparing commands.training commands.typifying commands.evaluating "
+        "commands.preparing commands.training commands.typifying commands.calibrating "
+        "commands.evaluating "
         "commands.predicting commands.selecting commands.comparisons commands.figures commands.demo"
     ),
     "command line": (

@@ -41,6 +41,7 @@ from gz2tree.catalogues.flags import read_flags
 from gz2tree.config.choices import Columns
 from gz2tree.cutouts import ImageFiles, read_cutout
 from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.predictor import Prediction
 from gz2tree.prediction import predict_to_file
 
 TINY = "resnet10t"
@@ -430,8 +431,8 @@ def test_predictions_and_network_may_be_on_different_devices(
     network = tree_net()
     write(network, images, tmp_path / "expected.parquet", columns)
     with torch.inference_mode():
-        batch = images.ids, [((network(pixels(folder)), None), None)]
-    monkeypatch.setattr("gz2tree.prediction._judge_batches", lambda *_, **__: iter([batch]))
+        batch = images.ids, [Prediction(network(pixels(folder)))]
+    monkeypatch.setattr("gz2tree.prediction.predict_batches", lambda *_, **__: iter([batch]))
     write(network.to("meta"), images, tmp_path / "given.parquet", columns)
     expected, given = (load(tmp_path / f"{name}.parquet") for name in ("expected", "given"))
     pd.testing.assert_frame_equal(given, expected, rtol=0, atol=1e-5)

@@ -366,11 +366,11 @@ def test_score_is_that_of_the_features_in_one_look(
     expected = model.known_galaxies.score(features)
     for views in (1, 8):
         options = PredictOptions(views=views, precision="32")  # type: ignore[arg-type]
-        predictor = Predictor(model, CPU, options)
-        (cumulative, _), score = predictor.judge(cutouts, atypical=True)
-        torch.testing.assert_close(score, expected, rtol=1e-4, atol=1e-5)
-        assert torch.equal(cumulative, predictor(cutouts)[0])
-        assert predictor.judge(cutouts, atypical=False)[1] is None
+        said = Predictor(model, CPU, options, atypical=True)(cutouts)
+        torch.testing.assert_close(said.atypical, expected, rtol=1e-4, atol=1e-5)
+        without = Predictor(model, CPU, options)(cutouts)
+        assert torch.equal(said.cumulative, without.cumulative)
+        assert without.atypical is None
 
 
 def test_several_networks_are_averaged(

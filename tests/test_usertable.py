@@ -302,7 +302,7 @@ def test_columns_that_do_not_serve_are_refused_at_once(
     suffix: str,
     message: str,
 ) -> None:
-    monkeypatch.setattr("gz2tree.prediction._judge_batches", None)
+    monkeypatch.setattr("gz2tree.prediction.predict_batches", None)
     path = save(Table({"mine": IDS[:1], **columns}), tmp_path / "t.ecsv")
     flags = read_flags(["smooth=0.5"], GZ2_KAGGLE)
     with pytest.raises(InputError, match=message):

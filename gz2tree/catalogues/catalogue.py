@@ -12,19 +12,26 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from gz2tree.catalogues.flags import Flag
+from gz2tree.catalogues.uncertainty import (
+    OF_ANSWERS,
+    OF_GALAXY,
+    OF_QUESTIONS,
+    check_uncertain,
+    mixture_of,
+    uncertainty_columns,
+)
 from gz2tree.config import PredictOptions
 from gz2tree.config.choices import Columns
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.predictor import Judged
+from gz2tree.networks.predictor import Prediction, mean_answers
 from gz2tree.networks.typicality import TAIL
 from gz2tree.tables.columnnotes import ColumnNote, topcat_names
 from gz2tree.tables.usertable import UserTable
 from gz2tree.tree import DecisionTree
 from gz2tree.version import __version__
-from gz2tree.votes.beliefs import check_uncertain, mixture_of, uncertainty_columns
 
 ATYPICAL = "atypical"
 _ABOVE_MEDIAN = "atypical, above the median"
@@ -43,7 +50,7 @@ class CatalogueForm:
     models : sequence of GalaxyTreeNet or FlatNet
         That predict together: of one tree, and one crop and size of cutouts.
     options : PredictOptions
-        Told in the provenance.
+        Its gate is that of the mean; the rest is told in the provenance.
     columns, flags, level, weights, atypical
         As in `gz2tree.prediction.predict_to_file`.
 
@@ -91,7 +98,7 @@ class CatalogueForm:
         self.atypical = atypical
         self.median = np.mean([each.median for each in known]) if atypical else np.nan
         self.graph = DecisionGraph(self.tree)  # on the CPU, as the predictions are
-        self.n_models = len(models)
+        self.models, self.gate = list(models), options.gate
         self.provenance = {
             "model": ", ".join(f"{type(m).__name__} {m.backbone_name}" for m in models),
             "tree": self.tree.name,
@@ -129,38 +136,39 @@ class CatalogueForm:
 
     def empty(self) -> pd.DataFrame:
         """Return the columns without rows."""
-        nothing = torch.zeros(0, len(self.tree)), None
-        score = torch.zeros(0) if self.atypical else None
-        return self.piece(np.array([], dtype=object), [(nothing, score)] * self.n_models)
+        atypical = torch.zeros(0) if self.atypical else None
+        nothing = Prediction(torch.zeros(0, len(self.tree)), None, atypical)
+        return self.piece(np.array([], dtype=object), [nothing] * len(self.models))
 
-    def piece(self, ids: NDArray[np.object_], judged: Sequence[Judged]) -> pd.DataFrame:
+    def piece(self, ids: NDArray[np.object_], predictions: Sequence[Prediction]) -> pd.DataFrame:
         """Rows of a catalogue.
 
         Parameters
         ----------
         ids : array of str, shape (N,)
-        judged : sequence of ((cumulative, strength), atypical), one for each model
-            As `gz2tree.networks.predictor.Predictor.judge` gives them.
+        predictions : sequence of Prediction, one for each model
+            Of these galaxies. What the gate made 0 is 0 in the rows; how uncertain it is, is that
+            of the networks as they are.
 
         Returns
         -------
         rows : DataFrame, of N rows
         """
-        outputs = [output for output, _ in judged]
-        cumulative = torch.stack([answers for answers, _ in outputs]).mean(0)
+        cumulative = mean_answers(self.models, predictions, self.gate)  # (N, n_answers)
         values = cumulative
         if self.columns == "conditional":
             values = self.graph.condition(cumulative)
         elif self.columns == "reach":
             values = self.graph.reach(cumulative)
         if self.columns == "uncertainty":
-            piece = uncertainty_columns(mixture_of(self.graph, outputs), self.level)
+            piece = uncertainty_columns(mixture_of(self.graph, predictions), self.level)
+            piece[list(self.tree.columns)] = cumulative.numpy()
         else:
             piece = pd.DataFrame(values.numpy(), columns=column_names(self.tree, self.columns))
         piece.insert(0, self.tree.id_column, ids)
         for flag in self.flags:
             piece[flag.column] = flag.of(cumulative.numpy())
-        scores = [score for _, score in judged if score is not None]
+        scores = [each.atypical for each in predictions if each.atypical is not None]
         if self.atypical:
             piece[ATYPICAL] = torch.stack(scores).mean(0).numpy()
         if self.table is None:
@@ -229,26 +237,22 @@ def describe_columns(
     """
     within = f"{100 * level:g} % interval"
     of_answers = {
-        "": "cumulative probability",
-        "_conditional": "probability if asked",
-        "_sd": "standard deviation",
-        "_low": f"{within}, lower end",
-        "_high": f"{within}, upper end",
-        "_sd_models": "standard deviation of the models",
-    }
-    told = "what one more volunteer would tell"
-    of_questions = {"_reach": ("probability that it is asked", ""), "_information": (told, "bit")}
+        "": ColumnNote("", "cumulative probability"),
+        "_conditional": ColumnNote("", "probability if asked"),
+    } | OF_ANSWERS
+    of_questions = {"_reach": ColumnNote("", "probability that it is asked")} | OF_QUESTIONS
     notes = {tree.id_column: ColumnNote("", "id of the galaxy, as its image is called")}
     for position, column in enumerate(tree.columns):
         asked = tree.questions[tree.question_of[position]].label
         words = f"{asked} {tree.answers[position].label}"
-        for ending, text in of_answers.items():
-            notes[f"{column}{ending}"] = ColumnNote("", f"{words}: {text}")
+        for ending, note in of_answers.items():
+            text = note.description.format(within=within)
+            notes[f"{column}{ending}"] = ColumnNote(note.unit, f"{words}: {text}")
     for question, column in zip(tree.questions, tree.question_columns, strict=True):
-        for ending, (text, unit) in of_questions.items():
-            notes[f"{column}{ending}"] = ColumnNote(unit, f"{question.label} {text}")
-    notes["information"] = ColumnNote("bit", f"all questions: {told}")
-    notes["information_models"] = ColumnNote("bit", f"{told} of which model is right")
+        for ending, note in of_questions.items():
+            words = f"{question.label} {note.description}"
+            notes[f"{column}{ending}"] = ColumnNote(note.unit, words)
+    notes |= OF_GALAXY
     notes[ATYPICAL] = ColumnNote("", "how unlike the training galaxies; above 1: very")
     for flag in flags:
         words = f"P({tree.answers[flag.answer].label}) is at least {flag.threshold:g}"

@@ -41,8 +41,8 @@ from gz2tree.images.opening import expand, open_stream
 from gz2tree.images.streams import ImageStream, StoredCutouts
 from gz2tree.images.workers import default_workers, end_with_parent
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.predictor import Predictor
-from gz2tree.prediction import Models, together, warn_of_untrained
+from gz2tree.networks.predictor import Models, Predictor, together
+from gz2tree.prediction import warn_of_untrained
 from gz2tree.runs.processes import Processes
 from gz2tree.tables.usertable import UserTable
 from gz2tree.wholefiles import aside
@@ -118,7 +118,9 @@ def predict_to_folder(
         if first:
             for each in models:
                 warn_of_untrained(each)
-        networks = [Predictor(each, processes.device, options) for each in models]
+        networks = [
+            Predictor(each, processes.device, options, atypical=form.atypical) for each in models
+        ]
         _work(job, networks, form, options, processes, progress and first)
         processes.wait_for_launched()
         totals = job.catalogue.complete()
@@ -202,8 +204,7 @@ def _work(
         for batch in loader:
             if len(batch.ids):
                 of_batch = torch.from_numpy(batch.cutouts)
-                judged = [each.judge(of_batch, atypical=form.atypical) for each in networks]
-                pieces.append(form.piece(batch.ids, judged))
+                pieces.append(form.piece(batch.ids, [network(of_batch) for network in networks]))
             problems += batch.problems
             bar.update(len(batch.ids) + len(batch.problems))
             if batch.final:

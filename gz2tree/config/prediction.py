@@ -17,7 +17,8 @@ class PredictOptions:
     views : {1, 8, 16}
         Orientations of each image to average over.
     gate : float, in [0, 1]
-        Answers below this cumulative probability become exactly 0, with all that follows.
+        Answers below this cumulative probability become exactly 0, with all that follows; of
+        several networks together, those of which it is the mean.
     batch_size : int
     workers : int, optional
         Processes that decode images; as many as there are cores by default.

@@ -40,7 +40,7 @@ def look_at(
 
     Parameters
     ----------
-    networks : sequence of Predictor, its method `judge`, or Embedder
+    networks : sequence of Predictor or Embedder
     images, options, positions, progress
         As in `gz2tree.predict`.
     cutouts : CutoutOptions
