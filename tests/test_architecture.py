@@ -58,7 +58,7 @@ LADDER = {
         "networks.saved networks.typicality networks.network flat model networks.finetuning "
         "networks.layers networks.export"
     ),
-    "predictor": "networks.precision networks.predictor networks.looking",
+    "predictor": "networks.precision networks.predictor networks.batches",
     "training": (
         "runs.processes runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
     ),
@@ -67,7 +67,7 @@ LADDER = {
     ),
     "shards": (
         "catalogues.identity catalogues.shardformat catalogues.shards catalogues.shardtasks "
-        "catalogues.scaling"
+        "catalogues.sharded_prediction"
     ),
     "evaluation": (
         "scores evaluation analysis science.binned science.purity science.coverage "
@@ -78,14 +78,12 @@ LADDER = {
         "plots.predictions plots.samples plots.trees"
     ),
     "what commands are given": "commands.inputs commands.labelled commands.sources",
-    "report": (
-        "report report.figures report.galaxies report.page report.pictures report.writing "
-        "report.command"
-    ),
+    "report": ("report report.figures report.galaxies report.page report.pictures report.writing"),
     "commands": (
         "commands.preparing commands.training commands.typifying commands.calibrating "
         "commands.evaluating "
-        "commands.predicting commands.selecting commands.comparisons commands.figures commands.demo"
+        "commands.predicting commands.embedding commands.exporting "
+        "commands.reporting commands.selecting commands.comparisons commands.figures commands.demo"
     ),
     "command line": (
         "cli cli.parsing cli.sky cli.training cli.prediction cli.samples cli.viewing __main__"

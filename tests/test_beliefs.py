@@ -26,10 +26,9 @@ from gz2tree import (
     PredictOptions,
     predict,
 )
-from gz2tree.catalogues.flags import read_flags
-from gz2tree.catalogues.scaling import predict_to_folder
+from gz2tree.catalogues.sharded_prediction import predict_to_folder
 from gz2tree.catalogues.uncertainty import mixture_of
-from gz2tree.config import ShardOptions
+from gz2tree.config import CatalogueOptions, ShardOptions
 from gz2tree.networks.predictor import Prediction
 from gz2tree.prediction import predict_batches, predict_to_file
 from gz2tree.votes.calibration import Calibration
@@ -53,9 +52,8 @@ def store(small_sky: SmallSky) -> CutoutStore:
 
 def uncertain(models: object, store: CutoutStore, path: Path, **more: object) -> pd.DataFrame:
     options = more.pop("options", HERE)
-    predict_to_file(
-        models, store, path, options, columns="uncertainty", progress=False, **more  # type: ignore[arg-type]
-    )  # fmt: skip
+    catalogue = CatalogueOptions("uncertainty", **more)  # type: ignore[arg-type]
+    predict_to_file(models, store, path, options, catalogue, progress=False)  # type: ignore[arg-type]
     return pd.read_parquet(path)
 
 
@@ -109,7 +107,7 @@ def test_gate_leaves_the_uncertainty_of_the_networks_as_it_is(
 ) -> None:
     """Answers are those of a gated prediction; how uncertain they are, is not gated."""
     model, gated = net(0, dirichlet=True), replace(HERE, gate=0.1)
-    flags = read_flags(["smooth=0.2"], GZ2_KAGGLE)
+    flags = ("smooth=0.2",)
     table = uncertain(model, store, tmp_path / "x.parquet", options=gated, flags=flags)
     plain = predict(model, store, gated, progress=False)
     answers = list(GZ2_KAGGLE.columns)
