@@ -29,11 +29,11 @@ from gz2tree.storeformat import (
     PROBLEMS,
     StoreHeader,
     check_options,
-    read_csv,
+    read_part,
 )
 from gz2tree.storewriter import claim_folder, open_writer
 
-logger = logging.getLogger("gz2tree")
+_log = logging.getLogger("gz2tree")
 
 
 class CutoutStore:
@@ -70,10 +70,10 @@ class CutoutStore:
                 f"with {self._header.options} into it again"
             )
         self.options = self._header.options
-        index = read_csv(self.path / INDEX, INDEX_COLUMNS)
+        index = read_part(self.path / INDEX, INDEX_COLUMNS)
         self.ids: npt.NDArray[np.object_] = np.array([row[0] for row in index], dtype=object)
         self.hashes: npt.NDArray[np.object_] = np.array([row[1] for row in index], dtype=object)
-        problems = read_csv(self.path / PROBLEMS, PROBLEM_COLUMNS)
+        problems = read_part(self.path / PROBLEMS, PROBLEM_COLUMNS)
         self.problems = [(galaxy, problem) for galaxy, _, problem in problems]
         self._check_array()
 
@@ -207,7 +207,7 @@ def prepare(
     wanted = StoreHeader.of(files.ids[positions], files.options, source, known)
     header = claim_folder(folder, wanted)
     if header.complete:
-        logger.info("store %s is already complete", folder)
+        _log.info("store %s is already complete", folder)
     else:
         _fill(folder, header, files, positions, workers, progress)
     if (folder / JOURNAL).exists():
@@ -230,7 +230,7 @@ def _choose(files: ImageFiles, only: Collection[str] | None) -> npt.NDArray[np.i
         )
     if missing:
         counts = f"{len(missing):,} of {len(wanted):,} galaxies"
-        logger.warning("%s have no image in %s: %s", counts, files.path, first_few(missing))
+        _log.warning("%s have no image in %s: %s", counts, files.path, first_few(missing))
     return np.flatnonzero([galaxy in wanted for galaxy in files.ids])
 
 

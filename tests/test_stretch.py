@@ -24,7 +24,7 @@ from PIL import Image
 from gz2tree import CutoutOptions, CutoutStore, GalaxyTreeNet, InputError, load_model
 from gz2tree.config import OptionError
 from gz2tree.cutouts import ImageFiles, UnreadableImage, read_cutout
-from gz2tree.images import decoding
+from gz2tree.images import decoding, fitsimages
 from gz2tree.images.given import GivenImages, ImageOptions
 from gz2tree.images.imagenames import image_id, is_image_name
 from gz2tree.images.opening import open_stream
@@ -220,7 +220,7 @@ def test_gzip_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_more_pixels_than_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_MOST_PIXELS", 47 * 48)
+    monkeypatch.setattr(fitsimages, "MOST_VALUES", 3 * 47 * 48)
     with pytest.raises(UnreadableImage, match="too large: an image of 48 x 48 x 3"):
         read_cutout(CUBE, SMALL)
 

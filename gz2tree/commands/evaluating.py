@@ -11,7 +11,6 @@ from gz2tree.catalogues.uncertainty import mixture_of
 from gz2tree.commands.inputs import check_tree, find_model, labelled_for
 from gz2tree.commands.labelled import catalogue_of, coverage_text, predict_labelled
 from gz2tree.config import ByOptions, LabelOptions, PredictOptions
-from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
 from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
@@ -22,7 +21,7 @@ from gz2tree.science.coverage import vote_coverage
 from gz2tree.science.quantities import read_quantity
 from gz2tree.tree import DecisionTree
 from gz2tree.votes.counts import KINDS_OF_VOTES
-from gz2tree.wholefiles import naming
+from gz2tree.wholefiles import check_place, naming
 
 
 def evaluate_model(
@@ -39,7 +38,7 @@ def evaluate_model(
 ) -> None:
     """Predict labelled galaxies, compare with their labels, print and write the figures."""
     if json_file is not None:
-        _check_place(json_file)
+        check_place(json_file)
     find_device(options.device)
     model, run = find_model(model_path)
     check_tree(model, tree)
@@ -76,8 +75,3 @@ def evaluate_model(
     if json_file is not None:
         with naming(json_file):
             json_file.write_text(report.to_json(**described) + "\n")
-
-
-def _check_place(file: Path) -> None:
-    if file.is_dir() or not file.parent.is_dir():
-        raise InputError(f"{file}: expected a file in an existing folder")

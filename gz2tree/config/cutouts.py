@@ -59,7 +59,7 @@ class CutoutOptions:
         """Whether it is known what a pixel of `crop` spans."""
         return (self.pixel_scale or self.radii_per_pixel) is not None
 
-    def fits(self, other: CutoutOptions) -> bool:
+    def matches(self, other: CutoutOptions) -> bool:
         """Whether these cutouts are what was asked for; a scale that is not known fits any."""
         alike = (self.crop, self.size, self.stretch) == (other.crop, other.size, other.stretch)
         if not (alike and self.knows_scale and other.knows_scale):

@@ -21,17 +21,16 @@ from torch.nn import functional as F
 
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import UnreadableImage
-from gz2tree.images.fitsimages import read_planes
+from gz2tree.images.fitsimages import MOST_VALUES, read_planes
 from gz2tree.images.stretch import Stretch
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF")
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 
-# Uncompressed, about as many pixels as Pillow decodes before it takes them for a bomb.
-_MOST_BYTES = 2**28
-_MOST_PIXELS = _MOST_BYTES // 3
+# Of a file, and of what it unpacks to.
+_MOST_BYTES = MOST_VALUES
 
-_FITS = b"SIMPLE  ="
+_BEGIN_OF_FITS = b"SIMPLE  ="
 
 # Antialiased and smooth, and the fastest such filter. On Galaxy Zoo 2's images, which oversample
 # the seeing, the mean pixel differs by 0.6 of 255 from the bicubic filter's.
@@ -86,7 +85,7 @@ def read_cutout(
 
 
 def _of_picture(data: bytes, crop: float, size: int) -> npt.NDArray[np.uint8]:
-    if data.startswith(_FITS):
+    if data.startswith(_BEGIN_OF_FITS):
         raise UnreadableImage("a FITS image: --bands says which bands are red, green and blue")
     image = Image.open(io.BytesIO(data), formats=_FORMATS)
     _check_size(image.size, crop)
@@ -105,9 +104,9 @@ def _of_bands(
     files: Sequence[bytes], stretch: Stretch, crop: float, options: CutoutOptions
 ) -> npt.NDArray[np.uint8]:
     """Stretch the bands where the cutout is, and no further than its interpolation reaches."""
-    if not all(data.startswith(_FITS) for data in files):
+    if not all(data.startswith(_BEGIN_OF_FITS) for data in files):
         raise UnreadableImage("expected a FITS image, as its bands are to be stretched")
-    planes = read_planes(files, stretch, _MOST_PIXELS)  # (n_bands, H, W)
+    planes = read_planes(files, stretch)  # (n_bands, H, W)
     height, width = planes.shape[1:]
     _check_size((width, height), crop)
     reach = math.ceil(crop / options.size) + 1

@@ -56,7 +56,7 @@ def look_at(
     InputError
         Cutouts of another crop or size, no images, or none that can be read.
     """
-    if not images.options.fits(cutouts):
+    if not images.options.matches(cutouts):
         raise InputError(f"cutouts: expected the model's {cutouts}, found {images.options}")
     chosen = chosen_positions(positions, len(images))
     total = len(chosen)

@@ -74,7 +74,7 @@ def together(model: Models) -> list[GalaxyNet]:
             raise InputError(
                 f"models: expected one tree, found {first.tree.name} and {other.tree.name}"
             )
-        if not other.cutouts.fits(first.cutouts):
+        if not other.cutouts.matches(first.cutouts):
             raise InputError(
                 f"models: expected one crop and size of cutouts, found {first.cutouts} and "
                 f"{other.cutouts}"

@@ -65,7 +65,7 @@ def _check_data(model: GalaxyNet, train: LabelledCutouts, valid: LabelledCutouts
             raise InputError(
                 f"labels of tree {data.labels.tree.name}: expected the model's, {model.tree.name}"
             )
-        if not data.options.fits(model.cutouts):
+        if not data.options.matches(model.cutouts):
             raise InputError(f"cutouts: expected the model's {model.cutouts}, found {data.options}")
     if len(train) < 2:
         raise InputError("training: expected at least 2 galaxies, found 1")
