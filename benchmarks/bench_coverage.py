@@ -19,16 +19,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from record import markdown, provenance
 
+from gz2tree.catalogues.uncertainty import mixture_of
 from gz2tree.cli import main as gz2tree
-from gz2tree.commands.calibrating import apply_calibration, fit_calibration, outputs_of
+from gz2tree.commands.calibrating import apply_calibration, fit_calibration
 from gz2tree.commands.inputs import open_labelled
+from gz2tree.commands.labelled import predict_labelled
 from gz2tree.config import LabelOptions, PredictOptions
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 from gz2tree.model import load_model
-from gz2tree.networks.predictor import Output
+from gz2tree.networks.predictor import Prediction
 from gz2tree.science.coverage import LEVELS, vote_coverage
-from gz2tree.votes.beliefs import mixture_of
 from gz2tree.votes.uncertainty import Mixture
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -83,14 +84,14 @@ def train(work: Path, args: argparse.Namespace) -> dict[str, list[Path]]:
     return runs
 
 
-def outputs(work: Path, run: Path, part: str) -> tuple[Output, Labels]:
+def outputs(work: Path, run: Path, part: str) -> tuple[Prediction, Labels]:
     """Predict one part of the sky; with its labels."""
     model, source, labels = open_labelled(
         str(run), work / "sky/catalogue.csv", work / "store", tree=None, part=part,
         label_options=LabelOptions(kind="count"),
     )  # fmt: skip
-    (output,), labels = outputs_of([model], source, labels, PredictOptions(precision="32"))
-    return output, labels
+    (said,), labels = predict_labelled([model], source, labels, PredictOptions(precision="32"))
+    return said, labels
 
 
 def mixtures(
@@ -98,13 +99,13 @@ def mixtures(
 ) -> tuple[dict[str, Mixture], Labels]:
     """Each way to tell of the test galaxies, and their labels."""
     ways: dict[str, Mixture] = {}
-    of_test: dict[str, list[Output]] = {}
+    of_test: dict[str, list[Prediction]] = {}
     for loss, folders in runs.items():
         tests = [outputs(work, run, "test") for run in folders]
-        of_test[loss] = [output for output, _ in tests]
-        (cumulative, strength), labels = outputs(work, folders[0], "valid")
-        conditional = graph.condition(cumulative.double()).nan_to_num(0.0)
-        calibration = fit_calibration(graph, conditional, strength, labels)
+        of_test[loss] = [said for said, _ in tests]
+        of_valid, labels = outputs(work, folders[0], "valid")
+        conditional = graph.condition(of_valid.cumulative.double()).nan_to_num(0.0)
+        calibration = fit_calibration(graph, conditional, of_valid.strength, labels)
         calibrated = apply_calibration(graph, calibration, of_test[loss][0])
         ways[loss] = mixture_of(graph, of_test[loss][:1])
         ways[f"{loss}, calibrated"] = mixture_of(graph, [calibrated])

@@ -23,17 +23,19 @@ from numpy.typing import NDArray
 from record import markdown, provenance
 from torch import Tensor
 
-from gz2tree.commands.calibrating import apply_calibration, fit_calibration, outputs_of
+from gz2tree.catalogues.uncertainty import mixture_of
+from gz2tree.commands.calibrating import apply_calibration, fit_calibration
+from gz2tree.commands.labelled import predict_labelled
 from gz2tree.config import PredictOptions
 from gz2tree.graph import DecisionGraph
 from gz2tree.labelling.labeltable import read_labels
 from gz2tree.labels import Labels
 from gz2tree.model import load_model
+from gz2tree.networks.predictor import Prediction
 from gz2tree.science.coverage import LEVELS, vote_coverage
 from gz2tree.store import open_images
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import GZ2
-from gz2tree.votes.beliefs import mixture_of
 from gz2tree.votes.calibration import Calibration
 from gz2tree.votes.counts import disagreement, recover_counts
 from gz2tree.votes.likelihoods import (
@@ -165,11 +167,11 @@ def from_images() -> tuple[pd.DataFrame, Calibration]:
     ids = table["asset_id"].to_numpy(dtype=object)
     labels = Labels(ids, share, model.tree, "fraction", counts)
     source = open_images(HART.parent / "images", model.cutouts)
-    ((output,), labels) = outputs_of([model], source, labels, PredictOptions())
+    ((said,), labels) = predict_labelled([model], source, labels, PredictOptions())
     half = np.arange(len(labels)) % 2 == 0
-    cumulative = output[0].double()
+    cumulative = said.cumulative.double()
     fitted = fit_calibration(graph, graph.condition(cumulative[half]), None, labels.take(half))
-    rest, measured = (cumulative[~half], None), labels.take(~half).counts
+    rest, measured = Prediction(cumulative[~half]), labels.take(~half).counts
     assert measured is not None
     tables = {
         "as known": vote_coverage(mixture_of(graph, [rest]), measured),

@@ -22,8 +22,9 @@ from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError, UnreadableImage, first_few
 from gz2tree.images.decoding import check_bytes, file_bytes, read_cutout
 from gz2tree.images.given import GivenImages
-from gz2tree.images.imagenames import files_of_galaxies
+from gz2tree.images.imagenames import files_below, files_of_galaxies
 from gz2tree.images.workers import default_workers, end_with_parent
+from gz2tree.positions import chosen_positions
 
 __all__ = [
     "CutoutBatch",
@@ -34,7 +35,7 @@ __all__ = [
     "read_cutout",
 ]
 
-logger = logging.getLogger("gz2tree")
+_log = logging.getLogger("gz2tree")
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class ImageFiles:
         given.check(self.options)
         self._archive: tuple[int, zipfile.ZipFile] | None = None
         self._is_folder = self.path.is_dir()
-        names = _names_in_folder(self.path) if self._is_folder else _names_in_zip(self.path)
+        names = files_below(self.path) if self._is_folder else _names_in_zip(self.path)
         by_id = files_of_galaxies(names, self.path, given.reading(self.options).stretch)
         self.ids: npt.NDArray[np.object_] = np.array(sorted(by_id), dtype=object)
         self._files = [by_id[galaxy] for galaxy in self.ids]
@@ -172,8 +173,8 @@ class ImageFiles:
 
         Parameters
         ----------
-        positions : array_like of int, optional
-            Which images, as positions in ``ids``; all of them by default.
+        positions : array_like of int or bool, optional
+            Which images, as positions in ``ids`` or as a mask; all of them by default.
         batch_size : int
             Images a batch; a batch has fewer cutouts where images cannot be read.
         workers : int, optional
@@ -182,8 +183,13 @@ class ImageFiles:
         Yields
         ------
         CutoutBatch
+
+        Raises
+        ------
+        InputError
+            Positions that are none of these images; see `gz2tree.positions.chosen_positions`.
         """
-        chosen = np.arange(len(self)) if positions is None else np.asarray(positions, np.int64)
+        chosen = chosen_positions(positions, len(self))
         chunks = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
         loader: DataLoader[Any] = DataLoader(
             chunks,  # type: ignore[arg-type]  # any sequence will do
@@ -258,25 +264,12 @@ def log_unreadable(problems: Sequence[tuple[str, str]], n_images: int) -> None:
     """
     if problems:
         named = first_few([f"{galaxy} ({problem})" for galaxy, problem in problems])
-        logger.warning(
+        _log.warning(
             "%s of %s images cannot be read and are left out: %s",
             f"{len(problems):,}",
             f"{n_images:,}",
             named,
         )
-
-
-def warn_of_folder(error: OSError) -> None:
-    """Warn, through the logger ``gz2tree``, of a folder that cannot be listed."""
-    logger.warning("images in %s are left out: %s", error.filename, error.strerror)
-
-
-def _names_in_folder(folder: Path) -> list[str]:
-    found = []
-    for parent, _, names in os.walk(folder, onerror=warn_of_folder):
-        within = Path(parent).relative_to(folder)
-        found += names if within == Path() else [f"{within.as_posix()}/{name}" for name in names]
-    return found
 
 
 def _names_in_zip(path: Path) -> list[str]:

@@ -77,7 +77,7 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             Samples of different trees or cutouts.
         """
         for sample in several[1:]:
-            if not sample.options.fits(several[0].options):
+            if not sample.options.matches(several[0].options):
                 raise InputError(
                     f"join: expected cutouts of one crop and size, found {several[0].options} and "
                     f"{sample.options}"

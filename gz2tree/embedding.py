@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from gz2tree.config import PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
-from gz2tree.networks.looking import look_at, opened
+from gz2tree.networks.batches import look_at, opened
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Embedder, find_device
 from gz2tree.tables.files import TableWriter, read_table, table_columns

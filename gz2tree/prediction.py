@@ -6,31 +6,25 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from gz2tree.catalogues.catalogue import CatalogueForm
-from gz2tree.catalogues.flags import Flag
-from gz2tree.config import PredictOptions, TableOptions
-from gz2tree.config.choices import Columns
+from gz2tree.catalogues.catalogue import CatalogueColumns
+from gz2tree.config import CatalogueOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.images.given import GivenImages
-from gz2tree.networks.looking import look_at, opened
+from gz2tree.networks.batches import look_at, opened
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.predictor import Judged, Output, Predictor, find_device
+from gz2tree.networks.predictor import Models, Prediction, Predictor, find_device, together
 from gz2tree.tables.columnnotes import topcat_names
 from gz2tree.tables.files import TableWriter
 from gz2tree.tables.tableformat import OF_ASTROPY, format_to_write
 from gz2tree.tables.usertable import UserTable
-from gz2tree.votes.beliefs import check_together
 
 _log = logging.getLogger("gz2tree")
-
-Models = GalaxyNet | Sequence[GalaxyNet]
 
 
 def predict(
@@ -53,8 +47,8 @@ def predict(
     options : PredictOptions
     given : GivenImages
         What is known of the images, if `images` is a path; see docs/images.md.
-    positions : array_like of int, optional
-        Which of the images, as positions in ``images.ids``; all by default.
+    positions : array_like of int or bool, optional
+        Which of the images, as positions in ``images.ids`` or as a mask; all by default.
     progress : bool
 
     Returns
@@ -66,13 +60,14 @@ def predict(
     Raises
     ------
     InputError
-        Cutouts of another crop or size, no images, or none that can be read.
+        Cutouts of another crop or size, positions that are none of the images, no images, or none
+        that can be read.
     """
     models = together(model)
     images = opened(images, models[0].cutouts, given)
-    form = CatalogueForm(models, options, "cumulative")
-    pieces = list(_catalogue_pieces(models, images, options, form, positions, progress))
-    return pd.concat(pieces, ignore_index=True)
+    columns = CatalogueColumns(models, options)
+    batches = _catalogue_rows(models, images, options, columns, positions, progress)
+    return pd.concat(batches, ignore_index=True)
 
 
 def predict_to_file(
@@ -80,14 +75,9 @@ def predict_to_file(
     images: CutoutSource | str | Path,
     out: Path,
     options: PredictOptions = PredictOptions(),
+    catalogue: CatalogueOptions = CatalogueOptions(),
     *,
     given: GivenImages = GivenImages(),
-    columns: Columns = "cumulative",
-    flags: Sequence[Flag] = (),
-    level: float = 0.8,
-    table: TableOptions = TableOptions(),
-    weights: str = "",
-    atypical: bool = False,
     progress: bool = True,
 ) -> int:
     """Write a catalogue of predictions, batch by batch.
@@ -100,23 +90,8 @@ def predict_to_file(
         ``.parquet``, ``.csv`` (Kaggle's submission format if the tree is Kaggle's), ``.fits``,
         ``.vot`` or ``.ecsv``; the last three with names as TOPCAT needs them
         (`gz2tree.tables.columnnotes.topcat_names`). The file appears when it is complete.
-    columns : {"cumulative", "conditional", "reach", "uncertainty"}
-        What to write of each answer, or (reach) of each question; the latter two of the first three
-        are a suffix in the column names. Conditional probabilities of a question that is not
-        reached are NaN. Uncertainty: see `gz2tree.votes.beliefs.uncertainty_columns`.
-    flags : sequence of Flag
-        A boolean column for each, set by the cumulative probability whatever `columns` says, after
-        the gate. How many galaxies have it is logged.
-    level : float, in (0, 1)
-        Probability within the intervals that ``columns="uncertainty"`` writes.
-    table : TableOptions
-        A table of the galaxies whose columns are carried; see `gz2tree.tables.usertable`.
-    weights : str
-        How the models are called, for the provenance.
-    atypical : bool
-        A column ``atypical`` besides: how unlike the training galaxies an image is, see
-        `gz2tree.networks.typicality`; above 1 it is more so than 99 of 100 galaxies like those.
-        Of several models the mean. A warning is logged if more galaxies are than chance has it.
+    catalogue : CatalogueOptions
+        Columns, flags, and the table that is carried.
 
     Returns
     -------
@@ -126,60 +101,48 @@ def predict_to_file(
     Raises
     ------
     InputError
-        As in `predict`; an unknown format; ``conditional`` or ``reach`` of a flat network;
-        ``uncertainty`` of one network that gives no strengths; ``atypical`` of one that holds
-        nothing of its training galaxies; a table that cannot be read, has no ids of images, or
-        columns that are called as predicted ones or that `out` cannot hold.
+        As in `predict`; an unknown format; columns that these networks do not have, see
+        `gz2tree.catalogues.catalogue.CatalogueColumns`; a table that cannot be read, has no ids of
+        images, or columns that are called as predicted ones or that `out` cannot hold.
     """
     spells = format_to_write(out) in OF_ASTROPY
     models = together(model)
-    form = CatalogueForm(models, options, columns, flags, level, weights, atypical=atypical)
+    columns = CatalogueColumns(models, options, catalogue)
     find_device(options.device)  # options are checked before images are looked for
     images = opened(images, models[0].cutouts, given)
-    if table.table is not None:
-        carried = UserTable.read(Path(table.table), table.id_column, images.ids)
-        form.carry(carried)
+    if catalogue.table.table is not None:
+        path, id_column = Path(catalogue.table.table), catalogue.table.id_column
+        carried = UserTable.read(path, id_column, images.ids)
+        columns.add_table(carried)
         carried.log_found([images.ids])
-    names = topcat_names(form.predicted) if spells else {}
-    notes = {names.get(column, column): note for column, note in form.notes.items()}
+    names = topcat_names(columns.predicted) if spells else {}
+    notes = {names.get(column, column): note for column, note in columns.notes.items()}
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     written = 0
     counts: Counter[str] = Counter()
-    with TableWriter(out, form.provenance | {"date": date}, notes) as writer:
-        if form.table is not None:
-            writer.check(form.table.frame)
-        for piece in _catalogue_pieces(models, images, options, form, None, progress):
-            writer.write(piece.rename(columns=names))
-            written += len(piece)
-            counts.update(form.counts(piece))
-    form.log(counts, written)
+    with TableWriter(out, columns.provenance | {"date": date}, notes) as writer:
+        if columns.table is not None:
+            writer.check(columns.table.frame)
+        for rows in _catalogue_rows(models, images, options, columns, None, progress):
+            writer.write(rows.rename(columns=names))
+            written += len(rows)
+            counts.update(columns.counts(rows))
+    columns.log(counts, written)
     return written
 
 
-def together(model: Models) -> list[GalaxyNet]:
-    """Return the networks that predict together, one or several.
-
-    Raises
-    ------
-    InputError
-        None, or networks of different trees or cutouts.
-    """
-    models = [model] if isinstance(model, GalaxyNet) else list(model)
-    check_together(models)
-    return models
-
-
-def _catalogue_pieces(
+def _catalogue_rows(
     models: Sequence[GalaxyNet],
     images: CutoutSource,
     options: PredictOptions,
-    form: CatalogueForm,
+    columns: CatalogueColumns,
     positions: ArrayLike | None,
     progress: bool,
 ) -> Iterator[pd.DataFrame]:
-    batches = _judge_batches(models, images, options, positions, progress, atypical=form.atypical)
-    for ids, judged in batches:
-        yield form.piece(ids, judged)
+    atypical = columns.wanted.atypical
+    batches = predict_batches(models, images, options, positions, progress, atypical=atypical)
+    for ids, predictions in batches:
+        yield columns.rows(ids, predictions)
 
 
 def predict_batches(
@@ -188,37 +151,36 @@ def predict_batches(
     options: PredictOptions,
     positions: ArrayLike | None = None,
     progress: bool = True,
-) -> Iterator[tuple[NDArray[np.object_], list[Output]]]:
-    """Predict batch by batch; the parameters are those of `predict`.
+    *,
+    atypical: bool = False,
+) -> Iterator[tuple[NDArray[np.object_], list[Prediction]]]:
+    """Predict batch by batch, each network on its own.
+
+    Parameters
+    ----------
+    models : sequence of GalaxyNet
+        Of one crop and size of cutouts; see `gz2tree.networks.predictor.together`.
+    images, options, positions, progress
+        As in `predict`, but that nothing is gated, see `gz2tree.networks.predictor.mean_answers`.
+    atypical : bool
+        Whether to say how atypical galaxies are.
 
     Yields
     ------
     ids : array of str, shape (N,)
-    outputs : list of (cumulative, strength), one for each model
-        Tensors of float32 on the CPU, of shapes (N, n_answers) and (N, n_questions); the strength
-        is that after calibration, None if the network gives none.
+        Of the images of a batch that could be read.
+    predictions : list of Prediction, one for each model
+
+    Raises
+    ------
+    InputError
+        As in `predict`; `atypical` of a network that holds nothing of its training galaxies.
     """
-    for ids, judged in _judge_batches(models, images, options, positions, progress, atypical=False):
-        yield ids, [output for output, _ in judged]
-
-
-def _judge_batches(
-    models: Sequence[GalaxyNet],
-    images: CutoutSource,
-    options: PredictOptions,
-    positions: ArrayLike | None,
-    progress: bool,
-    *,
-    atypical: bool,
-) -> Iterator[tuple[NDArray[np.object_], list[Judged]]]:
-    """Predict, and say how atypical galaxies are, batch by batch."""
     for model in models:
         warn_of_untrained(model)
     device = find_device(options.device)
-    judges = [
-        partial(Predictor(model, device, options).judge, atypical=atypical) for model in models
-    ]
-    return look_at(judges, images, models[0].cutouts, options, positions, progress)
+    networks = [Predictor(model, device, options, atypical=atypical) for model in models]
+    yield from look_at(networks, images, models[0].cutouts, options, positions, progress)
 
 
 def warn_of_untrained(model: GalaxyNet) -> None:

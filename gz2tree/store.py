@@ -18,6 +18,7 @@ from gz2tree.config import CutoutOptions
 from gz2tree.cutouts import CutoutBatch, ImageFiles, log_unreadable
 from gz2tree.errors import InputError, first_few
 from gz2tree.images.given import GivenImages
+from gz2tree.positions import chosen_positions, positions_of
 from gz2tree.storeformat import (
     CUTOUTS,
     HEADER,
@@ -28,11 +29,11 @@ from gz2tree.storeformat import (
     PROBLEMS,
     StoreHeader,
     check_options,
-    read_csv,
+    read_part,
 )
 from gz2tree.storewriter import claim_folder, open_writer
 
-logger = logging.getLogger("gz2tree")
+_log = logging.getLogger("gz2tree")
 
 
 class CutoutStore:
@@ -69,10 +70,10 @@ class CutoutStore:
                 f"with {self._header.options} into it again"
             )
         self.options = self._header.options
-        index = read_csv(self.path / INDEX, INDEX_COLUMNS)
+        index = read_part(self.path / INDEX, INDEX_COLUMNS)
         self.ids: npt.NDArray[np.object_] = np.array([row[0] for row in index], dtype=object)
         self.hashes: npt.NDArray[np.object_] = np.array([row[1] for row in index], dtype=object)
-        problems = read_csv(self.path / PROBLEMS, PROBLEM_COLUMNS)
+        problems = read_part(self.path / PROBLEMS, PROBLEM_COLUMNS)
         self.problems = [(galaxy, problem) for galaxy, _, problem in problems]
         self._check_array()
 
@@ -121,15 +122,7 @@ class CutoutStore:
         InputError
             Some of them are not in the store.
         """
-        wanted = list(ids)
-        position_of = {galaxy: position for position, galaxy in enumerate(self.ids)}
-        missing = [galaxy for galaxy in wanted if galaxy not in position_of]
-        if missing:
-            raise InputError(
-                f"{len(missing):,} of {len(wanted):,} galaxies have no cutout in {self.path}: "
-                f"{first_few(missing)}"
-            )
-        return np.array([position_of[galaxy] for galaxy in wanted], dtype=np.int64)
+        return positions_of(self.ids, ids, f"cutouts in {self.path}")
 
     def batches(
         self,
@@ -141,8 +134,8 @@ class CutoutStore:
 
         Parameters
         ----------
-        positions : array_like of int, optional
-            Which cutouts, as positions in ``ids``; all of them by default.
+        positions : array_like of int or bool, optional
+            Which cutouts, as positions in ``ids`` or as a mask; all of them by default.
         batch_size : int
             Cutouts a batch.
         workers : int, optional
@@ -151,8 +144,13 @@ class CutoutStore:
         Yields
         ------
         CutoutBatch
+
+        Raises
+        ------
+        InputError
+            Positions that are none of these cutouts; see `gz2tree.positions.chosen_positions`.
         """
-        chosen = np.arange(len(self)) if positions is None else np.asarray(positions, np.int64)
+        chosen = chosen_positions(positions, len(self))
         for start in range(0, len(chosen), batch_size):
             chunk = chosen[start : start + batch_size]
             cutouts = torch.from_numpy(np.asarray(self.array[chunk]))
@@ -209,7 +207,7 @@ def prepare(
     wanted = StoreHeader.of(files.ids[positions], files.options, source, known)
     header = claim_folder(folder, wanted)
     if header.complete:
-        logger.info("store %s is already complete", folder)
+        _log.info("store %s is already complete", folder)
     else:
         _fill(folder, header, files, positions, workers, progress)
     if (folder / JOURNAL).exists():
@@ -232,7 +230,7 @@ def _choose(files: ImageFiles, only: Collection[str] | None) -> npt.NDArray[np.i
         )
     if missing:
         counts = f"{len(missing):,} of {len(wanted):,} galaxies"
-        logger.warning("%s have no image in %s: %s", counts, files.path, first_few(missing))
+        _log.warning("%s have no image in %s: %s", counts, files.path, first_few(missing))
     return np.flatnonzero([galaxy in wanted for galaxy in files.ids])
 
 

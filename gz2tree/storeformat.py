@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gz2tree.config import CutoutOptions
-from gz2tree.errors import InputError, shown
+from gz2tree.errors import InputError, first_few, shown
 from gz2tree.version import __version__
 from gz2tree.wholefiles import appearing
 
@@ -138,19 +138,26 @@ class StoreHeader:
         write_text(folder / HEADER, json.dumps(content, indent=2) + "\n")
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
+def read_part(path: Path, columns: Sequence[str]) -> list[list[str]]:
     """Read a table of a store; an InputError says if it has other columns or is damaged."""
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             header, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"cannot read {path}, part of a store: {error}") from error
-    if header != list(columns) or any(len(row) != len(columns) for row in rows):
-        raise InputError(f"expected the columns {', '.join(columns)} in {path}, found others")
+    if header != list(columns):
+        raise InputError(
+            f"{path}: expected the columns {', '.join(columns)}, found {first_few(header)}"
+        )
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(columns):
+            raise InputError(
+                f"{path}: row {number:,}: expected {len(columns)} values, found {len(row)}"
+            )
     return rows
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write_part(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a table of a store, all of it or nothing."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -161,7 +168,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]])
 
 def check_options(folder: Path, held: CutoutOptions, asked: CutoutOptions) -> None:
     """Refuse, with an InputError, a store of other cutouts than asked for."""
-    if not held.fits(asked):
+    if not held.matches(asked):
         raise InputError(f"store {folder} holds {held}; asked for {asked}")
 
 

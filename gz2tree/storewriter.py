@@ -33,7 +33,7 @@ from gz2tree.storeformat import (
     StoreHeader,
     check_options,
     sync,
-    write_csv,
+    write_part,
 )
 from gz2tree.wholefiles import PARTIAL
 
@@ -165,8 +165,8 @@ class StoreWriter:
         self._data.write(self._header.npy_header(len(rows)))
         self._data.truncate(self._header.file_bytes(len(rows)))
         sync(self._data)
-        write_csv(self._folder / INDEX, INDEX_COLUMNS, rows)
-        write_csv(self._folder / PROBLEMS, PROBLEM_COLUMNS, problems)
+        write_part(self._folder / INDEX, INDEX_COLUMNS, rows)
+        write_part(self._folder / PROBLEMS, PROBLEM_COLUMNS, problems)
         replace(self._header, n=len(rows), complete=True).write(self._folder)
 
 

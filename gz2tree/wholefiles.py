@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -45,6 +45,31 @@ def appearing(path: Path, *, synced: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def check_place(file: Path, endings: Sequence[str] = ()) -> None:
+    """Refuse a place where a file cannot be written, before the work that leads to it.
+
+    Parameters
+    ----------
+    file : Path
+    endings : sequence of str
+        Suffixes it may have, in small letters; any by default.
+
+    Raises
+    ------
+    InputError
+        Another suffix, a folder, or no folder to hold it.
+    """
+    if endings and file.suffix.lower() not in endings:
+        found = file.suffix or "none"
+        raise InputError(f"{file}: expected a file ending in {', '.join(endings)}, found {found}")
+    if file.is_dir():
+        raise InputError(f"{file}: expected a file in an existing folder, found a folder")
+    if not file.parent.is_dir():
+        raise InputError(
+            f"{file}: expected a file in an existing folder, found none at {file.parent}"
+        )
 
 
 @contextmanager

@@ -22,7 +22,7 @@ LONGER_FUNCTIONS: dict[str, str] = {}
 LADDER = {
     # Packages that hold modules and nothing else.
     "folders": "tables sky images votes labelling science networks runs catalogues commands",
-    "errors": "errors version wholefiles quiet",
+    "errors": "errors version wholefiles quiet positions",
     "tree": "questions treechecks treefields treetext treeyaml tree trees treenames",
     "the tree in numbers": "probabilities",
     "options": (
@@ -60,14 +60,16 @@ LADDER = {
         "networks.saved networks.typicality networks.network flat model networks.finetuning "
         "networks.layers networks.export"
     ),
-    "predictor": "networks.precision networks.predictor networks.looking",
+    "predictor": "networks.precision networks.predictor networks.batches",
     "training": (
         "runs.processes runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
     ),
-    "prediction": "catalogues.flags votes.beliefs catalogues.catalogue prediction embedding",
+    "prediction": (
+        "catalogues.flags catalogues.uncertainty catalogues.catalogue prediction embedding"
+    ),
     "shards": (
         "catalogues.identity catalogues.shardformat catalogues.shards catalogues.shardtasks "
-        "catalogues.scaling"
+        "catalogues.sharded_prediction"
     ),
     "evaluation": (
         "scores calibrationcurve evaluation analysis science.binned science.purity "
@@ -77,14 +79,13 @@ LADDER = {
         "plots plots.style plots.layout plots.correlations plots.galaxies plots.history "
         "plots.predictions plots.samples plots.trees"
     ),
-    "what commands are given": "commands.inputs commands.sources commands.calibrating",
-    "report": (
-        "report report.figures report.galaxies report.page report.pictures report.writing "
-        "report.command"
-    ),
+    "what commands are given": "commands.inputs commands.labelled commands.sources",
+    "report": ("report report.figures report.galaxies report.page report.pictures report.writing"),
     "commands": (
-        "commands.preparing commands.training commands.typifying commands.evaluating "
-        "commands.predicting commands.selecting commands.comparisons commands.figures commands.demo"
+        "commands.preparing commands.training commands.typifying commands.calibrating "
+        "commands.evaluating "
+        "commands.predicting commands.embedding commands.exporting "
+        "commands.reporting commands.selecting commands.comparisons commands.figures commands.demo"
     ),
     "command line": (
         "cli cli.parsing cli.sky cli.training cli.prediction cli.samples cli.viewing __main__"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,18 @@ from gz2tree import (
     CutoutOptions,
     CutoutStore,
     DecisionGraph,
+    DecisionTree,
     FlatNet,
     GalaxyTreeNet,
     InputError,
     PredictOptions,
     predict,
 )
-from gz2tree.catalogues.flags import read_flags
+from gz2tree.catalogues.sharded_prediction import predict_to_folder
+from gz2tree.catalogues.uncertainty import mixture_of
+from gz2tree.config import CatalogueOptions, ShardOptions
+from gz2tree.networks.predictor import Prediction
 from gz2tree.prediction import predict_batches, predict_to_file
-from gz2tree.votes.beliefs import mixture_of
 from gz2tree.votes.calibration import Calibration
 
 HERE = PredictOptions(workers=0, precision="32", device="cpu", batch_size=7)
@@ -48,9 +52,8 @@ def store(small_sky: SmallSky) -> CutoutStore:
 
 def uncertain(models: object, store: CutoutStore, path: Path, **more: object) -> pd.DataFrame:
     options = more.pop("options", HERE)
-    predict_to_file(
-        models, store, path, options, columns="uncertainty", progress=False, **more  # type: ignore[arg-type]
-    )  # fmt: skip
+    catalogue = CatalogueOptions("uncertainty", **more)  # type: ignore[arg-type]
+    predict_to_file(models, store, path, options, catalogue, progress=False)  # type: ignore[arg-type]
     return pd.read_parquet(path)
 
 
@@ -99,35 +102,81 @@ def test_calibration_gives_strengths_to_a_network_without(
     np.testing.assert_allclose(table["Class1.1_sd"], np.sqrt(p * (1 - p) / 3), rtol=1e-4)
 
 
-def test_views_are_averaged_and_the_gate_is_kept(store: CutoutStore, tmp_path: Path) -> None:
-    model = net(0, dirichlet=True)
-    options = PredictOptions(
-        views=8, gate=0.1, workers=0, precision="32", device="cpu", batch_size=7
-    )
-    flags = read_flags(["smooth=0.2"], GZ2_KAGGLE)
-    table = uncertain(model, store, tmp_path / "x.parquet", options=options, flags=flags)
-    plain = predict(model, store, options, progress=False)
-    gone = 0
-    for column in GZ2_KAGGLE.columns:
-        np.testing.assert_allclose(table[column], plain[column], atol=1e-6)
-        zero = plain[column] == 0
-        gone += zero.sum()
-        assert (table.loc[zero, [f"{column}_sd", f"{column}_high"]] == 0).to_numpy().all()
-    assert gone
+def test_gate_leaves_the_uncertainty_of_the_networks_as_it_is(
+    store: CutoutStore, tmp_path: Path
+) -> None:
+    """Answers are those of a gated prediction; how uncertain they are, is not gated."""
+    model, gated = net(0, dirichlet=True), replace(HERE, gate=0.1)
+    flags = ("smooth=0.2",)
+    table = uncertain(model, store, tmp_path / "x.parquet", options=gated, flags=flags)
+    plain = predict(model, store, gated, progress=False)
+    answers = list(GZ2_KAGGLE.columns)
+    pd.testing.assert_frame_equal(table[answers], plain[answers])
+    assert (plain[answers] == 0).to_numpy().any()
     assert (table["flag_smooth"] == (plain["Class1.1"] >= 0.2)).all()
-    single = [outputs[0][1] for _, outputs in predict_batches([model], store, HERE, progress=False)]
-    many = [
-        outputs[0][1] for _, outputs in predict_batches([model], store, options, progress=False)
-    ]
+    ungated = uncertain(model, store, tmp_path / "ungated.parquet")
+    rest = [column for column in ungated if column not in answers]
+    pd.testing.assert_frame_equal(table[rest], ungated[rest])
+
+
+def test_strengths_are_averaged_over_views(store: CutoutStore) -> None:
+    model = net(0, dirichlet=True)
+    single, many = (
+        [of_batch.strength for _, (of_batch,) in predict_batches([model], store, options)]
+        for options in (HERE, replace(HERE, views=8))
+    )
     assert single[0] is not None
     assert many[0] is not None
     assert not torch.equal(single[0], many[0])
 
 
+@pytest.mark.parametrize("tree", [GZ2, GZ2_KAGGLE], ids=lambda tree: tree.name)
+def test_gate_is_kept_by_the_mean_of_several_models(
+    tree: DecisionTree, store: CutoutStore, tmp_path: Path
+) -> None:
+    """And the sums of the tree hold afterwards; in Python, in a table and in shards."""
+    models, gate = [net(0, tree=tree), net(1, tree=tree)], 0.1
+    options = replace(HERE, gate=gate)
+    gated = predict(models, store, options, progress=False)
+    values = gated[list(tree.columns)].to_numpy()
+    whole = predict(models, store, HERE, progress=False)
+    ungated = whole[list(tree.columns)].to_numpy(copy=True)
+    assert (ungated > 0).all()
+    each = [predict(m, store, options, progress=False)[list(tree.columns)] for m in models]
+    assert ((np.mean(each, 0) > 0) & (np.mean(each, 0) < gate)).any()  # why it has to come last
+    best = np.zeros_like(values, dtype=bool)
+    for answers, parents in zip(tree.slices, tree.parents, strict=True):
+        of_question = ungated[:, answers]
+        best[:, answers] = of_question == of_question.max(1, keepdims=True)
+        reach = values[:, list(parents)].sum(1) if parents else 1.0
+        np.testing.assert_allclose(values[:, answers].sum(1), reach, rtol=0, atol=1e-6)
+    # A question that is reached keeps its most probable answer, however improbable.
+    assert (values[(ungated < gate) & ~best] == 0).all()
+    expected = DecisionGraph(tree).gate(torch.from_numpy(ungated), gate).numpy()
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6)
+    predict_to_file(models, store, tmp_path / "x.parquet", options, progress=False)
+    shards = ShardOptions(accelerator="cpu")
+    in_shards = replace(options, device=None)
+    predict_to_folder(models, [store.path], tmp_path / "x", in_shards, shards, progress=False)
+    for written in (tmp_path / "x.parquet", tmp_path / "x"):
+        pd.testing.assert_frame_equal(pd.read_parquet(written), gated, rtol=0, atol=1e-6)
+
+
+def test_gate_of_a_mean_with_a_flat_network_is_a_threshold(store: CutoutStore) -> None:
+    models = [net(0), FlatNet("resnet10t", pretrained=False, cutouts=SMALL).eval()]
+    columns = list(GZ2_KAGGLE.columns)
+    ungated = predict(models, store, HERE, progress=False)[columns].to_numpy()
+    gated = predict(models, store, replace(HERE, gate=0.3), progress=False)[columns].to_numpy()
+    assert 0 < (ungated < 0.3).mean() < 1
+    np.testing.assert_array_equal(gated, np.where(ungated < 0.3, 0, ungated))
+
+
 def test_mixture_has_the_means_of_the_networks() -> None:
     graph = DecisionGraph(GZ2)
     cumulative = graph(torch.randn(5, 37, generator=torch.Generator().manual_seed(0)))
-    mixture = mixture_of(graph, [(cumulative, torch.full((5, 11), 9.0)), (cumulative, None)])
+    mixture = mixture_of(
+        graph, [Prediction(cumulative, torch.full((5, 11), 9.0)), Prediction(cumulative)]
+    )
     np.testing.assert_allclose(mixture.mean, cumulative, atol=1e-6)
     assert (mixture.members[1].variance < 1e-12).all()
 

@@ -74,7 +74,7 @@ def test_train_default_model(
     assert len(list((tmp_path / "results").iterdir())) == 4
     assert (tmp_path / "f.png").is_file()
     assert "resnet10t" in (tmp_path / "card.md").read_text()
-    assert GalaxyTreeNet.from_pretrained(tmp_path / "model").cutouts.fits(CutoutOptions(40, 32))
+    assert GalaxyTreeNet.from_pretrained(tmp_path / "model").cutouts.matches(CutoutOptions(40, 32))
 
 
 def test_cost_model_is_arithmetic_on_what_was_measured(sky: Path, tmp_path: Path) -> None:

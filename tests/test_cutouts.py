@@ -21,6 +21,7 @@ from gz2tree.config import CutoutOptions
 from gz2tree.cutouts import ImageFiles, UnreadableImage, log_unreadable, read_cutout
 from gz2tree.errors import InputError
 from gz2tree.images import decoding
+from gz2tree.images.imagenames import files_below
 
 SMALL = CutoutOptions(crop=16, size=8)
 
@@ -154,6 +155,7 @@ def test_sources_path_bytes_and_file(tmp_path: Path) -> None:
             memoryview(data),
             io.BytesIO(data),
             tmp_path / "a.png",
+            str(tmp_path / "a.png"),
         )
     ]
     for cutout in cutouts:
@@ -357,6 +359,14 @@ def test_ids_are_strings_and_sorted(folder: Path) -> None:
     assert images.ids.tolist() == expected
     assert len(images) == 7
     assert images.names[2] == "sub/deep/1237648720693755918.png"
+
+
+def test_files_below_a_folder_are_those_that_are_not_hidden(folder: Path) -> None:
+    """A folder's own files first, whatever the file system's order; hidden folders not at all."""
+    assert list(files_below(folder)) == [
+        "007.PNG", "10.png", "a.b.png", "labels.csv", "y.jpg", "z.png",
+        "sub/8.png", "sub/deep/1237648720693755918.png",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("workers", [0, 2])

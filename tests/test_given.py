@@ -171,7 +171,7 @@ def test_senseless_scales(fields: dict[str, object], message: str) -> None:
 )
 def test_unknown_scales_fit_any(held: dict, asked: dict, fits: bool) -> None:
     one, other = (CutoutOptions(**{"crop": 40, "size": 20} | fields) for fields in (held, asked))
-    assert one.fits(other) is other.fits(one) is fits
+    assert one.matches(other) is other.matches(one) is fits
 
 
 # tables of radii
@@ -356,7 +356,7 @@ def test_pictures_for_the_model_in_the_box(tmp_path: Path) -> None:
     cutouts = CutoutOptions(cutouts.crop, cutouts.size)
     folder = write_images(tmp_path / "i", ["1"], side=cutouts.crop)
     store = prepare(folder, tmp_path / "s", cutouts, workers=0, progress=False)
-    assert store.options.fits(load_model("default").cutouts)
+    assert store.options.matches(load_model("default").cutouts)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from PIL import Image
 
 from gz2tree import CutoutOptions
 from gz2tree.cutouts import ImageFiles
+from gz2tree.images.given import GivenImages
 from gz2tree.images.photometry import apparent_sizes, half_light_radius
+from gz2tree.images.radii import Radii
 from gz2tree.store import prepare
 
 SIDE, FINE = 96, 5
@@ -116,3 +119,32 @@ def test_sizes_are_in_pixels_of_the_original_image(tmp_path: Path) -> None:
         assert apparent_sizes(files, [2, 1, 0], progress=False) == expected
     store = prepare(tmp_path / "images", tmp_path / "store", options, workers=0, progress=False)
     assert apparent_sizes(store, progress=False) == pytest.approx([8.0, 12.0], rel=0.05)
+
+
+def test_sizes_of_images_of_another_scale_are_in_pixels_that_the_crop_counts(
+    tmp_path: Path,
+) -> None:
+    """One galaxy at two pixel scales, or two galaxies of as many radii, are of one size."""
+    (tmp_path / "images").mkdir()
+    radius_of = {"far": 12.0, "near": 24.0}  # pixels of the images
+    for name, radius in radius_of.items():
+        image = Image.fromarray(photograph(galaxy("gaussian", radius, side=320)))
+        image.save(tmp_path / "images" / f"{name}.png")
+
+    def sizes(options: CutoutOptions, given: GivenImages) -> list[float]:
+        files = ImageFiles(tmp_path / "images", options, given)
+        store = prepare(files.path, tmp_path / "store", options, given, workers=0, progress=False)
+        of_files, of_store = (apparent_sizes(each, progress=False) for each in (files, store))
+        np.testing.assert_allclose(of_files, of_store)
+        return list(of_files)
+
+    arcsec = sizes(CutoutOptions(128, 128, pixel_scale=0.8), GivenImages(pixel_scale=0.4))
+    expected = [radius * 0.4 / 0.8 for radius in radius_of.values()]
+    assert arcsec == pytest.approx(expected, rel=0.05)
+    shutil.rmtree(tmp_path / "store")
+    # Their half-light radii are 3/5 of the radii given.
+    radii = Radii("radii.csv", {name: 0.4 * radius / 0.6 for name, radius in radius_of.items()})
+    in_radii = sizes(
+        CutoutOptions(128, 128, radii_per_pixel=0.05), GivenImages(pixel_scale=0.4, radii=radii)
+    )
+    assert in_radii == pytest.approx(2 * [0.6 / 0.05], rel=0.05)

@@ -37,10 +37,11 @@ from gz2tree import (
 )
 from gz2tree.augment import orientations
 from gz2tree.catalogues.catalogue import column_names
-from gz2tree.catalogues.flags import read_flags
+from gz2tree.config import CatalogueOptions
 from gz2tree.config.choices import Columns
 from gz2tree.cutouts import ImageFiles, read_cutout
 from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.predictor import Prediction
 from gz2tree.prediction import predict_to_file
 
 TINY = "resnet10t"
@@ -301,9 +302,8 @@ def write(
 ) -> int:
     flags = changes.pop("flags", ())
     options = replace(HERE, **changes)
-    return predict_to_file(
-        network, images, out, options, columns=columns, flags=flags, progress=False
-    )
+    catalogue = CatalogueOptions(columns, tuple(flags))
+    return predict_to_file(network, images, out, options, catalogue, progress=False)
 
 
 def load(path: Path) -> pd.DataFrame:
@@ -347,7 +347,7 @@ def test_flags_are_columns_set_by_the_gated_cumulative_probability(
     gate = 0.3
     cumulative = quietly(network, images, gate=gate)
     middle = float(np.median(cumulative["Class1.1"]))
-    flags = read_flags([f"smooth={middle}", "Class6.1=0.01"], network.tree)
+    flags = (f"smooth={middle}", "Class6.1=0.01")
     with caplog.at_level("INFO"):
         write(network, images, out, columns, gate=gate, flags=flags)
     catalogue = load(out)
@@ -430,8 +430,8 @@ def test_predictions_and_network_may_be_on_different_devices(
     network = tree_net()
     write(network, images, tmp_path / "expected.parquet", columns)
     with torch.inference_mode():
-        batch = images.ids, [((network(pixels(folder)), None), None)]
-    monkeypatch.setattr("gz2tree.prediction._judge_batches", lambda *_, **__: iter([batch]))
+        batch = images.ids, [Prediction(network(pixels(folder)))]
+    monkeypatch.setattr("gz2tree.prediction.predict_batches", lambda *_, **__: iter([batch]))
     write(network.to("meta"), images, tmp_path / "given.parquet", columns)
     expected, given = (load(tmp_path / f"{name}.parquet") for name in ("expected", "given"))
     pd.testing.assert_frame_equal(given, expected, rtol=0, atol=1e-5)

@@ -32,13 +32,12 @@ from gz2tree import (
     load_model,
     predict,
 )
-from gz2tree.catalogues.flags import read_flags
-from gz2tree.catalogues.scaling import predict_to_folder
+from gz2tree.catalogues.sharded_prediction import predict_to_folder
 from gz2tree.catalogues.shardformat import MANIFEST, PROBLEMS, Shard, Totals
-from gz2tree.catalogues.shards import ShardedCatalogue
+from gz2tree.catalogues.shards import ShardedCatalogue, ids_of_shards
 from gz2tree.cli import main
 from gz2tree.commands.inputs import read_predictions
-from gz2tree.config import ShardOptions
+from gz2tree.config import CatalogueOptions, ShardOptions
 
 HERE = PredictOptions(workers=0, precision="32", batch_size=4)
 SEVEN = ShardOptions(galaxies_per_shard=7, accelerator="cpu")
@@ -65,9 +64,9 @@ def shards_of(
 ) -> Totals | None:
     given = [images] if isinstance(images, str | Path) else images
     keywords = {name: options.pop(name) for name in ("columns", "flags") if name in options}
-    settings = replace(HERE, **options)
+    settings, catalogue = replace(HERE, **options), CatalogueOptions(**keywords)
     return predict_to_folder(
-        load_model(model), given, out, settings, shards, progress=False, **keywords
+        load_model(model), given, out, settings, shards, catalogue, progress=False
     )
 
 
@@ -148,7 +147,7 @@ def test_several_inputs_columns_flags_and_unreadable_images(
         archive.add(small_sky.table, "labels.csv")
     (tmp_path / "list.txt").write_text("".join(f"{file}\n" for file in files[9:]) + "gone.png\n")
     out = tmp_path / "out"
-    flags = read_flags(["smooth=0.2"], GZ2_KAGGLE)
+    flags = ("smooth=0.2",)
     inputs = [tmp_path / "[abc].tar", tmp_path / "list.txt"]
     totals = shards_of(model, inputs, out, columns="reach", flags=flags, workers=1)
     found = of_all(out)
@@ -259,7 +258,7 @@ def test_what_decides_nothing_may_change_in_between(
         ({"gate": 0.1}, "options.gate: begun with 0.0, found 0.1"),
         ({"columns": "reach"}, "options.columns: begun with 'cumulative', found 'reach'"),
         ({"shards": replace(SEVEN, galaxies_per_shard=8)}, "galaxies_per_shard: begun with 7"),
-        ({"flags": read_flags(["smooth=0.2"], GZ2_KAGGLE)}, "options.flags.flag_smooth"),
+        ({"flags": ("smooth=0.2",)}, "options.flags.flag_smooth"),
     ],
 )
 def test_other_options_are_refused(
@@ -325,6 +324,20 @@ def test_damaged_or_foreign_shards_are_noticed(
         catalogue.complete()
     third.unlink()
     assert catalogue.complete() is None
+
+
+def test_shards_are_in_order_when_their_numbers_have_more_digits(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from the 100,001st on, here from the eleventh: 10 is after 2, though not as text."""
+    monkeypatch.setattr("gz2tree.catalogues.shardformat._DIGITS", 1)
+    names = [f"{number:02}" for number in range(12)]
+    images, out = write_images(tmp_path / "images", names), tmp_path / "out"
+    assert shards_of(model, images, out, shards=replace(SEVEN, galaxies_per_shard=1)) is not None
+    held = json.loads((out / MANIFEST).read_text())["shards"]
+    assert [shard["file"] for shard in held] == [f"part-0-{n}.parquet" for n in range(12)]
+    column = load_model(model).tree.id_column
+    assert [galaxy for ids in ids_of_shards(out, column) for galaxy in ids] == names
 
 
 # several processes

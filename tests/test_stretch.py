@@ -24,7 +24,7 @@ from PIL import Image
 from gz2tree import CutoutOptions, CutoutStore, GalaxyTreeNet, InputError, load_model
 from gz2tree.config import OptionError
 from gz2tree.cutouts import ImageFiles, UnreadableImage, read_cutout
-from gz2tree.images import decoding
+from gz2tree.images import decoding, fitsimages
 from gz2tree.images.given import GivenImages, ImageOptions
 from gz2tree.images.imagenames import image_id, is_image_name
 from gz2tree.images.opening import open_stream
@@ -82,6 +82,14 @@ def test_idlutils_arcsinh_is_lupton_of_these_parameters() -> None:
     below = expected.max(0) < 254
     difference = stretch.colours(light)[below] - expected.transpose(1, 2, 0)[below]
     assert np.abs(difference).max() <= 1
+
+
+def test_lists_are_as_good_as_tuples() -> None:
+    listed = Stretch(["0", "1", "2"], factors=[1.0, 2, 3], minimum=[0.5])
+    given = Stretch(("0", "1", "2"), factors=(1.0, 2.0, 3.0), minimum=(0.5,))
+    assert listed == given
+    assert hash(listed) == hash(given)
+    assert {listed: 1}[given] == 1
 
 
 def test_one_band_is_grey() -> None:
@@ -212,7 +220,7 @@ def test_gzip_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_more_pixels_than_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_MOST_PIXELS", 47 * 48)
+    monkeypatch.setattr(fitsimages, "MOST_VALUES", 3 * 47 * 48)
     with pytest.raises(UnreadableImage, match="too large: an image of 48 x 48 x 3"):
         read_cutout(CUBE, SMALL)
 
@@ -244,11 +252,19 @@ def test_pixels_without_a_value() -> None:
         ({"mapping": "linear"}, "mapping: expected lupton or asinh, found linear"),
         ({"factors": (1.0, 2.0)}, "factors: expected one number, or one a band"),
         ({"factors": (0.0,)}, "numbers above 0"),
-        ({"stretch": 0.0}, "stretch: expected a number above 0, found 0"),
-        ({"q": 0.0}, "q: expected a number above 0"),
+        ({"stretch": 0.0}, "stretch: expected a finite number above 0, found 0"),
+        ({"q": 0.0}, "q: expected a finite number above 0"),
         ({"q": 0.5, "mapping": "asinh"}, "q: expected a number of at least 1"),
         ({"missing": 1.0}, "missing: expected a share"),
-        ({"stretch": float("nan")}, "stretch: expected a number above 0"),
+        ({"bands": "irg"}, "bands: expected a sequence, found irg"),
+        ({"bands": (2, 1, 0)}, "bands: expected names, and numbers as text, found 2, 1, 0"),
+        ({"factors": 2.0}, "factors: expected a sequence, found 2"),
+        ({"factors": (np.inf,)}, "factors: expected finite numbers, found inf"),
+        ({"factors": ("2",)}, "factors: expected finite numbers, found 2"),
+        ({"minimum": (np.nan,)}, "minimum: expected finite numbers, found nan"),
+        ({"stretch": np.nan}, "stretch: expected a finite number above 0, found nan"),
+        ({"stretch": np.inf}, "stretch: expected a finite number above 0, found inf"),
+        ({"q": np.inf}, "q: expected a finite number above 0, found inf"),
     ],
 )
 def test_senseless_stretches_are_refused(fields: dict[str, object], message: str) -> None:

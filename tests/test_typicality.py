@@ -29,9 +29,10 @@ from gz2tree import (
     fit,
     load_model,
 )
-from gz2tree.catalogues.catalogue import ATYPICAL, CatalogueForm
+from gz2tree.catalogues.catalogue import ATYPICAL, CatalogueColumns
 from gz2tree.cli import main
 from gz2tree.commands.typifying import fit_to_images
+from gz2tree.config import CatalogueOptions
 from gz2tree.networks.predictor import Embedder, Predictor
 from gz2tree.networks.typicality import N_PROJECTED, Typicality, fit_typicality, signs
 from gz2tree.prediction import predict_to_file
@@ -344,13 +345,15 @@ def test_warnings_are_of_many(
     models: tuple[Path, Path],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    form = CatalogueForm([load_model(models[1])], PredictOptions(), "cumulative", atypical=True)
-    score = np.full(n, form.median / 2)
-    score[:above] = (form.median + 1) / 2
+    columns = CatalogueColumns(
+        [load_model(models[1])], PredictOptions(), CatalogueOptions(atypical=True)
+    )
+    score = np.full(n, columns.median / 2)
+    score[:above] = (columns.median + 1) / 2
     score[:far] = 1.5
-    counts = form.counts(pd.DataFrame({ATYPICAL: score}))
+    counts = columns.counts(pd.DataFrame({ATYPICAL: score}))
     with caplog.at_level(logging.WARNING, logger="gz2tree"):
-        form.log(counts, n)
+        columns.log(counts, n)
     assert len(caplog.messages) == len(said)
     for message, expected in zip(caplog.messages, said, strict=True):
         assert message.replace(",", "").startswith(expected)
@@ -366,11 +369,11 @@ def test_score_is_that_of_the_features_in_one_look(
     expected = model.known_galaxies.score(features)
     for views in (1, 8):
         options = PredictOptions(views=views, precision="32")  # type: ignore[arg-type]
-        predictor = Predictor(model, CPU, options)
-        (cumulative, _), score = predictor.judge(cutouts, atypical=True)
-        torch.testing.assert_close(score, expected, rtol=1e-4, atol=1e-5)
-        assert torch.equal(cumulative, predictor(cutouts)[0])
-        assert predictor.judge(cutouts, atypical=False)[1] is None
+        said = Predictor(model, CPU, options, atypical=True)(cutouts)
+        torch.testing.assert_close(said.atypical, expected, rtol=1e-4, atol=1e-5)
+        without = Predictor(model, CPU, options)(cutouts)
+        assert torch.equal(said.cumulative, without.cumulative)
+        assert without.atypical is None
 
 
 def test_several_networks_are_averaged(
@@ -384,7 +387,7 @@ def test_several_networks_are_averaged(
     scores = []
     for number, these in enumerate(([one], [other], [one, other])):
         out = tmp_path / f"{number}.parquet"
-        predict_to_file(these, store, out, HERE, atypical=True, progress=False)
+        predict_to_file(these, store, out, HERE, CatalogueOptions(atypical=True), progress=False)
         scores.append(pd.read_parquet(out)[ATYPICAL].to_numpy())
     np.testing.assert_allclose(scores[2], (scores[0] + scores[1]) / 2, rtol=1e-5)
 

@@ -22,13 +22,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from gz2tree import GZ2, GZ2_KAGGLE, GalaxyTreeNet, InputError, PredictOptions
-from gz2tree.catalogues.catalogue import CatalogueForm, column_names, describe_columns
-from gz2tree.catalogues.flags import read_flags
-from gz2tree.catalogues.scaling import predict_to_folder
+from gz2tree.catalogues.catalogue import CatalogueColumns, column_names, describe_columns
+from gz2tree.catalogues.sharded_prediction import predict_to_folder
 from gz2tree.catalogues.shardformat import MANIFEST
 from gz2tree.cli import main
 from gz2tree.commands.inputs import read_predictions
-from gz2tree.config import ShardOptions, TableOptions
+from gz2tree.config import CatalogueOptions, ShardOptions, TableOptions
 from gz2tree.labelling.labeltable import read_fractions
 from gz2tree.prediction import predict, predict_to_file
 from gz2tree.tables.columnnotes import recognised, topcat_names
@@ -125,7 +124,8 @@ def predicted_to(
     network: GalaxyTreeNet, images: Path, out: Path, table: Path, **given: Any
 ) -> Path:
     options = TableOptions(str(table), given.pop("id_column", None))
-    predict_to_file(network, images, out, HERE, table=options, progress=False, **given)
+    catalogue = CatalogueOptions(table=options, **given)
+    predict_to_file(network, images, out, HERE, catalogue, progress=False)
     return out
 
 
@@ -302,9 +302,9 @@ def test_columns_that_do_not_serve_are_refused_at_once(
     suffix: str,
     message: str,
 ) -> None:
-    monkeypatch.setattr("gz2tree.prediction._judge_batches", None)
+    monkeypatch.setattr("gz2tree.prediction.predict_batches", None)
     path = save(Table({"mine": IDS[:1], **columns}), tmp_path / "t.ecsv")
-    flags = read_flags(["smooth=0.5"], GZ2_KAGGLE)
+    flags = ("smooth=0.5",)
     with pytest.raises(InputError, match=message):
         predicted_to(network, images, tmp_path / f"o{suffix}", path, id_column="mine", flags=flags)
     assert [file.name for file in tmp_path.iterdir()] == ["t.ecsv"]
@@ -332,8 +332,9 @@ def test_shards_carry_the_table(
     shards = ShardOptions(galaxies_per_shard=2, accelerator="cpu")
     options = PredictOptions(workers=0, precision="32", batch_size=4)
     arguments = (network, [images], tmp_path / "out", options, shards)
+    carrying = CatalogueOptions(table=TableOptions(str(table)))
     with caplog.at_level("WARNING"):
-        predict_to_folder(*arguments, table=TableOptions(str(table)), progress=False)
+        predict_to_folder(*arguments, carrying, progress=False)
     assert "2 of 6 galaxies are not in" in caplog.text
     whole = predicted_to(network, images, tmp_path / "whole.parquet", table)
     parts = [pq.read_table(part) for part in sorted((tmp_path / "out").glob("*.parquet"))]
@@ -350,7 +351,7 @@ def test_shards_carry_the_table(
     with pytest.raises(InputError, match=r"options\.table: begun with \{'name': 't\.vot'"):
         predict_to_folder(*arguments, progress=False)
     # Complete: found so, with the table as well.
-    found = predict_to_folder(*arguments, table=TableOptions(str(table)), progress=False)
+    found = predict_to_folder(*arguments, carrying, progress=False)
     assert found is not None
 
 
@@ -365,7 +366,7 @@ def test_provenance_is_in_the_file(
     outs = [tmp_path / f"{name}{suffix}" for name in "ab"]
     told = []
     for out in outs:
-        predicted_to(network, images, out, table, weights="run-7")
+        predicted_to(network, images, out, table, model_names="run-7")
         told.append({key.lower(): text for key, text in read_whole(out).metadata.items()})
     assert told[0]["weights"] == "run-7"
     assert told[0]["tree"] == "GZ2_KAGGLE"
@@ -407,12 +408,12 @@ def test_unit_that_fits_does_not_know_is_kept_as_it_is(tmp_path: Path) -> None:
 def test_every_column_is_described_by_its_question_and_answer(tree: Any) -> None:
     torch.manual_seed(0)
     networks = [GalaxyTreeNet("resnet10t", tree, pretrained=False, cutouts=SMALL)] * 2
-    flags = read_flags(["merger=0.4"], tree)
     for columns in ("cumulative", "conditional", "reach", "uncertainty"):
-        form = CatalogueForm(networks, HERE, columns, flags, 0.5)
-        assert list(form.notes) == form.predicted
-        assert all(note.description for note in form.notes.values())
-        assert len({note.description for note in form.notes.values()}) == len(form.notes)
+        wanted = CatalogueOptions(columns, ("merger=0.4",), 0.5)
+        held = CatalogueColumns(networks, HERE, wanted)
+        assert list(held.notes) == held.predicted
+        assert all(note.description for note in held.notes.values())
+        assert len({note.description for note in held.notes.values()}) == len(held.notes)
     described = describe_columns(tree)
     (column,) = (c for c in column_names(tree, "conditional") if c.startswith(tree.columns[5]))
     assert described[column].description == "Bar feature? bar: probability if asked"

@@ -11,20 +11,27 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from gz2tree.catalogues.flags import Flag
-from gz2tree.config import PredictOptions
+from gz2tree.catalogues.flags import Flag, read_flags
+from gz2tree.catalogues.uncertainty import (
+    OF_ANSWERS,
+    OF_GALAXY,
+    OF_QUESTIONS,
+    check_uncertain,
+    mixture_of,
+    uncertainty_columns,
+)
+from gz2tree.config import CatalogueOptions, PredictOptions
 from gz2tree.config.choices import Columns
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.predictor import Judged
+from gz2tree.networks.predictor import Prediction, mean_answers
 from gz2tree.networks.typicality import TAIL
 from gz2tree.tables.columnnotes import ColumnNote, topcat_names
 from gz2tree.tables.usertable import UserTable
 from gz2tree.tree import DecisionTree
 from gz2tree.version import __version__
-from gz2tree.votes.beliefs import check_uncertain, mixture_of, uncertainty_columns
 
 ATYPICAL = "atypical"
 _ABOVE_MEDIAN = "atypical, above the median"
@@ -35,49 +42,47 @@ _SHIFTED = 0.8  # share above the training galaxies' median; another sample's wa
 _log = logging.getLogger("gz2tree")
 
 
-class CatalogueForm:
-    """What a catalogue says of each galaxy.
+class CatalogueColumns:
+    """The columns of a catalogue, and its rows.
 
     Parameters
     ----------
     models : sequence of GalaxyTreeNet or FlatNet
         That predict together: of one tree, and one crop and size of cutouts.
     options : PredictOptions
-        Told in the provenance.
-    columns, flags, level, weights, atypical
-        As in `gz2tree.prediction.predict_to_file`.
+        Its gate is that of the mean; the rest is told in the provenance.
+    catalogue : CatalogueOptions
+        The table it may name is added by `add_table`.
 
     Attributes
     ----------
     tree : DecisionTree
+    wanted : CatalogueOptions
+    flags : list of Flag
     provenance : dict of str to str
         What the catalogue is predicted with: networks, tree, kind of label, version, views.
+    predicted : list of str
+        Names of the columns without those of a table.
     notes : dict of str to ColumnNote
         What each column is, in words.
     table : UserTable or None
-        Whose columns are carried; see `carry`.
+        Whose columns are carried; see `add_table`.
 
     Raises
     ------
     InputError
         ``conditional`` or ``reach`` of a flat network; ``uncertainty`` of one network that gives no
-        strengths; ``atypical`` of a network that holds nothing of its training galaxies; a level
-        that is no probability.
+        strengths; ``atypical`` of a network that holds nothing of its training galaxies; flags
+        that cannot be read, see `gz2tree.catalogues.flags.read_flags`.
     """
 
     def __init__(
         self,
         models: Sequence[GalaxyNet],
         options: PredictOptions,
-        columns: Columns,
-        flags: Sequence[Flag] = (),
-        level: float = 0.8,
-        weights: str = "",
-        *,
-        atypical: bool = False,
+        catalogue: CatalogueOptions = CatalogueOptions(),
     ) -> None:
-        if not 0 < level < 1:
-            raise InputError(f"level: expected a probability between 0 and 1, found {level:g}")
+        columns = catalogue.columns
         if columns == "uncertainty":
             check_uncertain(models)
         for model in models:
@@ -86,12 +91,12 @@ class CatalogueForm:
                     f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
                     "GalaxyTreeNet has"
                 )
-        known = [model.known_galaxies for model in models] if atypical else []
-        self.tree, self.columns, self.flags, self.level = models[0].tree, columns, flags, level
-        self.atypical = atypical
-        self.median = np.mean([each.median for each in known]) if atypical else np.nan
+        known = [model.known_galaxies for model in models] if catalogue.atypical else []
+        self.tree, self.wanted = models[0].tree, catalogue
+        self.flags = read_flags(catalogue.flags, self.tree)
+        self.median = np.mean([each.median for each in known]) if known else np.nan
         self.graph = DecisionGraph(self.tree)  # on the CPU, as the predictions are
-        self.n_models = len(models)
+        self.models, self.gate = list(models), options.gate
         self.provenance = {
             "model": ", ".join(f"{type(m).__name__} {m.backbone_name}" for m in models),
             "tree": self.tree.name,
@@ -101,18 +106,18 @@ class CatalogueForm:
             "views": str(options.views),
             "gate": f"{options.gate:g}",
         }
-        if weights:
-            self.provenance["weights"] = weights
+        if catalogue.model_names:
+            self.provenance["weights"] = catalogue.model_names
         if columns == "uncertainty":
-            self.provenance["level"] = f"{level:g}"
-        if atypical:
+            self.provenance["level"] = f"{catalogue.level:g}"
+        if known:
             self.provenance[ATYPICAL] = ", ".join(f"{each.n_galaxies} galaxies" for each in known)
         self.table: UserTable | None = None
         self.predicted = list(self.empty().columns)
-        described = describe_columns(self.tree, flags, level)
+        described = describe_columns(self.tree, self.flags, catalogue.level)
         self.notes = {column: described[column] for column in self.predicted}
 
-    def carry(self, table: UserTable) -> None:
+    def add_table(self, table: UserTable) -> None:
         """Carry the columns of the user's table, before those that are predicted.
 
         Raises
@@ -129,49 +134,52 @@ class CatalogueForm:
 
     def empty(self) -> pd.DataFrame:
         """Return the columns without rows."""
-        nothing = torch.zeros(0, len(self.tree)), None
-        score = torch.zeros(0) if self.atypical else None
-        return self.piece(np.array([], dtype=object), [(nothing, score)] * self.n_models)
+        atypical = torch.zeros(0) if self.wanted.atypical else None
+        nothing = Prediction(torch.zeros(0, len(self.tree)), None, atypical)
+        return self.rows(np.array([], dtype=object), [nothing] * len(self.models))
 
-    def piece(self, ids: NDArray[np.object_], judged: Sequence[Judged]) -> pd.DataFrame:
+    def rows(self, ids: NDArray[np.object_], predictions: Sequence[Prediction]) -> pd.DataFrame:
         """Rows of a catalogue.
 
         Parameters
         ----------
         ids : array of str, shape (N,)
-        judged : sequence of ((cumulative, strength), atypical), one for each model
-            As `gz2tree.networks.predictor.Predictor.judge` gives them.
+        predictions : sequence of Prediction, one for each model
+            Of these galaxies. What the gate made 0 is 0 in the rows; how uncertain it is, is that
+            of the networks as they are.
 
         Returns
         -------
         rows : DataFrame, of N rows
         """
-        outputs = [output for output, _ in judged]
-        cumulative = torch.stack([answers for answers, _ in outputs]).mean(0)
+        cumulative = mean_answers(self.models, predictions, self.gate)  # (N, n_answers)
         values = cumulative
-        if self.columns == "conditional":
+        if self.wanted.columns == "conditional":
             values = self.graph.condition(cumulative)
-        elif self.columns == "reach":
+        elif self.wanted.columns == "reach":
             values = self.graph.reach(cumulative)
-        if self.columns == "uncertainty":
-            piece = uncertainty_columns(mixture_of(self.graph, outputs), self.level)
+        if self.wanted.columns == "uncertainty":
+            rows = uncertainty_columns(mixture_of(self.graph, predictions), self.wanted.level)
+            rows[list(self.tree.columns)] = cumulative.numpy()
         else:
-            piece = pd.DataFrame(values.numpy(), columns=column_names(self.tree, self.columns))
-        piece.insert(0, self.tree.id_column, ids)
+            rows = pd.DataFrame(
+                values.numpy(), columns=column_names(self.tree, self.wanted.columns)
+            )
+        rows.insert(0, self.tree.id_column, ids)
         for flag in self.flags:
-            piece[flag.column] = flag.of(cumulative.numpy())
-        scores = [score for _, score in judged if score is not None]
-        if self.atypical:
-            piece[ATYPICAL] = torch.stack(scores).mean(0).numpy()
+            rows[flag.column] = flag.of(cumulative.numpy())
+        scores = [each.atypical for each in predictions if each.atypical is not None]
+        if self.wanted.atypical:
+            rows[ATYPICAL] = torch.stack(scores).mean(0).numpy()
         if self.table is None:
-            return piece
+            return rows
         carried = self.table.rows(ids, self.tree.id_column)
-        return pd.concat([piece.iloc[:, :1], carried, piece.iloc[:, 1:]], axis=1)
+        return pd.concat([rows.iloc[:, :1], carried, rows.iloc[:, 1:]], axis=1)
 
     def counts(self, rows: pd.DataFrame) -> dict[str, int]:
         """Count the galaxies that have each flag, and those that are atypical; by column."""
         counts = {flag.column: int(rows[flag.column].sum()) for flag in self.flags}
-        if self.atypical:
+        if self.wanted.atypical:
             counts[ATYPICAL] = int((rows[ATYPICAL] > 1).sum())
             counts[_ABOVE_MEDIAN] = int((rows[ATYPICAL] > self.median).sum())
         return counts
@@ -184,7 +192,7 @@ class CatalogueForm:
                 flag.column, f"{counts[flag.column]:,}", f"{n:,}",
                 self.tree.columns[flag.answer], flag.threshold,
             )  # fmt: skip
-        if self.atypical:
+        if self.wanted.atypical:
             self._warn(counts, n)
 
     def _warn(self, counts: Mapping[str, int], n: int) -> None:
@@ -220,8 +228,9 @@ def describe_columns(
     Parameters
     ----------
     tree : DecisionTree
-    flags, level
-        As in `gz2tree.prediction.predict_to_file`.
+    flags : sequence of Flag
+    level : float, in (0, 1)
+        Probability within intervals.
 
     Returns
     -------
@@ -229,26 +238,22 @@ def describe_columns(
     """
     within = f"{100 * level:g} % interval"
     of_answers = {
-        "": "cumulative probability",
-        "_conditional": "probability if asked",
-        "_sd": "standard deviation",
-        "_low": f"{within}, lower end",
-        "_high": f"{within}, upper end",
-        "_sd_models": "standard deviation of the models",
-    }
-    told = "what one more volunteer would tell"
-    of_questions = {"_reach": ("probability that it is asked", ""), "_information": (told, "bit")}
+        "": ColumnNote("", "cumulative probability"),
+        "_conditional": ColumnNote("", "probability if asked"),
+    } | OF_ANSWERS
+    of_questions = {"_reach": ColumnNote("", "probability that it is asked")} | OF_QUESTIONS
     notes = {tree.id_column: ColumnNote("", "id of the galaxy, as its image is called")}
     for position, column in enumerate(tree.columns):
         asked = tree.questions[tree.question_of[position]].label
         words = f"{asked} {tree.answers[position].label}"
-        for ending, text in of_answers.items():
-            notes[f"{column}{ending}"] = ColumnNote("", f"{words}: {text}")
+        for ending, note in of_answers.items():
+            text = note.description.format(within=within)
+            notes[f"{column}{ending}"] = ColumnNote(note.unit, f"{words}: {text}")
     for question, column in zip(tree.questions, tree.question_columns, strict=True):
-        for ending, (text, unit) in of_questions.items():
-            notes[f"{column}{ending}"] = ColumnNote(unit, f"{question.label} {text}")
-    notes["information"] = ColumnNote("bit", f"all questions: {told}")
-    notes["information_models"] = ColumnNote("bit", f"{told} of which model is right")
+        for ending, note in of_questions.items():
+            words = f"{question.label} {note.description}"
+            notes[f"{column}{ending}"] = ColumnNote(note.unit, words)
+    notes |= OF_GALAXY
     notes[ATYPICAL] = ColumnNote("", "how unlike the training galaxies; above 1: very")
     for flag in flags:
         words = f"P({tree.answers[flag.answer].label}) is at least {flag.threshold:g}"

@@ -1,4 +1,4 @@
-"""What decides the rows of a catalogue: by this it is known again after an interruption."""
+"""What decides the rows of a catalogue: an interrupted one goes on only if it is the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gz2tree.catalogues.catalogue import CatalogueForm
+from gz2tree.catalogues.catalogue import CatalogueColumns
 from gz2tree.config import PredictOptions
 from gz2tree.images.given import GivenImages
 from gz2tree.networks.network import GalaxyNet
@@ -18,7 +18,7 @@ from gz2tree.networks.network import GalaxyNet
 def catalogue_identity(
     models: Sequence[GalaxyNet],
     options: PredictOptions,
-    form: CatalogueForm,
+    columns: CatalogueColumns,
     galaxies_per_shard: int,
     inputs: Sequence[Mapping[str, Any]],
     given: GivenImages,
@@ -29,13 +29,14 @@ def catalogue_identity(
     ----------
     models : sequence of GalaxyTreeNet or FlatNet
     options : PredictOptions
-    form : CatalogueForm
+    columns : CatalogueColumns
     galaxies_per_shard : int
     inputs : sequence of mapping
         Of each input of images, what it says of itself.
     given : GivenImages
         What is known of the images.
     """
+    wanted = columns.wanted
     return {
         "models": [
             {
@@ -46,17 +47,17 @@ def catalogue_identity(
             }
             for model in models
         ],
-        "tree": form.tree.name,
+        "tree": columns.tree.name,
         "options": {
             **{name: getattr(options, name) for name in ("views", "gate", "precision")},
             **models[0].cutouts.to_dict(),
             **({"given": given.describe()} if given else {}),
-            "columns": form.columns,
-            **({"level": form.level} if form.columns == "uncertainty" else {}),
-            **({"atypical": True} if form.atypical else {}),
-            "flags": {flag.column: flag.threshold for flag in form.flags},
+            "columns": wanted.columns,
+            **({"level": wanted.level} if wanted.columns == "uncertainty" else {}),
+            **({"atypical": True} if wanted.atypical else {}),
+            "flags": {flag.column: flag.threshold for flag in columns.flags},
             "galaxies_per_shard": galaxies_per_shard,
-            **({"table": form.table.description()} if form.table is not None else {}),
+            **({"table": columns.table.description()} if columns.table is not None else {}),
         },
         "inputs": list(inputs),
     }

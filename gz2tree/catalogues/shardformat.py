@@ -10,6 +10,8 @@ sets pass over names that begin with ``_`` or ``.``.
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +22,8 @@ from gz2tree.wholefiles import PARTIAL, appearing, naming
 
 FORMAT = 1
 MANIFEST, PROBLEMS = "_manifest.json", "_problems.csv"
-_LISTING = "_images-"
+_PART, _LISTING = "part-", "_images-"
+_DIGITS = 5  # numbers in the names of files have as many, or more
 _BEGUN = {"complete": bool, "inputs": list, "options": dict}
 _COMPLETE = {"galaxies": int, "unreadable": int, "flagged": dict, "shards": list}
 
@@ -47,7 +50,7 @@ class Shard(NamedTuple):
     @property
     def file(self) -> str:
         """Name of its file."""
-        return f"part-{self.input:05d}-{self.number:05d}.parquet"
+        return f"{_PART}{self.input:0{_DIGITS}d}-{self.number:0{_DIGITS}d}.parquet"
 
 
 class Totals(NamedTuple):
@@ -86,9 +89,18 @@ def claim(path: Path) -> None:
         )
 
 
+def shard_names(path: Path) -> list[str]:
+    """Names of the shards in a folder, in the order of their inputs and numbers.
+
+    That is not the order of the names: from 100,000 on, numbers have more digits.
+    """
+    names = [name for name in os.listdir(path) if name.startswith(_PART)]
+    return sorted(names, key=lambda name: [int(digits) for digits in re.findall(r"\d+", name)])
+
+
 def listing_path(path: Path, number: int) -> Path:
     """Where the images of a folder are listed."""
-    return path / f"{_LISTING}{number:05d}.txt"
+    return path / f"{_LISTING}{number:0{_DIGITS}d}.txt"
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

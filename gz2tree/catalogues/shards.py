@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from gz2tree.catalogues.shardformat import (
     Totals,
     read_manifest,
     read_totals,
+    shard_names,
     write_json,
 )
 from gz2tree.errors import InputError, first_few
@@ -99,7 +99,7 @@ class ShardedCatalogue:
 
     def written(self) -> set[str]:
         """Names of the shards that are there."""
-        return {name for name in os.listdir(self.path) if name.startswith("part-")}
+        return set(shard_names(self.path))
 
     def is_written(self, number: int, written: set[str]) -> bool:
         """Whether all shards of an input are there, given the names of those that are."""
@@ -154,9 +154,9 @@ class ShardedCatalogue:
         InputError
             A shard that cannot be read, or shards that do not hold each image once.
         """
-        written, manifest = self.written(), read_manifest(self.path)
+        names, manifest = shard_names(self.path), read_manifest(self.path)
         inputs = range(len(self.images))
-        if manifest["complete"] or not all(self.is_written(n, written) for n in inputs):
+        if manifest["complete"] or not all(self.is_written(n, set(names)) for n in inputs):
             return None
         held: list[dict[str, Any]] = []
         flagged: dict[str, int] = {}
@@ -166,7 +166,7 @@ class ShardedCatalogue:
         ):
             problems = csv.writer(file, lineterminator="\n")
             problems.writerow(PROBLEM_COLUMNS)
-            for name in sorted(written):
+            for name in names:
                 record = self._record(name)
                 problems.writerows(record["problems"])
                 held.append(self._entry(name, record))
@@ -224,8 +224,8 @@ def ids_of_shards(path: Path, id_column: str) -> Iterator[NDArray[np.object_]]:
     """Ids of the galaxies of a catalogue, shard by shard."""
     import pyarrow.parquet as pq
 
-    for shard in sorted(path.glob("part-*.parquet")):
-        ids = pq.read_table(shard, columns=[id_column]).column(0)
+    for name in shard_names(path):
+        ids = pq.read_table(path / name, columns=[id_column]).column(0)
         yield np.array(ids.to_pylist(), dtype=object)
 
 

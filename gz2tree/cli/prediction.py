@@ -16,8 +16,16 @@ from gz2tree.cli.parsing import (
     given_tree,
     take,
 )
-from gz2tree.config import ByOptions, LabelOptions, PredictOptions, ShardOptions, TableOptions
+from gz2tree.config import (
+    ByOptions,
+    CatalogueOptions,
+    LabelOptions,
+    PredictOptions,
+    ShardOptions,
+    TableOptions,
+)
 from gz2tree.config.choices import MoreColumns
+from gz2tree.config.prediction import which_columns
 from gz2tree.images.given import ImageOptions
 
 
@@ -127,6 +135,10 @@ def run_evaluate(options: Namespace) -> None:
 def run_predict(options: Namespace) -> None:
     """Predict a catalogue."""
     prediction, shards = take(PredictOptions, options), take(ShardOptions, options)
+    columns, atypical = which_columns(options.columns)
+    table = take(TableOptions, options)
+    flags = tuple(options.flag)
+    catalogue = CatalogueOptions(columns, flags, options.level, atypical, table)
 
     from gz2tree.commands.predicting import predict_catalogue
 
@@ -134,13 +146,10 @@ def run_predict(options: Namespace) -> None:
         options.model or ["default"],
         options.images,
         options.out,
-        columns=options.columns,
-        flags=options.flag,
-        level=options.level,
         options=prediction,
+        catalogue=catalogue,
         shards=shards,
         image_options=take(ImageOptions, options),
-        table=take(TableOptions, options),
     )
 
 
@@ -148,19 +157,13 @@ def run_embed(options: Namespace) -> None:
     """Write features."""
     prediction = take(PredictOptions, options)
 
-    from gz2tree.commands.inputs import find_model
-    from gz2tree.embedding import embed_to_file
+    from gz2tree.commands.embedding import embed_images
 
-    model, _ = find_model(options.model)
-    n = embed_to_file(model, options.images, options.out, prediction)
-    print(f"{model.head_hidden_size:,} features of {n:,} galaxies in {options.out}")
+    embed_images(options.model, options.images, options.out, prediction)
 
 
 def run_export(options: Namespace) -> None:
     """Write a network as ONNX."""
-    from gz2tree.commands.inputs import find_model
-    from gz2tree.networks.export import export_onnx
+    from gz2tree.commands.exporting import export_model
 
-    model, _ = find_model(options.model)
-    export_onnx(model, options.out)
-    print(f"tree {model.tree.name} in {options.out}")
+    export_model(options.model, options.out)

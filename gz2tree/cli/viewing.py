@@ -115,8 +115,8 @@ def run_report(options: Namespace) -> None:
         raise InputError("expected a model or predictions, found both --model and --predictions")
     labels, prediction = take(LabelOptions, options), take(PredictOptions, options)
 
+    from gz2tree.commands.reporting import make_report
     from gz2tree.commands.sources import Sources
-    from gz2tree.report.command import make_report
 
     sources = Sources(
         labels=options.labels,

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from gz2tree.catalogues.uncertainty import mixture_of
 from gz2tree.commands.inputs import check_storable, open_labelled, store_model
+from gz2tree.commands.labelled import coverage_text, predict_labelled
 from gz2tree.config import LabelOptions, PredictOptions
-from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 from gz2tree.model import GalaxyTreeNet
-from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.predictor import Output
+from gz2tree.networks.predictor import Prediction
 from gz2tree.networks.strength import STRONGEST, WEAKEST
-from gz2tree.prediction import predict_batches
 from gz2tree.science.coverage import vote_coverage
-from gz2tree.votes.beliefs import mixture_of
 from gz2tree.votes.calibration import Calibration, tempered
 from gz2tree.votes.counts import KINDS_OF_VOTES
 from gz2tree.votes.likelihoods import (
@@ -90,54 +86,15 @@ def fit_calibration(
     return Calibration(tuple(temperature.tolist()), tuple(factor.tolist()) if counted else None)
 
 
-def apply_calibration(graph: DecisionGraph, calibration: Calibration, output: Output) -> Output:
-    """Cumulative answers and strengths after a calibration, of those before; shapes as given."""
-    cumulative, strength = output
-    conditional = graph.condition(cumulative.double()).nan_to_num(0.0)
-    return (
-        graph.cumulative(calibration.temper(graph, conditional)),
-        calibration.strengthen(strength, conditional),
+def apply_calibration(
+    graph: DecisionGraph, calibration: Calibration, prediction: Prediction
+) -> Prediction:
+    """Calibrate what a network says without a calibration; shapes as given."""
+    conditional = graph.condition(prediction.cumulative.double()).nan_to_num(0.0)
+    return prediction._replace(
+        cumulative=graph.cumulative(calibration.temper(graph, conditional)),
+        strength=calibration.strengthen(prediction.strength, conditional),
     )
-
-
-def outputs_of(
-    models: Sequence[GalaxyNet], images: CutoutSource, labels: Labels, options: PredictOptions
-) -> tuple[list[Output], Labels]:
-    """Predict labelled galaxies: what each network gives, and the labels in the same order.
-
-    Parameters
-    ----------
-    models : sequence of GalaxyNet
-    images : CutoutSource
-        With the images of all labelled galaxies; those that cannot be read are left out.
-    labels : Labels
-    options : PredictOptions
-
-    Returns
-    -------
-    outputs : list of (cumulative, strength), one for each model
-        Of shapes (n, n_answers) and (n, n_questions), or None for strengths.
-    labels : Labels, of the same n galaxies
-    """
-    positions = pd.Index(images.ids).get_indexer(pd.Index(labels.ids))
-    ids, pieces = [], []
-    for of_batch, outputs in predict_batches(models, images, options, positions):
-        ids.append(of_batch)
-        pieces.append(outputs)
-    rows = pd.Index(labels.ids).get_indexer(pd.Index(np.concatenate(ids)))
-    joined = []
-    for member in zip(*pieces, strict=True):
-        answers = torch.cat([cumulative for cumulative, _ in member])
-        strengths = [strength for _, strength in member if strength is not None]
-        joined.append((answers, torch.cat(strengths) if strengths else None))
-    return joined, labels.take(rows)
-
-
-def catalogue_of(labels: Labels, cumulative: Tensor) -> pd.DataFrame:
-    """Make a catalogue, as `predict` gives it, of the cumulative answers of labelled galaxies."""
-    catalogue = pd.DataFrame(cumulative.numpy(), columns=list(labels.tree.columns))
-    catalogue.insert(0, labels.tree.id_column, labels.ids)
-    return catalogue
 
 
 def calibrate_model(
@@ -150,7 +107,28 @@ def calibrate_model(
     label_options: LabelOptions,
     options: PredictOptions,
 ) -> None:
-    """Fit a calibration, show what it does to the galaxies it was fitted on, and store it."""
+    """Fit a calibration, show what it does to the galaxies it was fitted on, and store it.
+
+    Parameters
+    ----------
+    model_path : str
+        A run directory, a saved model or ``"default"``.
+    labels_table, images : Path
+        Labelled galaxies that did not train the model, and their images.
+    out : Path, optional
+        Folder for the calibrated model; by default the calibration is added to the model.
+    part : str, optional
+        Which galaxies of the run's split.
+    label_options : LabelOptions
+    options : PredictOptions
+        Without a gate and of one view.
+
+    Raises
+    ------
+    InputError
+        The model in the box without `out`, a gate, several views, a flat network, and as
+        `gz2tree.commands.inputs.open_labelled` raises.
+    """
     check_storable(model_path, out)
     if options.gate > 0:
         raise InputError("calibrate: expected no gate, which would set probabilities to 0")
@@ -165,7 +143,7 @@ def calibrate_model(
             "are not conditional"
         )
     model.calibration = None
-    (output,), labels = outputs_of([model], source, labels, options)
+    (prediction,), labels = predict_labelled([model], source, labels, options)
     if labels.counts is not None and not set(labels.kinds) <= set(KINDS_OF_VOTES):
         _log.warning(
             "labels of kind %r are another target than the votes: temperatures are fitted to "
@@ -173,20 +151,13 @@ def calibrate_model(
         )  # fmt: skip
         labels = replace(labels, counts=None)
     graph = DecisionGraph(model.tree)
-    cumulative, strength = output
-    conditional = graph.condition(cumulative.double()).nan_to_num(0.0)
-    model.calibration = fit_calibration(graph, conditional, strength, labels)
-    calibrated = apply_calibration(graph, model.calibration, output)
+    conditional = graph.condition(prediction.cumulative.double()).nan_to_num(0.0)
+    model.calibration = fit_calibration(graph, conditional, prediction.strength, labels)
+    calibrated = apply_calibration(graph, model.calibration, prediction)
     print(pd.DataFrame(model.calibration.to_dict(model.tree)).to_string(float_format="%.3f"))
     if labels.counts is not None:
-        for text, given in (("before", output), ("after", calibrated)):
+        for text, given in (("before", prediction), ("after", calibrated)):
             table = vote_coverage(mixture_of(graph, [given]), labels.counts)
             print("", f"votes {text} calibration", coverage_text(table), sep="\n")
     folder = store_model(model, model_path, out)
     print(f"calibrated on {len(labels):,} galaxies; the model is in {folder}")
-
-
-def coverage_text(table: pd.DataFrame) -> str:
-    """Set the result of `vote_coverage` as text."""
-    whole = table.assign(galaxies=table["galaxies"].astype(int), votes=table["votes"].astype(int))
-    return whole.to_string(float_format="%.3f", na_rep="-")

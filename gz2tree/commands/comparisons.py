@@ -89,7 +89,7 @@ def by_figure(sources: Sources, shown: FigureOptions) -> Figure:
     predictions = opened.predict(sources.options)
     column, label = opened.tree.columns[answer], opened.tree.answers[answer].label
     binned = evaluate_by(predictions, opened.labels, quantity, column, shown.bins)
-    measured = "apparent half-light radius (pixels of the original image)"
+    measured = "apparent half-light radius (pixels that the crop counts)"
     name = measured if shown.by == APPARENT_SIZE else shown.by
     figure = new_figure(6.4, 4.8)
     plots.plot_by(figure.subplots(), binned, name, label)

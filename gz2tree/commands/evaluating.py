@@ -7,22 +7,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gz2tree.commands.calibrating import catalogue_of, coverage_text, outputs_of
+from gz2tree.catalogues.uncertainty import mixture_of
 from gz2tree.commands.inputs import check_tree, find_model, labelled_for
+from gz2tree.commands.labelled import catalogue_of, coverage_text, predict_labelled
 from gz2tree.config import ByOptions, LabelOptions, PredictOptions
-from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
 from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
-from gz2tree.networks.predictor import find_device
+from gz2tree.networks.predictor import find_device, mean_answers
 from gz2tree.runs.run import versions
 from gz2tree.science.binned import binned_text, evaluate_by
 from gz2tree.science.coverage import vote_coverage
 from gz2tree.science.quantities import read_quantity
 from gz2tree.tree import DecisionTree
-from gz2tree.votes.beliefs import mixture_of
 from gz2tree.votes.counts import KINDS_OF_VOTES
-from gz2tree.wholefiles import naming
+from gz2tree.wholefiles import check_place, naming
 
 
 def evaluate_model(
@@ -39,7 +38,7 @@ def evaluate_model(
 ) -> None:
     """Predict labelled galaxies, compare with their labels, print and write the figures."""
     if json_file is not None:
-        _check_place(json_file)
+        check_place(json_file)
     find_device(options.device)
     model, run = find_model(model_path)
     check_tree(model, tree)
@@ -48,8 +47,8 @@ def evaluate_model(
     quantity = None
     if by.by:
         quantity = read_quantity(by.by, labels_table, labels, source, label_options.id_column)
-    (output,), predicted = outputs_of([model], source, labels, options)
-    predictions = catalogue_of(predicted, output[0])
+    said, predicted = predict_labelled([model], source, labels, options)
+    predictions = catalogue_of(predicted, mean_answers([model], said, options.gate))
     report = evaluate(predictions, labels)
     print(report)
     described: dict[str, Any] = {
@@ -65,7 +64,7 @@ def evaluate_model(
     }
     voted = predicted.counts if set(labels.kinds) <= set(KINDS_OF_VOTES) else None
     if isinstance(model, GalaxyTreeNet) and voted is not None:
-        votes = vote_coverage(mixture_of(DecisionGraph(model.tree), [output]), voted)
+        votes = vote_coverage(mixture_of(DecisionGraph(model.tree), said), voted)
         print("", "votes within predictive intervals", coverage_text(votes), sep="\n")
         described["votes"] = json.loads(votes.to_json(orient="index"))
     if by.by and quantity is not None:
@@ -76,8 +75,3 @@ def evaluate_model(
     if json_file is not None:
         with naming(json_file):
             json_file.write_text(report.to_json(**described) + "\n")
-
-
-def _check_place(file: Path) -> None:
-    if file.is_dir() or not file.parent.is_dir():
-        raise InputError(f"{file}: expected a file in an existing folder")

@@ -37,6 +37,7 @@ from gz2tree.runs.run import RunDirectory
 from gz2tree.store import open_images
 from gz2tree.tables.files import read_table, table_columns
 from gz2tree.tree import DecisionTree
+from gz2tree.wholefiles import check_place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,26 +64,19 @@ def save_figure(name: FigureName, out: Path, sources: Sources, shown: FigureOpti
         Another format, a folder that does not exist, sources that the figure needs and that are
         not given, and whatever is wrong with those that are.
     """
-    _check_file(out)
+    check_place(out, _SUFFIXES)
     _FIGURES[name](sources, shown).savefig(out, dpi=_DPI, bbox_inches="tight")
     print(out)
 
 
 def save_tree(tree: DecisionTree, out: Path) -> None:
     """Draw a tree without probabilities into a file; the parameters are as in `save_figure`."""
-    _check_file(out)
+    check_place(out, _SUFFIXES)
     figure = _tree_figure(tree)
     title = f"{tree.name}: {len(tree.questions)} questions, {len(tree)} answers"
     plots.plot_tree(figure.subplots(), tree, None, title)
     figure.savefig(out, dpi=_DPI, bbox_inches="tight")
     print(out)
-
-
-def _check_file(out: Path) -> None:
-    if out.suffix.lower() not in _SUFFIXES:
-        raise InputError(f"{out}: expected a file ending in {', '.join(_SUFFIXES)}")
-    if out.is_dir() or not out.parent.is_dir():
-        raise InputError(f"{out}: expected a file in an existing folder")
 
 
 def _correlations(sources: Sources, shown: FigureOptions) -> Figure:

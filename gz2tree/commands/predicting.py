@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast, get_args
 
-from gz2tree.catalogues.catalogue import ATYPICAL
-from gz2tree.catalogues.flags import read_flags
-from gz2tree.catalogues.scaling import predict_to_folder
+from gz2tree.catalogues.sharded_prediction import predict_to_folder
 from gz2tree.catalogues.shardformat import is_folder
 from gz2tree.commands.inputs import find_model
-from gz2tree.config import PredictOptions, ShardOptions, TableOptions
-from gz2tree.config.choices import Columns, MoreColumns
+from gz2tree.config import CatalogueOptions, PredictOptions, ShardOptions
 from gz2tree.errors import InputError
 from gz2tree.images.given import ImageOptions
 from gz2tree.images.opening import is_streamed, some_ids
@@ -25,51 +22,50 @@ def predict_catalogue(
     images: Sequence[str],
     out: Path,
     *,
-    columns: Sequence[MoreColumns],
-    flags: Sequence[str],
-    level: float,
     options: PredictOptions,
+    catalogue: CatalogueOptions,
     shards: ShardOptions,
     image_options: ImageOptions,
-    table: TableOptions = TableOptions(),
 ) -> None:
     """Write a catalogue of predictions, of one model or of several together.
 
-    One table, or a folder of shards.
+    Parameters
+    ----------
+    model_paths : sequence of str
+        Run directories, saved models or ``"default"``.
+    images : sequence of str
+        One folder, zip file or store; or several, lists and tar files, if `out` is a folder.
+    out : Path
+        A table, or a folder of shards: a name without a suffix, see
+        `gz2tree.catalogues.shardformat.is_folder`.
+    options : PredictOptions
+    catalogue : CatalogueOptions
+        Its names of the models are those of `model_paths`.
+    shards : ShardOptions
+        Of a folder.
+    image_options : ImageOptions
+        What is known of the images.
+
+    Raises
+    ------
+    InputError
+        Several images or processes for one table, and as
+        `gz2tree.prediction.predict_to_file` and
+        `gz2tree.catalogues.sharded_prediction.predict_to_folder` raise.
     """
     if not is_folder(out) and (is_streamed(images) or shards.devices * shards.num_nodes > 1):
         raise InputError(
             f"{out}: expected a folder, a name without a suffix, to write shards into: one table "
             "is written of one folder, zip file or store, by one process"
         )
-    probabilities, atypical = _which_columns(columns)
     models = [find_model(path)[0] for path in model_paths]
-    wanted = read_flags(flags, models[0].tree)
     given = image_options.given(models[0].cutouts, partial(some_ids, images))
-    weights = ", ".join(Path(path).resolve().name for path in model_paths)
+    names = ", ".join(Path(path).resolve().name for path in model_paths)
+    catalogue = replace(catalogue, model_names=names)
     if not is_folder(out):
-        n = predict_to_file(
-            models, images[0], out, options,
-            given=given, columns=probabilities, flags=wanted, level=level, atypical=atypical,
-            table=table, weights=weights,
-        )  # fmt: skip
+        n = predict_to_file(models, images[0], out, options, catalogue, given=given)
         print(f"{n:,} galaxies in {out}")
         return
-    totals = predict_to_folder(
-        models, images, out, options, shards,
-        given=given, columns=probabilities, flags=wanted, level=level, atypical=atypical,
-        table=table, weights=weights,
-    )  # fmt: skip
+    totals = predict_to_folder(models, images, out, options, shards, catalogue, given=given)
     if totals is not None:
         print(f"{totals.galaxies:,} galaxies in {out}")
-
-
-def _which_columns(wanted: Sequence[MoreColumns]) -> tuple[Columns, bool]:
-    """Tell what to write of each answer, and whether to say how atypical galaxies are."""
-    probabilities = cast(list[Columns], [each for each in wanted if each != ATYPICAL])
-    if len(probabilities) > 1:
-        raise InputError(
-            f"columns: expected one of {', '.join(get_args(Columns))}, and {ATYPICAL} if wanted, "
-            f"found {' '.join(wanted)}"
-        )
-    return (probabilities or ["cumulative"])[0], ATYPICAL in wanted

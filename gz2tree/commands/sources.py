@@ -25,6 +25,7 @@ from gz2tree.errors import InputError
 from gz2tree.labelling.matching import align, read_catalogue, which_have
 from gz2tree.labels import Labels
 from gz2tree.networks.network import GalaxyNet
+from gz2tree.positions import positions_of
 from gz2tree.prediction import predict
 from gz2tree.store import open_images
 from gz2tree.tree import DecisionTree
@@ -98,10 +99,10 @@ class Opened:
         InputError
             One that is not among them, or has no labels where there are labels.
         """
-        _rows(self.ids, ids, "predictions")
+        positions_of(self.ids, ids, "predictions")
         labels = self.labels
         if labels is not None:
-            labels = labels.take(_rows(labels.ids, ids, "labels"))
+            labels = labels.take(positions_of(labels.ids, ids, "labels"))
         return replace(self, ids=np.array(ids, dtype=object), labels=labels)
 
     def with_images(self) -> Opened:
@@ -121,12 +122,18 @@ class Opened:
         return replace(self, ids=ids, labels=labels)
 
     def predict(self, options: PredictOptions) -> pd.DataFrame:
-        """Predict the galaxies, or take what was predicted of them: in their order."""
+        """Predict the galaxies, or take what was predicted of them: in their order.
+
+        Raises
+        ------
+        InputError
+            One that is not among the predictions or images.
+        """
         if isinstance(self.given, pd.DataFrame):
-            given = pd.Index(self.given[self.tree.id_column])
-            return self.given.iloc[given.get_indexer(pd.Index(self.ids))].copy()
+            rows = positions_of(self.given[self.tree.id_column], self.ids, "predictions")
+            return self.given.iloc[rows].copy()
         assert self.images is not None
-        positions = pd.Index(self.images.ids).get_indexer(pd.Index(self.ids))
+        positions = positions_of(self.images.ids, self.ids, "images")
         return predict(self.given, self.images, options, positions=positions)
 
 
@@ -190,7 +197,7 @@ def short_names(paths: Sequence[str]) -> list[str]:
 
 def read_cutouts(source: CutoutSource, ids: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
     """Read the cutouts of some galaxies, by id; those that cannot be read are named in the log."""
-    positions = _rows(source.ids, ids, "images")
+    positions = positions_of(source.ids, ids, "images")
     found: dict[str, NDArray[np.uint8]] = {}
     problems: list[tuple[str, str]] = []
     with closing(source.batches(positions, workers=0)) as batches:
@@ -210,7 +217,7 @@ def tree_values(
     if sources.labels is not None and not (sources.predictions or sources.images):
         labels = labels_of(sources)
         if galaxy is not None:
-            labels = labels.take(_rows(labels.ids, [galaxy], "labels"))
+            labels = labels.take(positions_of(labels.ids, [galaxy], "labels"))
         return labels.tree, _mean(labels.cumulative), None, len(labels)
     opened = open_one(sources)
     opened = opened if galaxy is None else opened.take([galaxy])
@@ -266,15 +273,6 @@ def _open_model(sources: Sources, name: str) -> Opened:
         tree=sources.tree, part=sources.part, label_options=sources.label_options,
     )  # fmt: skip
     return Opened(model, model.tree, labels.ids, labels, source)
-
-
-def _rows(among: NDArray[np.object_], ids: Sequence[str], what: str) -> NDArray[np.int64]:
-    """Rows of some galaxies; all must be there."""
-    rows = pd.Index(among).get_indexer(pd.Index(ids))
-    if (rows < 0).any():
-        absent = ids[int(np.argmax(rows < 0))]
-        raise InputError(f"galaxy {absent!r}: expected among the {what}, found none")
-    return rows
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

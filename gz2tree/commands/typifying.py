@@ -11,7 +11,7 @@ from gz2tree.commands.inputs import check_storable, find_model, store_model
 from gz2tree.config import PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError
-from gz2tree.networks.looking import look_at
+from gz2tree.networks.batches import look_at
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Embedder, find_device
 from gz2tree.networks.typicality import Typicality, fit_typicality

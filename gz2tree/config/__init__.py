@@ -6,6 +6,7 @@ from gz2tree.config.figures import ByOptions as ByOptions
 from gz2tree.config.figures import FigureOptions as FigureOptions
 from gz2tree.config.labels import LabelOptions as LabelOptions
 from gz2tree.config.labels import SplitOptions as SplitOptions
+from gz2tree.config.prediction import CatalogueOptions as CatalogueOptions
 from gz2tree.config.prediction import PredictOptions as PredictOptions
 from gz2tree.config.prediction import ShardOptions as ShardOptions
 from gz2tree.config.prediction import TableOptions as TableOptions

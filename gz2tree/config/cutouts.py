@@ -19,7 +19,9 @@ class CutoutOptions:
     Parameters
     ----------
     crop : int, pixels of the original image
-        Side of the central square that is kept.
+        Side of the central square that is kept. Where `pixel_scale` or `radii_per_pixel` says what
+        such a pixel spans, images of another scale are cropped to the same angle, or number of
+        radii, see `gz2tree.images.given.GivenImages.crop`.
     size : int, pixels of the cutout
         Side to which that square is scaled down.
     pixel_scale : float, arcsec / pixel, optional
@@ -57,7 +59,7 @@ class CutoutOptions:
         """Whether it is known what a pixel of `crop` spans."""
         return (self.pixel_scale or self.radii_per_pixel) is not None
 
-    def fits(self, other: CutoutOptions) -> bool:
+    def matches(self, other: CutoutOptions) -> bool:
         """Whether these cutouts are what was asked for; a scale that is not known fits any."""
         alike = (self.crop, self.size, self.stretch) == (other.crop, other.size, other.stretch)
         if not (alike and self.knows_scale and other.knows_scale):

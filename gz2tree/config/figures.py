@@ -22,7 +22,7 @@ class FigureOptions:
         by a quantity (the first answer of the first question by default).
     by : str, optional
         Quantity by which error and mean answer are shown: a numeric column of the table of labels,
-        or apparent_size, in pixels of the original image.
+        or apparent_size, in pixels that the crop counts.
     bins : int
         Bins of that quantity, of equal numbers of galaxies.
     flag : str, optional
@@ -67,7 +67,8 @@ class ByOptions:
     ----------
     by : str, optional
         A numeric column of the table of labels, or apparent_size: half-light radius measured on
-        the cutout, in pixels of the original image. Prints error and mean answer in bins of it.
+        the cutout, in pixels that the crop counts (those of the original image, unless its scale
+        was given). Prints error and mean answer in bins of it.
     answer : str, optional
         Whose mean probability is compared, by its label or column; the first answer of the first
         question by default.

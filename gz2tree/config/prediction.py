@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from gz2tree.config.choices import Accelerator, Precision, check, check_choice, check_workers
+from gz2tree.config.choices import (
+    Accelerator,
+    Columns,
+    MoreColumns,
+    OptionError,
+    Precision,
+    check,
+    check_choice,
+    check_workers,
+)
 
 
 @dataclass(frozen=True)
@@ -17,7 +27,8 @@ class PredictOptions:
     views : {1, 8, 16}
         Orientations of each image to average over.
     gate : float, in [0, 1]
-        Answers below this cumulative probability become exactly 0, with all that follows.
+        Answers below this cumulative probability become exactly 0, with all that follows; of
+        several networks together, those of which it is the mean.
     batch_size : int
     workers : int, optional
         Processes that decode images; as many as there are cores by default.
@@ -107,3 +118,73 @@ class TableOptions:
     def __post_init__(self) -> None:
         alone = self.table is None and self.id_column is not None
         check("id_column", self.id_column, not alone, "together with --table TABLE")
+
+
+@dataclass(frozen=True)
+class CatalogueOptions:
+    """What a catalogue says of each galaxy.
+
+    Parameters
+    ----------
+    columns : {"cumulative", "conditional", "reach", "uncertainty"}
+        What to write of each answer, or (reach) of each question; ``_conditional`` and ``_reach``
+        are a suffix in the names of their columns. Conditional probabilities of a question that is
+        not reached are NaN. Uncertainty: see
+        `gz2tree.catalogues.uncertainty.uncertainty_columns`.
+    flags : tuple of str
+        ``ANSWER=THRESHOLD``, as in ``merger=0.4``: a boolean column for each, set by the cumulative
+        probability after the gate, whatever `columns` says. How many galaxies have it is logged.
+    level : float, in (0, 1)
+        Probability within the intervals that ``columns="uncertainty"`` writes.
+    atypical : bool
+        A column ``atypical`` besides: how unlike the training galaxies an image is, see
+        `gz2tree.networks.typicality`; above 1 it is more so than 99 of 100 galaxies like those.
+        Of several models the mean. A warning is logged if more galaxies are than chance has it.
+    table : TableOptions
+        A table of the galaxies whose columns are carried; see `gz2tree.tables.usertable`.
+    model_names : str
+        How the models are called, for the provenance.
+
+    Raises
+    ------
+    OptionError
+        Other columns, or a level that is no probability.
+    """
+
+    columns: Columns = "cumulative"
+    flags: tuple[str, ...] = ()
+    level: float = 0.8
+    atypical: bool = False
+    table: TableOptions = TableOptions()
+    model_names: str = ""
+
+    def __post_init__(self) -> None:
+        check_choice("columns", self.columns, Columns)
+        check("level", self.level, 0 < self.level < 1, "a probability between 0 and 1")
+
+
+def which_columns(wanted: Sequence[MoreColumns]) -> tuple[Columns, bool]:
+    """Tell what to write of each answer, and whether to say how atypical galaxies are.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        As ``--columns`` has them.
+
+    Returns
+    -------
+    columns : str
+    atypical : bool
+
+    Raises
+    ------
+    OptionError
+        More than one beside ``atypical``.
+    """
+    columns: list[Columns] = [each for each in wanted if each != "atypical"]
+    if len(columns) > 1:
+        raise OptionError(
+            f"columns: expected one of {', '.join(get_args(Columns))}, and atypical if wanted, "
+            f"found {' '.join(wanted)}"
+        )
+    return (columns or ["cumulative"])[0], "atypical" in wanted

@@ -21,24 +21,23 @@ from torch.nn import functional as F
 
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import UnreadableImage
-from gz2tree.images.fitsimages import read_planes
+from gz2tree.images.fitsimages import MOST_VALUES, read_planes
 from gz2tree.images.stretch import Stretch
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF")
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 
-# Uncompressed, about as many pixels as Pillow decodes before it takes them for a bomb.
-_MOST_BYTES = 2**28
-_MOST_PIXELS = _MOST_BYTES // 3
+# Of a file, and of what it unpacks to.
+_MOST_BYTES = MOST_VALUES
 
-_FITS = b"SIMPLE  ="
+_BEGIN_OF_FITS = b"SIMPLE  ="
 
 # Antialiased and smooth, and the fastest such filter. On Galaxy Zoo 2's images, which oversample
 # the seeing, the mean pixel differs by 0.6 of 255 from the bicubic filter's.
 _RESAMPLE = Image.Resampling.BILINEAR
 
 
-ImageFile = Path | bytes | bytearray | memoryview | BinaryIO
+ImageFile = str | Path | bytes | bytearray | memoryview | BinaryIO
 Box = tuple[float, float, float, float]
 
 
@@ -56,8 +55,8 @@ def read_cutout(
 
     Parameters
     ----------
-    source : Path, bytes-like or binary file, or a sequence of these
-        An image file or its bytes; several if each band has a file of its own.
+    source : str, Path, bytes-like or binary file, or a list or tuple of these
+        The path of an image file, or its bytes; several if each band has a file of its own.
     options : CutoutOptions
         Crop, in pixels of the original image, size, in pixels of the cutout, and the stretch of
         FITS images.
@@ -86,7 +85,7 @@ def read_cutout(
 
 
 def _of_picture(data: bytes, crop: float, size: int) -> npt.NDArray[np.uint8]:
-    if data.startswith(_FITS):
+    if data.startswith(_BEGIN_OF_FITS):
         raise UnreadableImage("a FITS image: --bands says which bands are red, green and blue")
     image = Image.open(io.BytesIO(data), formats=_FORMATS)
     _check_size(image.size, crop)
@@ -105,9 +104,9 @@ def _of_bands(
     files: Sequence[bytes], stretch: Stretch, crop: float, options: CutoutOptions
 ) -> npt.NDArray[np.uint8]:
     """Stretch the bands where the cutout is, and no further than its interpolation reaches."""
-    if not all(data.startswith(_FITS) for data in files):
+    if not all(data.startswith(_BEGIN_OF_FITS) for data in files):
         raise UnreadableImage("expected a FITS image, as its bands are to be stretched")
-    planes = read_planes(files, stretch, _MOST_PIXELS)  # (n_bands, H, W)
+    planes = read_planes(files, stretch)  # (n_bands, H, W)
     height, width = planes.shape[1:]
     _check_size((width, height), crop)
     reach = math.ceil(crop / options.size) + 1
@@ -161,7 +160,7 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _bytes_of(source: ImageFile) -> bytes:
-    if isinstance(source, Path):
+    if isinstance(source, str | Path):
         return file_bytes(source)
     return bytes(source if isinstance(source, bytes | bytearray | memoryview) else source.read())
 

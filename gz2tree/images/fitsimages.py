@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from gz2tree.errors import UnreadableImage
 from gz2tree.images.stretch import Stretch
 
+MOST_VALUES = 2**28
+"""Of an image: about as many bytes, uncompressed, as Pillow decodes before it fears a bomb."""
 
-def read_planes(files: Sequence[bytes], stretch: Stretch, most_pixels: int) -> NDArray[np.float64]:
+
+def read_planes(files: Sequence[bytes], stretch: Stretch) -> NDArray[np.float64]:
     """Read the bands of one galaxy.
 
     FITS counts rows from the bottom, pictures from the top: the rows are turned round, so that an
@@ -25,9 +28,6 @@ def read_planes(files: Sequence[bytes], stretch: Stretch, most_pixels: int) -> N
         One file, uncompressed or with compressed images in it; or one for each band.
     stretch : Stretch
         It says where the bands are.
-    most_pixels : int
-        Of a picture; images of more than three times as many, the bands of a cube counted
-        together, are refused before they are unpacked.
 
     Returns
     -------
@@ -37,39 +37,40 @@ def read_planes(files: Sequence[bytes], stretch: Stretch, most_pixels: int) -> N
     ------
     UnreadableImage
         A band that is not there, none or several images where one is expected, bands of different
-        shapes, too many pixels.
+        shapes, or an image of more than `MOST_VALUES` values, the bands of a cube counted together,
+        which is refused before it is unpacked.
     """
     if stretch.layout == "files":
-        planes = [_only_plane(data, most_pixels) for data in files]
+        planes = [_only_plane(data) for data in files]
     elif stretch.layout == "extensions":
-        planes = _extensions(files[0], stretch.bands, most_pixels)
+        planes = _extensions(files[0], stretch.bands)
     else:
-        planes = _planes_of_cube(files[0], stretch.bands, most_pixels)
+        planes = _planes_of_cube(files[0], stretch.bands)
     shapes = list(dict.fromkeys(plane.shape for plane in planes))
     if len(shapes) > 1:
         raise UnreadableImage(f"expected bands of one shape, found {shapes[0]} and {shapes[1]}")
     return np.stack(planes).astype(np.float64)[:, ::-1]
 
 
-def _only_plane(data: bytes, most_pixels: int) -> NDArray[Any]:
+def _only_plane(data: bytes) -> NDArray[Any]:
     with _opened(data) as hdus:
-        return _plane(_first_image(hdus), most_pixels)
+        return _plane(_first_image(hdus))
 
 
-def _extensions(data: bytes, names: Sequence[str], most_pixels: int) -> list[NDArray[Any]]:
+def _extensions(data: bytes, names: Sequence[str]) -> list[NDArray[Any]]:
     with _opened(data) as hdus:
         missing = [name for name in names if name not in hdus]
         if missing:
             found = ", ".join(hdu.name for hdu in hdus if hdu.name) or "none with a name"
             raise UnreadableImage(f"expected an image extension {missing[0]}, found {found}")
-        return [_plane(hdus[name], most_pixels) for name in names]
+        return [_plane(hdus[name]) for name in names]
 
 
-def _planes_of_cube(data: bytes, bands: Sequence[str], most_pixels: int) -> list[NDArray[Any]]:
+def _planes_of_cube(data: bytes, bands: Sequence[str]) -> list[NDArray[Any]]:
     numbers = [int(band) for band in bands]
     with _opened(data) as hdus:
         image = _first_image(hdus)
-        cube = _cube(image, most_pixels)
+        cube = _cube(image)
         if max(numbers) >= len(cube):
             raise UnreadableImage(
                 f"expected an image with plane {max(numbers)}, counted from 0; found one of "
@@ -91,19 +92,19 @@ def _first_image(hdus: Any) -> Any:
     raise UnreadableImage("expected an image in the FITS file, found none")
 
 
-def _plane(hdu: Any, most_pixels: int) -> NDArray[Any]:
-    cube = _cube(hdu, most_pixels)
+def _plane(hdu: Any) -> NDArray[Any]:
+    cube = _cube(hdu)
     if len(cube) > 1:
         raise UnreadableImage(f"expected an image of one plane, found one of {_sides(hdu)}")
     return cube[0]
 
 
-def _cube(hdu: Any, most_pixels: int) -> NDArray[Any]:
+def _cube(hdu: Any) -> NDArray[Any]:
     """Return an image as (n, H, W), without axes of length 1."""
     outer = [side for side in hdu.shape[:-2] if side > 1]
     if not hdu.is_image or len(hdu.shape) < 2 or len(outer) > 1:
         raise UnreadableImage(f"expected an image or a cube, found {_sides(hdu)}")
-    if int(np.prod(hdu.shape)) > 3 * most_pixels:
+    if int(np.prod(hdu.shape)) > MOST_VALUES:
         raise UnreadableImage(f"too large: an image of {_sides(hdu)} pixels")
     array: NDArray[Any] = hdu.data
     return array.reshape(-1, *hdu.shape[-2:])

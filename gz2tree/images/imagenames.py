@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from gz2tree.errors import InputError, first_few
 from gz2tree.images.stretch import ID, Stretch
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
-_FITS = (".fits", ".fit", ".fits.gz", ".fit.gz", ".fits.fz")
+_log = logging.getLogger("gz2tree")
+
+_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
+_FITS_SUFFIXES = (".fits", ".fit", ".fits.gz", ".fit.gz", ".fits.fz")
 
 
 def is_image_name(name: str, stretch: Stretch | None = None) -> bool:
@@ -23,15 +27,43 @@ def is_image_name(name: str, stretch: Stretch | None = None) -> bool:
         With it images are FITS files, without it pictures.
     """
     path = PurePosixPath(name)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    suffixes = _PICTURES if stretch is None else _FITS
+    hidden = any(map(_is_hidden, path.parts))
+    suffixes = _PICTURE_SUFFIXES if stretch is None else _FITS_SUFFIXES
     return not hidden and not name.endswith("/") and name.lower().endswith(suffixes)
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """List the files of a folder and of those below it, without what is hidden.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Yields
+    ------
+    name : str
+        Path within the folder, with forward slashes. The files of a folder come sorted, before
+        those of the folders in it, which are sorted too. One folder's names at a time are in
+        memory. A folder that cannot be listed is left out, with a warning.
+    """
+
+    def warn(error: OSError) -> None:
+        _log.warning("images in %s are left out: %s", error.filename, error.strerror)
+
+    for parent, folders, names in os.walk(folder, onerror=warn):
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        within = Path(parent).relative_to(folder)
+        yield from ((within / name).as_posix() for name in sorted(names) if not _is_hidden(name))
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") or part == "__MACOSX"
 
 
 def image_id(name: str) -> str:
     """Return a file's name without folder and suffix; of ``.fits.gz`` without both suffixes."""
     name = PurePosixPath(name).name
-    suffix = max((s for s in _FITS if name.lower().endswith(s)), key=len, default="")
+    suffix = max((s for s in _FITS_SUFFIXES if name.lower().endswith(s)), key=len, default="")
     return name[: -len(suffix)] if suffix else PurePosixPath(name).stem
 
 
@@ -92,9 +124,9 @@ def _none_found(names: list[str], source: object, stretch: Stretch | None) -> st
     if stretch is not None and stretch.layout == "files":
         expected = f"expected FITS files such as {first_few(stretch.bands)}"
     else:
-        suffixes = _PICTURES if stretch is None else _FITS
+        suffixes = _PICTURE_SUFFIXES if stretch is None else _FITS_SUFFIXES
         expected = f"expected images ({', '.join(sorted(suffixes))})"
-    of_fits = [name for name in names if name.lower().endswith(_FITS)]
+    of_fits = [name for name in names if name.lower().endswith(_FITS_SUFFIXES)]
     if stretch is None and of_fits:
         return (
             f"{expected} in {source}, found FITS files such as {of_fits[0]}: --bands (of prepare, "

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gz2tree.config import CutoutOptions
-from gz2tree.cutouts import warn_of_folder
 from gz2tree.errors import InputError
 from gz2tree.images.decoding import file_bytes
 from gz2tree.images.given import GivenImages
-from gz2tree.images.imagenames import is_image_name
+from gz2tree.images.imagenames import files_below, is_image_name
 from gz2tree.images.streams import Cutouts, Entry, decode, digest_of
 from gz2tree.images.stretch import Stretch
 
@@ -108,13 +107,7 @@ def images_below(folder: Path, stretch: Stretch | None = None) -> Iterator[str]:
     With a stretch they are FITS files, without it pictures. One folder's names at a time are in
     memory.
     """
-    for parent, folders, names in os.walk(folder, onerror=warn_of_folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        within = Path(parent).relative_to(folder)
-        for name in sorted(names):
-            path = (within / name).as_posix()
-            if is_image_name(path, stretch):
-                yield path
+    return (name for name in files_below(folder) if is_image_name(name, stretch))
 
 
 def _lines(listing: Path) -> Iterator[str]:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from gz2tree.cutouts import CutoutSource, log_unreadable
+from gz2tree.positions import chosen_positions
 
 _log = logging.getLogger("gz2tree")
 
@@ -89,17 +90,24 @@ def apparent_sizes(
     Parameters
     ----------
     images : CutoutStore or ImageFiles
-    positions : array_like of int, optional
-        Which of the images, as positions in ``images.ids``; all by default.
+    positions : array_like of int or bool, optional
+        Which of the images, as positions in ``images.ids`` or as a mask; all by default.
     progress : bool
 
     Returns
     -------
-    sizes : array of float64, shape (n,), pixels of the original image
+    sizes : array of float64, shape (n,), pixels that the crop of the cutouts counts
         In the order of `positions`; NaN where an image cannot be read, or shows nothing in its
-        middle.
+        middle. Such a pixel is one of the original image, unless a pixel scale or radii were given
+        of the images: then it spans ``images.options.pixel_scale`` arcsec, or
+        ``images.options.radii_per_pixel`` radii of the galaxy, whatever the image's own pixels do.
+
+    Raises
+    ------
+    InputError
+        Positions that are none of these images.
     """
-    chosen = np.arange(len(images)) if positions is None else np.asarray(positions, np.int64)
+    chosen = chosen_positions(positions, len(images))
     radius_at: dict[int, float] = {}
     problems: list[tuple[str, str]] = []
     with tqdm(total=len(chosen), unit="galaxy", disable=not progress) as bar:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from gz2tree.errors import InputError
@@ -46,10 +48,12 @@ class Stretch:
         Largest share of pixels without a value (NaN or infinite in a band) of those a cutout is
         made of; they become black. An image with more is left out.
 
+    Lists are kept as tuples, so that equal stretches are equal and have one hash.
+
     Raises
     ------
     InputError
-        Anything else.
+        Anything else: text in the place of a sequence, numbers that are not finite.
 
     References
     ----------
@@ -65,6 +69,13 @@ class Stretch:
     missing: float = 0.0
 
     def __post_init__(self) -> None:
+        for name in ("bands", "factors", "minimum"):
+            values = getattr(self, name)
+            one_a_band = isinstance(values, Sequence) and not isinstance(values, str)
+            _check(name, values, one_a_band, "a sequence")  # "irg" would be three bands
+            object.__setattr__(self, name, tuple(values))
+        text = all(isinstance(band, str) for band in self.bands)
+        _check("bands", self.bands, text, "names, and numbers as text")
         _check("bands", self.bands, len(self.bands) in (1, 3), "red, green and blue, or one band")
         distinct = len(set(self.bands)) == len(self.bands) and all(self.bands)
         _check("bands", self.bands, distinct, "different names")
@@ -77,12 +88,19 @@ class Stretch:
         for name in ("factors", "minimum"):
             values = getattr(self, name)
             _check(name, values, len(values) in (1, len(self.bands)), "one number, or one a band")
+            _check(name, values, all(map(_is_finite, values)), "finite numbers")
         _check("factors", self.factors, all(f > 0 for f in self.factors), "numbers above 0")
-        _check("stretch", self.stretch, self.stretch > 0, "a number above 0")
-        _check("q", self.q, self.q > 0, "a number above 0")
+        for name in ("stretch", "q"):
+            value = getattr(self, name)
+            _check(name, value, _is_finite(value) and value > 0, "a finite number above 0")
         fine = self.mapping == "lupton" or self.q >= 1
         _check("q", self.q, fine, "a number of at least 1 for asinh")
-        _check("missing", self.missing, 0 <= self.missing < 1, "a share in [0, 1)")
+        _check(
+            "missing",
+            self.missing,
+            _is_finite(self.missing) and 0 <= self.missing < 1,
+            "a share in [0, 1)",
+        )
 
     @property
     def layout(self) -> Layout:
@@ -151,6 +169,10 @@ def _layout(band: str) -> Layout:
 def _check(name: str, value: object, fine: bool, expected: str) -> None:
     if not fine:
         raise InputError(f"{name}: expected {expected}, found {_text(value)}")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _text(value: object) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gz2tree.errors import InputError, first_few
 from gz2tree.labels import Labels
+from gz2tree.positions import positions_of
 from gz2tree.tables.idcolumns import refuse_duplicates
 from gz2tree.tree import DecisionTree
 
@@ -80,7 +81,7 @@ def align(predictions: pd.DataFrame, labels: Labels) -> tuple[Array, Labels]:
     """
     ids, predicted = read_catalogue(predictions, labels.tree)
     have = which_have(labels.ids, ids, galaxies="labelled", what="prediction")
-    rows = ids.get_indexer(pd.Index(labels.ids[have]))
+    rows = positions_of(ids, labels.ids[have], "predictions")
     return predicted[rows], labels.take(have)
 
 

@@ -13,7 +13,7 @@ from gz2tree.errors import InputError
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.quiet import quiet
 from gz2tree.version import __version__
-from gz2tree.wholefiles import appearing
+from gz2tree.wholefiles import appearing, check_place
 
 _IMAGES, _CUMULATIVE = "images", "cumulative"
 
@@ -47,8 +47,7 @@ def export_onnx(model: GalaxyNet, out: Path) -> None:
     InputError
         Another ending, a folder that does not exist, or onnx and onnxscript that are not installed.
     """
-    if out.suffix != ".onnx" or out.is_dir() or not out.parent.is_dir():
-        raise InputError(f"{out}: expected a file ending in .onnx in an existing folder")
+    check_place(out, [".onnx"])
     try:
         import onnx
         import onnxscript  # noqa: F401  (torch's exporter needs it)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,13 +11,31 @@ from torch import Tensor
 from gz2tree.augment import orientations
 from gz2tree.config import PredictOptions
 from gz2tree.errors import InputError
+from gz2tree.flat import FlatNet
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.precision import autocast, choose_precision, for_inference, memory_format
 
-# Cumulative answers (N, n_answers) and strengths (N, n_questions), on the CPU.
-Output = tuple[Tensor, Tensor | None]
-# How atypical the galaxies are beside it, (N,); see `gz2tree.networks.typicality`.
-Judged = tuple[Output, Tensor | None]
+Models = GalaxyNet | Sequence[GalaxyNet]
+"""One network, or several that predict together."""
+
+
+class Prediction(NamedTuple):
+    """What one network says of N galaxies; tensors of float32 on the CPU.
+
+    Parameters
+    ----------
+    cumulative : Tensor, shape (N, n_answers), in [0, 1]
+        Mean over the views, before any gate.
+    strength : Tensor, shape (N, n_questions), above 0, optional
+        Of each question, after calibration; None of a network that gives none.
+    atypical : Tensor, shape (N,), at least 0, optional
+        How unlike the training galaxies each is, see `gz2tree.networks.typicality`; None where it
+        was not asked for.
+    """
+
+    cumulative: Tensor
+    strength: Tensor | None = None
+    atypical: Tensor | None = None
 
 
 def find_device(name: str | None) -> torch.device:
@@ -39,15 +57,63 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
-class _Ready:
-    """A network on its device, in its precision, and galaxies as it is to see them.
+def together(model: Models) -> list[GalaxyNet]:
+    """Return the networks that predict together, one or several.
+
+    Raises
+    ------
+    InputError
+        None, or networks of different trees or cutouts.
+    """
+    models = [model] if isinstance(model, GalaxyNet) else list(model)
+    if not models:
+        raise InputError("expected a model to predict with, found none")
+    first = models[0]
+    for other in models[1:]:
+        if other.tree != first.tree:
+            raise InputError(
+                f"models: expected one tree, found {first.tree.difference(other.tree)}"
+            )
+        if not other.cutouts.matches(first.cutouts):
+            raise InputError(
+                f"models: expected one crop and size of cutouts, found {first.cutouts} and "
+                f"{other.cutouts}"
+            )
+    return models
+
+
+def mean_answers(
+    models: Sequence[GalaxyNet], predictions: Sequence[Prediction], gate: float
+) -> Tensor:
+    """Mean of what networks predict together, gated once.
+
+    The gate comes last: of several networks that were gated each, the mean would be below the gate
+    wherever not all of them call an answer improbable.
 
     Parameters
     ----------
-    model : GalaxyNet
-    device : torch.device
-    options : PredictOptions
+    models : sequence of GalaxyNet
+    predictions : sequence of Prediction, one for each of them
+        Of the same N galaxies.
+    gate : float, in [0, 1]
+        Answers below it become exactly 0. The sums of the tree hold afterwards, see
+        `gz2tree.graph.DecisionGraph.gate`; not if one of the networks is flat, whose answers are
+        not held to them: then each answer is gated on its own.
+
+    Returns
+    -------
+    cumulative : Tensor, float32, shape (N, n_answers), in [0, 1], on the CPU
     """
+    # The tree's sums are linear, so the mean of consistent answers is consistent.
+    mean = torch.stack([each.cumulative for each in predictions]).mean(0)  # (N, n_answers)
+    if gate == 0:
+        return mean
+    gating = next((model for model in models if isinstance(model, FlatNet)), models[0])
+    return gating.gate(mean.to(gating.mean.device), gate).cpu()
+
+
+class _Ready:
+    """A network on its device, in its precision, and galaxies as it is to see them."""
 
     def __init__(self, model: GalaxyNet, device: torch.device, options: PredictOptions) -> None:
         self.device, self.options = device, options
@@ -72,35 +138,54 @@ class _Ready:
 
 
 class Predictor(_Ready):
-    """A network ready to predict, the mean over its views; parameters as of `Embedder`."""
+    """A network ready to predict, the mean over its views.
 
-    def __call__(self, cutouts: Tensor) -> Output:
-        """uint8 (N, H, W, 3) -> cumulative (N, n_answers), strength (N, n_questions) or None."""
-        return self.judge(cutouts, atypical=False)[0]
+    Parameters
+    ----------
+    model : GalaxyNet
+    device : torch.device
+    options : PredictOptions
+        Its gate is left to `mean_answers`.
+    atypical : bool
+        Whether to say as well how atypical galaxies are.
+
+    Raises
+    ------
+    InputError
+        `atypical` of a network that holds nothing of its training galaxies.
+    """
+
+    def __init__(
+        self,
+        model: GalaxyNet,
+        device: torch.device,
+        options: PredictOptions,
+        *,
+        atypical: bool = False,
+    ) -> None:
+        self.typicality = model.known_galaxies if atypical else None
+        super().__init__(model, device, options)
 
     @torch.inference_mode()
-    def judge(self, cutouts: Tensor, *, atypical: bool) -> Judged:
-        """Predict, and say how atypical galaxies are; the latter is None if it is not wanted."""
+    def __call__(self, cutouts: Tensor) -> Prediction:
+        """Predict N galaxies from their cutouts, uint8 of shape (N, H, W, 3)."""
         total, strengths = torch.zeros((), device=self.device), []
-        features = None
+        atypical = None
         with self.autocast():
             for view in self.views(cutouts):
                 feature_map = self.model.forward_features(view)
                 # Typicality is fitted on one view, too: the mean of several would scatter less.
-                if atypical and features is None:
-                    features = self.model.pooled(feature_map)
+                if self.typicality is not None and atypical is None:
+                    atypical = self.typicality.score(self.model.pooled(feature_map)).cpu()  # (N,)
                 logits, strength = self.model.outputs_of(feature_map)
-                total = total + self.model.cumulative(logits)
+                total = total + self.model.cumulative(logits)  # (N, n_answers)
                 strength = self.model.calibrated_strength(logits, strength)
                 if strength is not None:
-                    strengths.append(strength.log())
-        # The tree's sums are linear, so the mean of consistent views is consistent.
-        mean = total / self.options.views
-        if self.options.gate > 0:
-            mean = self.model.gate(mean, self.options.gate)
-        typical = torch.stack(strengths).mean(0).exp().cpu() if strengths else None
-        score = None if features is None else self.model.known_galaxies.score(features).cpu()
-        return (mean.cpu(), typical), score
+                    strengths.append(strength.log())  # (N, n_questions)
+        mean = (total / self.options.views).cpu()
+        # Strengths are scales: their mean is the geometric one.
+        strength = torch.stack(strengths).mean(0).exp().cpu() if strengths else None
+        return Prediction(mean, strength, atypical)
 
 
 class Embedder(_Ready):

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
 from gz2tree.cutouts import CutoutSource, log_unreadable
+from gz2tree.positions import positions_of
 
 COLUMNS = 5
 """Cutouts side by side on a sheet, and one below the other."""
@@ -36,7 +36,6 @@ def write_sheets(
     folder : Path
         An existing one.
     ids : collection of str, length n
-        All among the source's.
     source : CutoutStore or ImageFiles
     progress : bool
         Show a progress bar.
@@ -44,8 +43,13 @@ def write_sheets(
     Returns
     -------
     n_sheets : int
+
+    Raises
+    ------
+    InputError
+        A galaxy that is not among the source's.
     """
-    positions = pd.Index(source.ids).get_indexer(pd.Index(list(ids)))
+    positions = positions_of(source.ids, ids, "images")
     on_sheet = COLUMNS * COLUMNS
     problems: list[tuple[str, str]] = []
     with tqdm(total=len(positions), unit="picture", disable=not progress) as bar:

@@ -66,7 +66,7 @@ def _check_data(model: GalaxyNet, train: LabelledCutouts, valid: LabelledCutouts
                 "labels: expected those of the model's tree, found another: "
                 f"{model.tree.difference(data.labels.tree)}"
             )
-        if not data.options.fits(model.cutouts):
+        if not data.options.matches(model.cutouts):
             raise InputError(f"cutouts: expected the model's {model.cutouts}, found {data.options}")
     if len(train) < 2:
         raise InputError("training: expected at least 2 galaxies, found 1")

@@ -13,11 +13,12 @@ from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, did_you_mean
 from gz2tree.images.photometry import apparent_sizes
 from gz2tree.labels import Labels
+from gz2tree.positions import positions_of
 from gz2tree.tables.files import read_table, table_columns
 from gz2tree.tables.idcolumns import id_candidates, names_of_files, refuse_duplicates
 
 APPARENT_SIZE = "apparent_size"
-"""Half-light radius measured on the cutouts, in pixels of the original image."""
+"""Half-light radius measured on the cutouts, in pixels that their crop counts."""
 
 
 def read_quantity(
@@ -50,8 +51,8 @@ def read_quantity(
     Raises
     ------
     InputError
-        A column that is missing (the nearest are named), holds ids, text or infinite numbers, or
-        the same number throughout.
+        Labels without an image; a column that is missing (the nearest are named), holds ids, text
+        or infinite numbers, or the same number throughout.
     """
     header = table_columns(labels_table)
     if name in header:
@@ -59,7 +60,7 @@ def read_quantity(
     elif name == APPARENT_SIZE:
         if images is None:
             raise InputError(f"{name}: expected images to measure it on, found none")
-        positions = pd.Index(images.ids).get_indexer(pd.Index(labels.ids))
+        positions = positions_of(images.ids, labels.ids, "images")
         values = apparent_sizes(images, positions)
     else:
         near = did_you_mean(name, [*header, APPARENT_SIZE], n=3)

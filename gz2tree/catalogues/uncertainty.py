@@ -1,4 +1,4 @@
-"""From what networks give to what they leave open, and its columns in a catalogue."""
+"""What networks leave open of galaxies, and the columns in which a catalogue says it."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.predictor import Prediction
+from gz2tree.tables.columnnotes import ColumnNote
 from gz2tree.votes.information import expected_information
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
+OF_ANSWERS = {
+    "_sd": ColumnNote("", "standard deviation"),
+    "_low": ColumnNote("", "{within}, lower end"),
+    "_high": ColumnNote("", "{within}, upper end"),
+    "_sd_models": ColumnNote("", "standard deviation of the models"),
+}
+"""By its suffix, what there is of each answer; ``{within}`` stands for the interval's name."""
 
-def check_together(models: Sequence[GalaxyNet]) -> None:
-    """Refuse networks that cannot predict together.
+OF_QUESTIONS = {"_information": ColumnNote("bit", "what one more volunteer would tell")}
+"""The same of each question."""
 
-    Raises
-    ------
-    InputError
-        None, or networks of different trees or cutouts.
-    """
-    if not models:
-        raise InputError("expected a model to predict with, found none")
-    first = models[0]
-    for model in models[1:]:
-        if model.tree != first.tree:
-            raise InputError(
-                f"models: expected one tree, found {first.tree.difference(model.tree)}"
-            )
-        if not model.cutouts.fits(first.cutouts):
-            raise InputError(
-                f"models: expected one crop and size of cutouts, found {first.cutouts} and "
-                f"{model.cutouts}"
-            )
+OF_GALAXY = {
+    "information": ColumnNote("bit", "all questions: what one more volunteer would tell"),
+    "information_models": ColumnNote(
+        "bit", "what one more volunteer would tell of which model is right"
+    ),
+}
+"""By its name, what there is of the galaxy as a whole."""
+
+OF_SEVERAL = ("_sd_models", "information_models")
+"""What there is of several networks only."""
 
 
 def check_uncertain(models: Sequence[GalaxyNet]) -> None:
@@ -63,25 +63,24 @@ def check_uncertain(models: Sequence[GalaxyNet]) -> None:
         )
 
 
-def mixture_of(graph: DecisionGraph, outputs: Sequence[tuple[Tensor, Tensor | None]]) -> Mixture:
+def mixture_of(graph: DecisionGraph, predictions: Sequence[Prediction]) -> Mixture:
     """Join what several networks give.
 
     Parameters
     ----------
     graph : DecisionGraph
-    outputs : sequence of (cumulative, strength)
-        Of shapes (n, n_answers) and (n, n_questions). Without a strength the network's
-        probabilities count as known.
+    predictions : sequence of Prediction, one for each network
+        Of the same n galaxies. Without a strength the network's probabilities count as known.
 
     Returns
     -------
     mixture : Mixture, of n galaxies
     """
     members = []
-    for cumulative, strength in outputs:
-        conditional = graph.condition(cumulative.double()).numpy()
+    for cumulative, strength, _ in predictions:
+        conditional = graph.condition(cumulative.double()).numpy()  # (n, n_answers)
         known = np.full((len(conditional), graph.n_questions), np.inf)
-        given = known if strength is None else strength.double().numpy()
+        given = known if strength is None else strength.double().numpy()  # (n, n_questions)
         members.append(TreeDirichlet(graph.tree, conditional, given))
     return Mixture(members)
 
@@ -106,18 +105,21 @@ def uncertainty_columns(mixture: Mixture, level: float) -> pd.DataFrame:
     """
     tree, several = mixture.tree, len(mixture.members) > 1
     low, high = mixture.interval(level)
-    parts = {"": mixture.mean, "_sd": np.sqrt(mixture.variance), "_low": low, "_high": high}
-    if several:
-        parts["_sd_models"] = np.sqrt(mixture.variance_between)
+    between = np.sqrt(mixture.variance_between)
+    parts = (np.sqrt(mixture.variance), low, high, between)  # of shape (n, n_answers)
+    of_answers = {"": mixture.mean} | dict(zip(OF_ANSWERS, parts, strict=True))
     columns = {
-        f"{column}{kind}": values[:, answer]
+        f"{column}{ending}": values[:, answer]
         for answer, column in enumerate(tree.columns)
-        for kind, values in parts.items()
+        for ending, values in of_answers.items()
+        if several or ending not in OF_SEVERAL
     }
-    information = expected_information(mixture)
-    for number, question in enumerate(tree.question_columns):
-        columns[f"{question}_information"] = information.total[:, number]
-    columns["information"] = information.total.sum(-1)
-    if several:
-        columns["information_models"] = information.of_models.sum(-1)
+    told = expected_information(mixture)  # of shape (n, n_questions)
+    of_questions = dict(zip(OF_QUESTIONS, (told.total,), strict=True))
+    for number, column in enumerate(tree.question_columns):
+        for ending, values in of_questions.items():
+            columns[f"{column}{ending}"] = values[:, number]
+    sums = (told.total.sum(-1), told.of_models.sum(-1))  # of shape (n,)
+    of_galaxy = dict(zip(OF_GALAXY, sums, strict=True))
+    columns |= {n: values for n, values in of_galaxy.items() if several or n not in OF_SEVERAL}
     return pd.DataFrame(columns).astype(np.float32)

@@ -15,6 +15,7 @@ from gz2tree.config import CutoutOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource, log_unreadable
 from gz2tree.errors import InputError
 from gz2tree.images.given import GivenImages
+from gz2tree.positions import chosen_positions
 from gz2tree.store import open_images
 
 Seen = TypeVar("Seen")
@@ -39,7 +40,7 @@ def look_at(
 
     Parameters
     ----------
-    networks : sequence of Predictor, its method `judge`, or Embedder
+    networks : sequence of Predictor or Embedder
     images, options, positions, progress
         As in `gz2tree.predict`.
     cutouts : CutoutOptions
@@ -55,14 +56,15 @@ def look_at(
     InputError
         Cutouts of another crop or size, no images, or none that can be read.
     """
-    if not images.options.fits(cutouts):
+    if not images.options.matches(cutouts):
         raise InputError(f"cutouts: expected the model's {cutouts}, found {images.options}")
-    total = len(images) if positions is None else len(np.asarray(positions))
+    chosen = chosen_positions(positions, len(images))
+    total = len(chosen)
     if total == 0:
         raise InputError("expected images to predict, found none")
     problems: list[tuple[str, str]] = []
     with tqdm(total=total, unit="galaxy", disable=not progress) as bar:
-        for batch in images.batches(positions, options.batch_size, options.workers):
+        for batch in images.batches(chosen, options.batch_size, options.workers):
             problems += [(images.ids[position], text) for position, text in batch.problems]
             if len(batch.positions):
                 yield images.ids[batch.positions], [n(batch.cutouts) for n in networks]

@@ -1,7 +1,7 @@
-"""Predict more galaxies than one process should: a catalogue in shards, by many, in any number.
+"""Predict more galaxies than one process should: a catalogue in shards, by any number of them.
 
 What a shard holds depends on the images and options alone, not on how many processes share the
-work: an interrupted catalogue is gone on with by another number of them.
+work: another number of them may go on with an interrupted catalogue.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from gz2tree.catalogues.catalogue import CatalogueForm
-from gz2tree.catalogues.flags import Flag
+from gz2tree.catalogues.catalogue import CatalogueColumns
 from gz2tree.catalogues.identity import catalogue_identity
 from gz2tree.catalogues.shardformat import (
     PROBLEMS,
@@ -31,8 +30,7 @@ from gz2tree.catalogues.shardformat import (
 )
 from gz2tree.catalogues.shards import ShardedCatalogue, ids_of_shards
 from gz2tree.catalogues.shardtasks import Batch, Job, Reader, tasks_of
-from gz2tree.config import PredictOptions, ShardOptions, TableOptions
-from gz2tree.config.choices import Columns
+from gz2tree.config import CatalogueOptions, PredictOptions, ShardOptions
 from gz2tree.errors import InputError
 from gz2tree.images.given import GivenImages
 from gz2tree.images.imagenames import image_id
@@ -41,8 +39,8 @@ from gz2tree.images.opening import expand, open_stream
 from gz2tree.images.streams import ImageStream, StoredCutouts
 from gz2tree.images.workers import default_workers, end_with_parent
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.predictor import Predictor
-from gz2tree.prediction import Models, together, warn_of_untrained
+from gz2tree.networks.predictor import Models, Predictor, together
+from gz2tree.prediction import warn_of_untrained
 from gz2tree.runs.processes import Processes
 from gz2tree.tables.usertable import UserTable
 from gz2tree.wholefiles import aside
@@ -58,14 +56,9 @@ def predict_to_folder(
     out: Path,
     options: PredictOptions = PredictOptions(),
     shards: ShardOptions = ShardOptions(),
+    catalogue: CatalogueOptions = CatalogueOptions(),
     *,
     given: GivenImages = GivenImages(),
-    columns: Columns = "cumulative",
-    flags: Sequence[Flag] = (),
-    level: float = 0.8,
-    table: TableOptions = TableOptions(),
-    weights: str = "",
-    atypical: bool = False,
     progress: bool = True,
 ) -> Totals | None:
     """Write a catalogue in shards; called again after an interruption, go on where it stopped.
@@ -81,10 +74,10 @@ def predict_to_folder(
     options : PredictOptions
         Its ``device`` is None: the accelerator and devices of `shards` choose.
     shards : ShardOptions
+    catalogue : CatalogueOptions
+        Columns, flags, and the table that is carried.
     given : GivenImages
         What is known of the images.
-    columns, flags, level, table, weights, atypical
-        As in `gz2tree.prediction.predict_to_file`.
     progress : bool
 
     Returns
@@ -104,13 +97,13 @@ def predict_to_folder(
             f"--devices choose the devices; found {options.device!r}"
         )
     models = together(model)
-    form = CatalogueForm(models, options, columns, flags, level, weights, atypical=atypical)
+    columns = CatalogueColumns(models, options, catalogue)
     processes = Processes(shards)
     job = processes.first(
-        lambda: _begin(images, out, models, options, shards.galaxies_per_shard, form, given, table)
+        lambda: _begin(images, out, models, options, shards.galaxies_per_shard, columns, given)
     )
-    if table.table is not None and form.table is None:
-        form.carry(UserTable.read(Path(table.table), job.id_column))
+    if catalogue.table.table is not None and columns.table is None:
+        columns.add_table(UserTable.read(Path(catalogue.table.table), job.id_column))
     first = processes.rank == 0
     if job.complete:
         totals = read_totals(out) if first else None
@@ -118,12 +111,15 @@ def predict_to_folder(
         if first:
             for each in models:
                 warn_of_untrained(each)
-        networks = [Predictor(each, processes.device, options) for each in models]
-        _work(job, networks, form, options, processes, progress and first)
+        networks = [
+            Predictor(each, processes.device, options, atypical=columns.wanted.atypical)
+            for each in models
+        ]
+        _work(job, networks, columns, options, processes, progress and first)
         processes.wait_for_launched()
         totals = job.catalogue.complete()
     if totals is not None:
-        _report(totals, form, out)
+        _report(totals, columns, out)
     return totals
 
 
@@ -133,9 +129,8 @@ def _begin(
     models: Sequence[GalaxyNet],
     options: PredictOptions,
     galaxies_per_shard: int,
-    form: CatalogueForm,
+    columns: CatalogueColumns,
     given: GivenImages,
-    table: TableOptions,
 ) -> Job:
     """Open the images and the catalogue; one process does it for all."""
     claim(out)
@@ -149,11 +144,12 @@ def _begin(
                 streams += open_stream(path, models[0].cutouts, listing, given)
             if len(streams) > 1 and any(isinstance(stream, StoredCutouts) for stream in streams):
                 raise InputError(f"images: expected a store alone, found {len(streams)} inputs")
+            table = columns.wanted.table
             if table.table is not None:
-                form.carry(_read_table(Path(table.table), table.id_column, streams))
+                columns.add_table(_read_table(Path(table.table), table.id_column, streams))
             described = [stream.description() for stream in streams]
             identity = catalogue_identity(
-                models, options, form, galaxies_per_shard, described, given
+                models, options, columns, galaxies_per_shard, described, given
             )
             catalogue = ShardedCatalogue.begin(out, identity)
             for number, stream in enumerate(streams):
@@ -163,7 +159,7 @@ def _begin(
         with suppress(OSError):  # not empty
             out.rmdir()
         raise
-    id_column = form.table.id_column if form.table is not None else None
+    id_column = columns.table.id_column if columns.table is not None else None
     return Job(catalogue, streams, given, read_manifest(out)["complete"], id_column)
 
 
@@ -178,7 +174,7 @@ def _read_table(path: Path, id_column: str | None, streams: Sequence[ImageStream
 def _work(
     job: Job,
     networks: Sequence[Predictor],
-    form: CatalogueForm,
+    columns: CatalogueColumns,
     options: PredictOptions,
     processes: Processes,
     progress: bool,
@@ -197,22 +193,21 @@ def _work(
         num_workers=workers,
         worker_init_fn=end_with_parent,
     )
-    pieces, problems = [form.empty()], []
+    pieces, problems = [columns.empty()], []
     with tqdm(unit="galaxy", disable=not progress) as bar:
         for batch in loader:
             if len(batch.ids):
                 of_batch = torch.from_numpy(batch.cutouts)
-                judged = [each.judge(of_batch, atypical=form.atypical) for each in networks]
-                pieces.append(form.piece(batch.ids, judged))
+                pieces.append(columns.rows(batch.ids, [network(of_batch) for network in networks]))
             problems += batch.problems
             bar.update(len(batch.ids) + len(batch.problems))
             if batch.final:
                 rows = pd.concat(pieces[1:] or pieces, ignore_index=True)
-                counts = form.counts(rows)
+                counts = columns.counts(rows)
                 job.catalogue.write(
-                    batch.shard, rows, problems, form.provenance, form.notes, counts
+                    batch.shard, rows, problems, columns.provenance, columns.notes, counts
                 )
-                pieces, problems = [form.empty()], []
+                pieces, problems = [columns.empty()], []
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -220,7 +215,7 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _report(totals: Totals, form: CatalogueForm, out: Path) -> None:
+def _report(totals: Totals, columns: CatalogueColumns, out: Path) -> None:
     n_images = totals.galaxies + totals.unreadable
     if totals.galaxies == 0:
         raise InputError(
@@ -231,6 +226,6 @@ def _report(totals: Totals, form: CatalogueForm, out: Path) -> None:
             "%s of %s images cannot be read and are left out: %s",
             f"{totals.unreadable:,}", f"{n_images:,}", out / PROBLEMS,
         )  # fmt: skip
-    if form.table is not None:
-        form.table.log_found(ids_of_shards(out, form.tree.id_column))
-    form.log(totals.flagged, totals.galaxies)
+    if columns.table is not None:
+        columns.table.log_found(ids_of_shards(out, columns.tree.id_column))
+    columns.log(totals.flagged, totals.galaxies)
