@@ -135,7 +135,8 @@ def test_command_takes_a_model_to_a_yes_or_no(small_sky: SmallSky, tmp_path: Pat
     for name, weight in start.backbone.state_dict().items():
         torch.testing.assert_close(tuned.backbone.state_dict()[name], weight, rtol=0, atol=0)
     options = json.loads((tmp_path / "run" / "run.json").read_text())["options"]
-    assert options["network"] == {"start": str(tmp_path / "start")}
+    assert options["network"]["start"] == str(tmp_path / "start")
+    assert options["network"]["tree"] == "rings"
     assert options["train"]["layer_decay"] == 0.75
 
 

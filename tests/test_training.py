@@ -36,6 +36,7 @@ from gz2tree.config import PRESETS
 from gz2tree.config.choices import Activation, Head
 from gz2tree.runs.callbacks import RunKeeper
 from gz2tree.runs.loaders import StepOrder
+from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.steps import GalaxyModule
 from gz2tree.votes.calibration import Calibration
 
@@ -164,6 +165,56 @@ class TestFit:
         (tmp_path / "other" / "thesis.tex").touch()
         with pytest.raises(InputError, match="found other files"):
             fit(tiny_net(), small_galaxies, None, EXACT, out=tmp_path / "other", progress=False)
+
+    @pytest.mark.parametrize("finished", [True, False])
+    @pytest.mark.parametrize(
+        ("begun", "now", "message"),
+        [
+            ({"activation": "softmax"}, {}, r"network\.activation: begun with 'softmax'"),
+            ({"pooling": "attention"}, {}, r"network\.pooling: begun with 'attention'"),
+            ({}, {"mean": (0.0, 0.0, 0.0)}, r"network\.mean: begun with \[0\.4"),
+            ({}, None, r"network\.activation: begun with 'normalised_sigmoid', found None"),
+        ],
+        ids=["activation", "pooling", "mean", "class"],
+    )
+    def test_a_run_is_not_resumed_with_another_network(
+        self,
+        begun: dict[str, object],
+        now: dict[str, object] | None,
+        message: str,
+        finished: bool,
+        small_galaxies: LabelledCutouts,
+        tmp_path: Path,
+    ) -> None:
+        """Whose weights may fit, and would then say something else."""
+        config, out = replace(EXACT, epochs=1), tmp_path / "r"
+        fit(tiny_net(**begun), small_galaxies, None, config, out=out, progress=False)
+        if not finished:
+            record = json.loads((out / "run.json").read_text())
+            (out / "run.json").write_text(json.dumps(record | {"status": "running"}))
+        flat = FlatNet(TINY, pretrained=False, cutouts=SMALL)
+        other = flat if now is None else tiny_net(**now)
+        with pytest.raises(InputError, match=message):
+            fit(other, small_galaxies, None, config, out=out, resume=True, progress=False)
+
+    def test_a_run_given_as_such_is_of_one_network_too(
+        self, small_galaxies: LabelledCutouts, tmp_path: Path
+    ) -> None:
+        config = replace(EXACT, epochs=1)
+        run = RunDirectory.open(tmp_path / "r", {"mine": 1}, resume=False)
+        fit(tiny_net(activation="softmax"), small_galaxies, None, config, out=run, progress=False)
+        other = tiny_net()
+        before = {name: weight.clone() for name, weight in other.state_dict().items()}
+        with pytest.raises(InputError, match="activation: 'softmax', found 'normalised_sigmoid'"):
+            fit(other, small_galaxies, None, config, out=run, progress=False)
+        assert all(torch.equal(w, before[name]) for name, w in other.state_dict().items())
+
+    @pytest.mark.parametrize("several", [{"devices": 2}, {"num_nodes": 2}])
+    def test_several_processes_need_a_directory_to_meet_in(
+        self, several: dict[str, Any], small_galaxies: LabelledCutouts
+    ) -> None:
+        with pytest.raises(InputError, match="out: expected a run directory for 2 processes"):
+            fit(tiny_net(), small_galaxies, None, replace(EXACT, **several), progress=False)
 
     def test_a_finished_run_gives_the_model_that_it_holds(
         self, small_galaxies: LabelledCutouts, tmp_path: Path

@@ -27,7 +27,7 @@ from gz2tree.networks.backbones import check_backbone
 from gz2tree.networks.finetuning import adapt
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.runs.run import RunDirectory
-from gz2tree.runs.trainable import check_loss
+from gz2tree.runs.trainable import architecture_of, check_loss
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
 from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables.files import write_table
@@ -110,7 +110,9 @@ def _network(
     if isinstance(wanted, NetworkOptions):
         dirichlet = config.loss == "dirichlet_multinomial"
         return build_network(wanted, tree, cutouts, dirichlet=dirichlet), asdict(wanted)
-    return adapt(start or find_model(wanted)[0], tree, cutouts), {"start": wanted}
+    assert start is not None
+    model = adapt(start, tree, cutouts)
+    return model, {"start": wanted, **architecture_of(model)}
 
 
 def _prepare_labelled(images: ImageFiles, labels: Labels, run: RunDirectory) -> CutoutStore:

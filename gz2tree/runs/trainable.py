@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from gz2tree.config import TrainConfig
 from gz2tree.config.choices import CountLoss, Kind
@@ -12,6 +12,30 @@ from gz2tree.labels import Labels
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.votes.counts import KINDS_OF_VOTES, check_votes
+
+_NOT_ITS_ARCHITECTURE = (
+    # What decides nothing, what training puts in, and the tree in all its words.
+    "gz2tree_version", "pretrained", "kind", "training", "typicality", "calibration", "tree",
+    "columns",
+)  # fmt: skip
+
+
+def architecture_of(model: GalaxyNet) -> dict[str, Any]:
+    """Say of what a network is made, so that a resumed run can be known to be of the same one.
+
+    Parameters
+    ----------
+    model : GalaxyNet
+
+    Returns
+    -------
+    architecture : dict of JSON values
+        The config of the network without what training puts into it; of its tree only the name,
+        as the digest of the labels tells the rest.
+    """
+    config = model.config()
+    own = {name: value for name, value in config.items() if name not in _NOT_ITS_ARCHITECTURE}
+    return own | {"tree": model.tree.name}
 
 
 def check_training(
