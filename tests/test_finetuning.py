@@ -29,6 +29,7 @@ from gz2tree.cli import main
 from gz2tree.networks.finetuning import adapt
 from gz2tree.networks.layers import backbone_blocks, freeze, parameter_groups
 from gz2tree.networks.network import GalaxyNet
+from gz2tree.votes.calibration import Calibration
 
 RINGS = DecisionTree("rings", [Question("ring", ["ringed", "ringless"])])
 
@@ -55,8 +56,27 @@ def test_the_same_questions_keep_their_heads(model: GalaxyTreeNet) -> None:
     adapted = adapt(model, GZ2)
     images = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(adapted.eval().logits(images), model.eval().logits(images))
-    assert adapted.training_record == model.training_record
+    assert adapted.training_record == {"answers": [GZ2.columns[0]]}
+    assert model.training_record == {"answers": ["Class1.1"]}
     assert adapt(model, RINGS).training_record == {}
+
+
+def test_the_same_questions_keep_what_was_fitted_to_their_heads() -> None:
+    """The answers known to it, calibration and typicality, under the other tree's columns."""
+    trained = load_model("default")
+    assert isinstance(trained, GalaxyTreeNet)
+    temperature = tuple(np.linspace(0.5, 1.5, len(GZ2.questions)))
+    trained.calibration = Calibration(temperature, temperature[::-1])
+    adapted = adapt(trained, GZ2)
+    assert isinstance(adapted, GalaxyTreeNet)
+    assert adapted.untrained == []
+    assert adapted.calibration == trained.calibration
+    assert adapted.known_galaxies == trained.known_galaxies
+    assert adapt(trained, GZ2, SMALL).typicality is None
+    elsewhere = adapt(trained, RINGS)
+    assert isinstance(elsewhere, GalaxyTreeNet)
+    assert elsewhere.typicality is None
+    assert elsewhere.calibration is None
 
 
 def test_attention_and_other_options_are_carried_over() -> None:
