@@ -18,15 +18,15 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from gz2tree.config import TrainConfig
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError, first_few
-from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.precision import choose_precision, memory_format
+from gz2tree.processes import choose_accelerator, launch_errors_named
 from gz2tree.quiet import quiet
+from gz2tree.records import differences
 from gz2tree.runs.callbacks import ProgressBar, RunKeeper, TypicalityFitter
 from gz2tree.runs.faults import NotFiniteError, check_checkpoint
 from gz2tree.runs.loaders import GalaxyData
-from gz2tree.runs.processes import choose_accelerator, launch_errors_named
-from gz2tree.runs.run import RunDirectory, differences
+from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.steps import GalaxyModule
 from gz2tree.runs.trainable import architecture_of, check_training
 from gz2tree.tables.files import read_table, table_columns
@@ -173,9 +173,7 @@ def _take_over(model: GalaxyNet, best: GalaxyNet) -> None:
         )
     model.load_state_dict(best.state_dict())
     model.kind, model.training_record = best.kind, best.training_record
-    model.typicality = best.typicality
-    if isinstance(model, GalaxyTreeNet) and isinstance(best, GalaxyTreeNet):
-        model.calibration = best.calibration
+    model.typicality, model.calibration = best.typicality, best.calibration
 
 
 def _describe(
@@ -183,9 +181,7 @@ def _describe(
 ) -> None:
     """Let the model say how it is trained, and forget what was fitted to its weights before."""
     record = run.record()
-    if isinstance(model, GalaxyTreeNet):
-        model.calibration = None
-    model.typicality = None
+    model.typicality = model.calibration = None
     model.kind = train.labels.kind
     model.training_record = {
         **record["options"],

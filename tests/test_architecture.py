@@ -22,7 +22,7 @@ LONGER_FUNCTIONS: dict[str, str] = {}
 LADDER = {
     # Packages that hold modules and nothing else.
     "folders": "tables sky images votes labelling science networks runs catalogues commands",
-    "errors": "errors version wholefiles quiet",
+    "errors": "errors version records wholefiles quiet",
     "tree": "questions treechecks treetext treeyaml tree trees treefile",
     "options": (
         "images.stretch config config.choices config.cutouts config.figures config.labels "
@@ -54,13 +54,14 @@ LADDER = {
         "sky.tables simulate"
     ),
     "network": (
-        "runs.faults networks.backbones networks.pooling networks.strength networks.heads "
+        "networks.weights networks.backbones networks.pooling networks.strength networks.heads "
         "networks.saved networks.typicality networks.network flat model networks.finetuning "
-        "networks.layers networks.export"
+        "networks.learning_rates networks.export"
     ),
+    "processes": "processes",
     "predictor": "networks.precision networks.predictor networks.looking",
     "training": (
-        "runs.processes runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
+        "runs.faults runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
     ),
     "prediction": "catalogues.flags votes.beliefs catalogues.catalogue prediction embedding",
     "shards": (

@@ -27,7 +27,7 @@ from gz2tree import (
 )
 from gz2tree.cli import main
 from gz2tree.networks.finetuning import adapt
-from gz2tree.networks.layers import backbone_blocks, freeze, parameter_groups
+from gz2tree.networks.learning_rates import backbone_blocks, freeze, parameter_groups
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.votes.calibration import Calibration
 

@@ -385,8 +385,7 @@ class TestStart:
     ) -> None:
         model = FlatNet(TINY, pretrained=False, head=head, cutouts=SMALL)
         model.start_at_mean(small_galaxies.labels)
-        heads = model.heads if head == "attention" else [model.head]
-        biases = torch.cat([linear.bias for linear in heads])  # type: ignore[misc]
+        biases = torch.cat([linear.bias for linear in model.heads])  # type: ignore[misc]
         expected = small_galaxies.labels.mean_cumulative()
         np.testing.assert_allclose(biases.sigmoid().detach(), expected, atol=1e-3)
 
@@ -419,7 +418,7 @@ class TestCrossEntropy:
         """All of its sigmoids would go to 1."""
         config = replace(EXACT, loss="cross_entropy")
         model = FlatNet(TINY, pretrained=False, cutouts=SMALL)
-        with pytest.raises(InputError, match="expected a GalaxyTreeNet"):
+        with pytest.raises(InputError, match="expected a tree, whose answers compete"):
             fit(model, small_galaxies, None, config, progress=False)
 
     def test_best_answers_are_the_votes_also_before_other_questions(

@@ -16,7 +16,6 @@ from gz2tree.config import PredictOptions
 from gz2tree.config.choices import Columns
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
-from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Judged
 from gz2tree.networks.typicality import TAIL
@@ -81,10 +80,10 @@ class CatalogueForm:
         if columns == "uncertainty":
             check_uncertain(models)
         for model in models:
-            if columns != "cumulative" and not isinstance(model, GalaxyTreeNet):
+            if columns != "cumulative" and not model.is_tree:
                 raise InputError(
-                    f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
-                    "GalaxyTreeNet has"
+                    f"columns: this {type(model).__name__} has no {columns} probabilities, only a "
+                    "tree has, whose answers sum to the reach of their question"
                 )
         known = [model.known_galaxies for model in models] if atypical else []
         self.tree, self.columns, self.flags, self.level = models[0].tree, columns, flags, level

@@ -13,16 +13,15 @@ from gz2tree.config import ByOptions, LabelOptions, PredictOptions
 from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
 from gz2tree.graph import DecisionGraph
-from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.predictor import find_device
-from gz2tree.runs.run import versions
+from gz2tree.records import versions
 from gz2tree.science.binned import binned_text, evaluate_by
 from gz2tree.science.coverage import vote_coverage
 from gz2tree.science.quantities import read_quantity
 from gz2tree.tree import DecisionTree
 from gz2tree.votes.beliefs import mixture_of
 from gz2tree.votes.counts import KINDS_OF_VOTES
-from gz2tree.wholefiles import naming
+from gz2tree.wholefiles import write_errors_named
 
 
 def evaluate_model(
@@ -64,7 +63,7 @@ def evaluate_model(
         "versions": versions(),
     }
     voted = predicted.counts if labels.kind in KINDS_OF_VOTES else None
-    if isinstance(model, GalaxyTreeNet) and voted is not None:
+    if model.is_tree and voted is not None:
         votes = vote_coverage(mixture_of(DecisionGraph(model.tree), [output]), voted)
         print("", "votes within predictive intervals", coverage_text(votes), sep="\n")
         described["votes"] = json.loads(votes.to_json(orient="index"))
@@ -74,7 +73,7 @@ def evaluate_model(
         bins = json.loads(binned.to_json(orient="records"))
         described["by"] = {"quantity": by.by, "answer": answer, "bins": bins}
     if json_file is not None:
-        with naming(json_file):
+        with write_errors_named(json_file):
             json_file.write_text(report.to_json(**described) + "\n")
 
 

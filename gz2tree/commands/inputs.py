@@ -25,7 +25,7 @@ from gz2tree.store import open_images
 from gz2tree.tables.columnnotes import recognised
 from gz2tree.tables.files import read_table, table_columns
 from gz2tree.tree import DecisionTree
-from gz2tree.wholefiles import naming
+from gz2tree.wholefiles import write_errors_named
 
 _log = logging.getLogger("gz2tree")
 
@@ -77,7 +77,7 @@ def store_model(model: GalaxyNet, name: str, out: Path | None) -> Path:
     """
     check_storable(name, out)
     if out is not None:
-        with naming(out):
+        with write_errors_named(out):
             replace_model(model, out)
         return out
     run = find_model(name)[1]

@@ -6,7 +6,6 @@ import inspect
 from typing import Any
 
 from gz2tree.config import CutoutOptions
-from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.tree import DecisionTree
 
@@ -51,7 +50,7 @@ def adapt(model: GalaxyNet, tree: DecisionTree, cutouts: CutoutOptions | None = 
     # In the config its numbers go by the names of the questions' columns; here, by their order.
     arguments.pop("calibration", None)
     adapted = type(model)(**arguments)
-    if same and isinstance(model, GalaxyTreeNet) and isinstance(adapted, GalaxyTreeNet):
+    if same:
         adapted.calibration = model.calibration
     if same and adapted.cutouts == model.cutouts:
         adapted.typicality = model.typicality

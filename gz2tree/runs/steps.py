@@ -16,7 +16,7 @@ from gz2tree.augment import RandomView, orientations
 from gz2tree.config import TrainConfig
 from gz2tree.config.choices import CountLoss, FractionLoss
 from gz2tree.losses import LOSSES
-from gz2tree.networks.layers import freeze, parameter_groups
+from gz2tree.networks.learning_rates import freeze, parameter_groups
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.precision import memory_format
 from gz2tree.runs.faults import check_outputs

@@ -50,10 +50,10 @@ def check_training(
         or options that need validation galaxies without any.
     """
     _check_data(model, train, valid)
-    if config.loss == "cross_entropy" and not isinstance(model, GalaxyTreeNet):
+    if config.loss == "cross_entropy" and not model.is_tree:
         raise InputError(
-            "loss 'cross_entropy': expected a GalaxyTreeNet, whose answers compete within their "
-            f"question, found a {type(model).__name__}, which would raise them all; "
+            "loss 'cross_entropy': expected a tree, whose answers compete within their "
+            f"question, found a flat {type(model).__name__}, which would raise them all; "
             "'binary_cross_entropy' fits"
         )
     for data in (train, valid):
@@ -103,23 +103,22 @@ def check_loss(model: GalaxyNet, labels: Labels, config: TrainConfig) -> None:
     InputError
         As described; the message names the loss that fits.
     """
-    dirichlet = isinstance(model, GalaxyTreeNet) and model.dirichlet
     if config.loss not in get_args(CountLoss):
-        if dirichlet:
+        if model.dirichlet:
             raise InputError(
                 f"loss {config.loss!r}: found a network with dirichlet=True, whose strengths only "
                 "the loss 'dirichlet_multinomial' teaches"
             )
         return
-    if not isinstance(model, GalaxyTreeNet):
+    if not model.is_tree:
         raise InputError(
-            f"loss {config.loss!r}: expected a GalaxyTreeNet, whose answers are conditional, found "
-            f"a {type(model).__name__}; 'binary_cross_entropy' fits"
+            f"loss {config.loss!r}: expected a tree, whose answers are conditional, found a flat "
+            f"{type(model).__name__}; 'binary_cross_entropy' fits"
         )
-    if dirichlet != (config.loss == "dirichlet_multinomial"):
+    if model.dirichlet != (config.loss == "dirichlet_multinomial"):
         raise InputError(
-            f"loss {config.loss!r}: expected a network with dirichlet={not dirichlet}, found one "
-            f"with dirichlet={dirichlet}"
+            f"loss {config.loss!r}: expected a network with dirichlet={not model.dirichlet}, found "
+            f"one with dirichlet={model.dirichlet}"
         )
     check_votes(labels.tree, labels.counts, config.loss, otherwise="binary_cross_entropy")
     if labels.kind in get_args(Kind) and labels.kind not in KINDS_OF_VOTES:
