@@ -11,7 +11,7 @@ from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError
 from gz2tree.images.given import GivenImages, ImageOptions
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.store import CutoutStore, open_images, prepare
+from gz2tree.store import is_store, open_images, prepare
 
 
 def prepare_store(
@@ -46,9 +46,8 @@ def wanted_cutouts(
         return None
     # Checked as far as it can be before any data is opened.
     CutoutOptions(**{"crop": max(CutoutOptions.crop, size or 0), "size": 1} | asked)
-    found = open_images(images, None, given)
-    if isinstance(found, CutoutStore):
-        return replace(found.options, **asked)
+    if is_store(images):
+        return replace(open_images(images, None, given).options, **asked)
     return _new_cutouts(given, asked)
 
 

@@ -95,7 +95,7 @@ def train_run(
     valid = galaxies.take(parts == "valid") if (parts == "valid").any() else None
     history = fit(model, galaxies.take(parts == "train"), valid, config, out=run, resume=resume)
     if valid is not None:
-        _print_best(history)
+        _print_best(history, int(model.training_record["epoch"]))
     print(f"the model is in {run.model}")
 
 
@@ -141,10 +141,12 @@ def _split(
     return parts
 
 
-def _print_best(history: pd.DataFrame) -> None:
-    best = history.iloc[int(history["valid_rmse"].to_numpy().argmin())]
-    text = f"validation RMSE {best['valid_rmse']:.4f}"
-    print(f"best epoch {best['epoch']:.0f} of {len(history)}: {text}")
+def _print_best(history: pd.DataFrame, epoch: int) -> None:
+    rmse = float(history.loc[history["epoch"] == epoch, "valid_rmse"].iloc[0])
+    if np.isnan(rmse):
+        print(f"epoch {epoch} of {len(history)} is kept: no validation RMSE, to tell the best by")
+    else:
+        print(f"best epoch {epoch} of {len(history)}: validation RMSE {rmse:.4f}")
 
 
 def build_network(

@@ -64,6 +64,7 @@ def typify_model(
     Of a run, those of its training part are taken; of another model, all.
     """
     check_storable(model_path, out)
+    options.refuse_gate("features")
     find_device(options.device)
     model, run = find_model(model_path)
     source = open_images(images, model.cutouts)

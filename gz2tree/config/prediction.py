@@ -46,6 +46,21 @@ class PredictOptions:
         check_workers(self.workers)
         check_choice("precision", self.precision, Precision)
 
+    def refuse_gate(self, what: str) -> None:
+        """Refuse a gate where no probabilities come out.
+
+        Parameters
+        ----------
+        what : str
+            What comes out instead, for the message.
+
+        Raises
+        ------
+        OptionError
+            A gate above 0.
+        """
+        check("gate", self.gate, self.gate == 0, f"none: {what} are no probabilities")
+
 
 @dataclass(frozen=True)
 class ShardOptions:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from gz2tree.config.choices import (
     Accelerator,
     Activation,
     Head,
     LossName,
+    NetworkName,
     Optimizer,
     Pooling,
     Precision,
@@ -197,14 +198,32 @@ class NetworkOptions:
     head : {"pooled", "flatten", "attention"}
         Of a flat network: linear on the pooled features; the student paper's, on the flattened
         feature map; or on features pooled by attention for each question.
+
+    Raises
+    ------
+    OptionError
+        An unknown choice; another activation or pooling than the default of a flat network, another
+        head than the default of a tree: they would do nothing.
     """
 
-    model: Literal["tree", "flat", "flat-renormalised", "flat-to-parent"] = "tree"
+    model: NetworkName = "tree"
     backbone: str = "resnet50"
     pretrained: bool | str = True
     activation: Activation = "normalised_sigmoid"
     pooling: Pooling = "average"
     head: Head = "pooled"
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("model", NetworkName), ("activation", Activation), ("pooling", Pooling),
+            ("head", Head),
+        ):  # fmt: skip
+            check_choice(name, getattr(self, name), choices)
+        meaningless = ("head",) if self.model == "tree" else ("activation", "pooling")
+        for name in meaningless:
+            value, default = getattr(self, name), getattr(type(self), name)
+            expected = f"none with model {self.model}, on which it has no effect"
+            check(name, value, value == default, expected)
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -50,7 +50,7 @@ def fit_to_galaxies(
 
     def features() -> Iterator[Tensor]:
         for start in range(0, len(rows), options.batch_size):
-            images = galaxies[rows[start : start + options.batch_size]][0]  # (N, 3, H, W)
+            images = galaxies[rows[start : start + options.batch_size]].images  # (N, 3, H, W)
             yield embed(images.permute(0, 2, 3, 1))
 
     return fit_typicality(features())
