@@ -91,10 +91,10 @@ def fit(
     """
     check_training(model, train, valid, config)
     if out is None:
-        if config.devices * config.num_nodes > 1:
+        if config.n_processes > 1:
             raise InputError(
-                f"out: expected a run directory for {config.devices * config.num_nodes} processes, "
-                "found none; each would make one of its own"
+                f"out: expected a run directory for {config.n_processes} processes, found none; "
+                "each would make one of its own"
             )
         with tempfile.TemporaryDirectory() as folder:
             run_inside = Path(folder) / "run"
@@ -240,6 +240,6 @@ def _trainer(
             enable_model_summary=False,
             enable_progress_bar=any(isinstance(each, ProgressBar) for each in callbacks),
             use_distributed_sampler=False,
-            sync_batchnorm=accelerator == "gpu" and config.devices * config.num_nodes > 1,
+            sync_batchnorm=accelerator == "gpu" and config.n_processes > 1,
             default_root_dir=run.path,
         )

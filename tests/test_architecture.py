@@ -26,7 +26,7 @@ LADDER = {
     "tree": "questions treechecks treetext treeyaml tree trees treefile",
     "options": (
         "images.stretch config config.choices config.cutouts config.figures config.labels "
-        "config.prediction config.training"
+        "config.processes config.prediction config.training"
     ),
     "tables": (
         "tables.columnnotes tables.tableformat tables.astropytables tables.astropyfiles "

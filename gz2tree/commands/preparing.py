@@ -24,7 +24,28 @@ def prepare_store(
     image_options: ImageOptions,
     workers: int | None,
 ) -> None:
-    """Prepare the cutouts that a model expects, or those of a crop and size."""
+    """Prepare the cutouts that a model expects, or those of a crop and size.
+
+    Parameters
+    ----------
+    images : Path
+        Folder or zip file.
+    store : Path
+        The folder to be written; one that is half written is gone on with.
+    model : str, optional
+        Run directory, folder of a saved model, or ``"default"``, whose cutouts are prepared.
+    crop, size : int, pixels, optional
+        Without a model; by default those of `CutoutOptions`.
+    image_options : ImageOptions
+        What is known of the images: bands, pixel scales.
+    workers : int, optional
+        Processes that decode images; as many as there are cores by default.
+
+    Raises
+    ------
+    InputError
+        A crop or size beside a model, which has its own; and as in `gz2tree.prepare`.
+    """
     if model is None:
         given = image_options.given()
         cutouts = _new_cutouts(given, _asked(crop, size))

@@ -60,7 +60,35 @@ def train_run(
 ) -> None:
     """Train a new network, or the one that is named, and leave a run directory.
 
-    Without a tree, the network is trained under the one it has.
+    Parameters
+    ----------
+    labels_table : Path
+        The table of labels; see `gz2tree.read_labels`.
+    images : Path
+        Folder, zip file or prepared store. Of a folder or zip file, the cutouts of labelled
+        galaxies are prepared in the run directory.
+    out : Path
+        The run directory, new or to be resumed.
+    tree : DecisionTree, optional
+        By default that of the network that is trained further; Kaggle's for a new one.
+    network : NetworkOptions or str
+        The network to build; or the run directory, folder or name of one to train further.
+    label_options : LabelOptions
+    split : SplitOptions
+    config : TrainConfig
+    crop, size : int, pixels, optional
+        Of the cutouts; by default those of the store or network, else of `CutoutOptions`.
+        A network that is trained further has a size already.
+    image_options : ImageOptions
+        What is known of the images: bands, pixel scales.
+    resume : bool
+        Go on with an interrupted run.
+
+    Raises
+    ------
+    InputError
+        As in `gz2tree.fit`; a table, images or a network that cannot be read; images that split
+        otherwise than those the run was begun with.
     """
     if isinstance(network, NetworkOptions):
         check_backbone(network.backbone, network.pretrained)

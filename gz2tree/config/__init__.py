@@ -9,6 +9,7 @@ from gz2tree.config.labels import SplitOptions as SplitOptions
 from gz2tree.config.prediction import PredictOptions as PredictOptions
 from gz2tree.config.prediction import ShardOptions as ShardOptions
 from gz2tree.config.prediction import TableOptions as TableOptions
+from gz2tree.config.processes import ProcessOptions as ProcessOptions
 from gz2tree.config.training import FINETUNE as FINETUNE
 from gz2tree.config.training import PRESETS as PRESETS
 from gz2tree.config.training import AugmentOptions as AugmentOptions

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gz2tree.config.choices import Accelerator, Precision, check, check_choice, check_workers
+from gz2tree.config.choices import Precision, check, check_choice, check_workers
+from gz2tree.config.processes import ProcessOptions
 
 
 @dataclass(frozen=True)
@@ -63,21 +64,15 @@ class PredictOptions:
 
 
 @dataclass(frozen=True)
-class ShardOptions:
+class ShardOptions(ProcessOptions):
     """How a catalogue is written in shards into a folder, by one process or several.
 
     Parameters
     ----------
     galaxies_per_shard : int
         Images of a shard, which is what an interruption may cost.
-    devices : int
-        GPUs, or processes on CPUs, on each node.
-    num_nodes : int
-        Nodes, that is machines.
-    strategy : str
-        How the processes work together, as Lightning names it.
-    accelerator : {"auto", "cpu", "gpu"}
-        GPUs where there are any, by default.
+    devices, num_nodes, strategy, accelerator
+        As of `ProcessOptions`.
 
     Raises
     ------
@@ -86,15 +81,11 @@ class ShardOptions:
     """
 
     galaxies_per_shard: int = 10_000
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
-    accelerator: Accelerator = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("galaxies_per_shard", "devices", "num_nodes"):
-            check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        check_choice("accelerator", self.accelerator, Accelerator)
+        super().__post_init__()
+        n = self.galaxies_per_shard
+        check("galaxies_per_shard", n, n >= 1, "at least 1")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gz2tree.config.choices import (
-    Accelerator,
     Activation,
     Head,
     LossName,
@@ -19,6 +18,7 @@ from gz2tree.config.choices import (
     check_choice,
 )
 from gz2tree.config.cutouts import CutoutOptions
+from gz2tree.config.processes import ProcessOptions
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class AugmentOptions:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(ProcessOptions):
     """How a network is trained.
 
     Parameters
@@ -111,14 +111,8 @@ class TrainConfig:
     workers : int
         Processes that read cutouts. 0 reads them in the training process, which is fast enough for
         a prepared store.
-    devices : int
-        GPUs, or processes on CPUs, on each node.
-    num_nodes : int
-        Nodes, that is machines.
-    strategy : str
-        How the processes work together, as Lightning names it.
-    accelerator : {"auto", "cpu", "gpu"}
-        GPUs where there are any, by default.
+    devices, num_nodes, strategy, accelerator
+        As of `ProcessOptions`.
 
     Raises
     ------
@@ -149,13 +143,10 @@ class TrainConfig:
     seed: int = 0
     checkpoint_minutes: float = 2.0
     workers: int = 0
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
-    accelerator: Accelerator = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "plateau_patience", "devices", "num_nodes"):
+        super().__post_init__()
+        for name in ("epochs", "batch_size", "plateau_patience"):
             check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("batches_per_epoch", "early_stopping"):
             value = getattr(self, name)
@@ -170,7 +161,7 @@ class TrainConfig:
             check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         for name, choices in (
             ("optimizer", Optimizer), ("schedule", Schedule), ("loss", LossName),
-            ("precision", Precision), ("accelerator", Accelerator),
+            ("precision", Precision),
         ):  # fmt: skip
             check_choice(name, getattr(self, name), choices)
 

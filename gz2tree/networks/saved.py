@@ -182,9 +182,19 @@ def write_config(config: Mapping[str, Any], folder: Path) -> None:
 def refuse_unknown(config: Mapping[str, Any], known: Mapping[str, Any], name: str) -> None:
     """Refuse a config that says more than this version understands.
 
+    Parameters
+    ----------
+    config : mapping
+        As it was read.
+    known : mapping
+        What this version would have written of the network that it built.
+    name : str
+        Of the model, for the message.
+
     Raises
     ------
     InputError
+        Entries that are not `known`: a later version of gz2tree saved them.
     """
     unknown = sorted(set(config) - set(known))
     if unknown:

@@ -141,7 +141,7 @@ class GalaxyData(L.LightningDataModule):
     @property
     def batches_per_epoch(self) -> int:
         """Optimiser steps of an epoch."""
-        return len(self._order(rank=0, world_size=self.config.devices * self.config.num_nodes))
+        return len(self._order(rank=0, world_size=self.config.n_processes))
 
     def train_dataloader(self) -> ResumableLoader:
         """Batches in an order that is a function of seed and step."""
