@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from gz2tree.runs.run import versions
+from gz2tree.records import versions
 
 
 def provenance() -> dict[str, Any]:

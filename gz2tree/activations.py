@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gz2tree.config.choices import Activation
+from gz2tree.config.choices import Activation, check_choice
 from gz2tree.errors import InputError
 
 FLOOR = 1e-4
@@ -21,11 +19,9 @@ def check_activation(activation: str) -> None:
     Raises
     ------
     InputError
+        One of these.
     """
-    if activation not in get_args(Activation):
-        raise InputError(
-            f"activation: expected one of {', '.join(get_args(Activation))}, found {activation!r}"
-        )
+    check_choice("activation", activation, Activation)
     if activation in ("entmax15", "sparsemax"):
         _import_entmax()
 

@@ -6,18 +6,16 @@ A galaxy has no up: every orientation of an image is as good a view of it as any
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.transforms import v2
 
 from gz2tree.config import AugmentOptions
 from gz2tree.errors import InputError
 
 
-class RandomView(v2.Transform):
+class RandomView(nn.Module):
     """Turn, flip, zoom and shift every image of a batch differently.
 
     The parameters come from a generator of the caller's, not from torch's global one, so that a
@@ -39,26 +37,6 @@ class RandomView(v2.Transform):
         super().__init__()
         self.options = options
 
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Tensor]:
-        """Draw one affine map for every image; see ``torchvision.transforms.v2.Transform``."""
-        images, generator = flat_inputs
-        options, n = self.options, len(images)
-
-        def uniform(low: float, high: float) -> Tensor:
-            return low + (high - low) * torch.rand(n, generator=generator)
-
-        angle = uniform(0.0, 2 * math.pi) if options.rotate else torch.zeros(n)
-        mirror = torch.ones(n)
-        if options.flip:
-            mirror = 1 - 2 * torch.randint(2, (n,), generator=generator).float()
-        zoom = uniform(-1.0, 1.0).mul(math.log1p(options.zoom)).exp()
-        shift = torch.stack([uniform(-1.0, 1.0), uniform(-1.0, 1.0)], -1) * options.shift * 2
-        return {"theta": affine(angle, mirror, zoom, shift)}
-
-    def transform(self, inpt: Any, params: dict[str, Tensor]) -> Any:
-        """Apply the maps to the images; the generator passes through."""
-        return warp(inpt, params["theta"]) if isinstance(inpt, Tensor) else inpt
-
     def forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Draw a random view of every image.
 
@@ -71,7 +49,22 @@ class RandomView(v2.Transform):
         -------
         views : Tensor, shape (N, 3, H, W), in [0, 1]
         """
-        return self.transform(images, self.make_params([images, generator]))
+        return warp(images, self._draw(len(images), generator))
+
+    def _draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw one affine map for each of n images; (n, 2, 3)."""
+
+        def uniform(low: float, high: float) -> Tensor:
+            return low + (high - low) * torch.rand(n, generator=generator)
+
+        options = self.options
+        angle = uniform(0.0, 2 * math.pi) if options.rotate else torch.zeros(n)
+        mirror = torch.ones(n)
+        if options.flip:
+            mirror = 1 - 2 * torch.randint(2, (n,), generator=generator).float()
+        zoom = uniform(-1.0, 1.0).mul(math.log1p(options.zoom)).exp()
+        shift = torch.stack([uniform(-1.0, 1.0), uniform(-1.0, 1.0)], -1) * options.shift * 2
+        return affine(angle, mirror, zoom, shift)
 
 
 def orientations(images: Tensor, number: int, angle: float = 0.0) -> list[Tensor]:
@@ -139,7 +132,18 @@ def affine(angle: Tensor, mirror: Tensor, zoom: Tensor, shift: Tensor) -> Tensor
 
 
 def warp(images: Tensor, theta: Tensor) -> Tensor:
-    """Resample images through affine maps, bilinearly, reflecting at the edges."""
+    """Resample images through affine maps, bilinearly, reflecting at the edges.
+
+    Parameters
+    ----------
+    images : Tensor, shape (N, 3, H, W)
+    theta : Tensor, shape (N, 2, 3)
+        As `affine` gives them.
+
+    Returns
+    -------
+    warped : Tensor, shape (N, 3, H, W)
+    """
     theta = theta.to(images.device, images.dtype)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)  # (N, H, W, 2)
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

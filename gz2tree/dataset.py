@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,27 @@ from gz2tree.labels import Labels
 from gz2tree.store import CutoutStore
 
 
-class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+class LabelledBatch(NamedTuple):
+    """Some galaxies as a network is trained on them; of one alone, without the first dimension.
+
+    Parameters
+    ----------
+    images : Tensor, uint8, shape (N, 3, H, W)
+    targets : Tensor, float32, shape (N, n_answers), in [0, 1]
+        Cumulative probabilities; NaN where not measured.
+    given_reach : Tensor, float32, shape (N, n_questions), in [0, 1]
+        See `Labels`; NaN where it is the network's own.
+    counts : Tensor, float32, shape (N, n_answers), at least 0
+        Votes; NaN where unknown.
+    """
+
+    images: Tensor
+    targets: Tensor
+    given_reach: Tensor
+    counts: Tensor
+
+
+class LabelledCutouts(Dataset[LabelledBatch]):
     """The galaxies that have both a cutout and labels, in the order of the labels.
 
     Parameters
@@ -122,24 +142,20 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         taken._set(labels, self._store_of[rows], self._row_in_store[rows])
         return taken
 
-    def __getitem__(self, rows: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def __getitem__(self, rows: Any) -> LabelledBatch:
         """Return a batch, or a galaxy.
 
         Parameters
         ----------
         rows : sequence of int, length N; or int
-            Of one galaxy, all that is returned is without the first dimension.
 
         Returns
         -------
-        images : Tensor, uint8, shape (N, 3, H, W)
-        targets : Tensor, float32, shape (N, n_answers), NaN where not measured
-        given_reach : Tensor, float32, shape (N, n_questions), NaN where it is the network's own
-        counts : Tensor, float32, shape (N, n_answers), votes, NaN where unknown
+        batch : LabelledBatch
+            Of N galaxies; or of one, without the first dimension.
         """
         if isinstance(rows, int | np.integer):
-            images, targets, given_reach, counts = self[[rows]]
-            return images[0], targets[0], given_reach[0], counts[0]
+            return LabelledBatch(*(part[0] for part in self[[rows]]))
         store_of, row_in_store = self._store_of[rows], self._row_in_store[rows]
         size = self.options.size
         cutouts = np.empty((len(store_of), size, size, 3), dtype=np.uint8)
@@ -147,4 +163,6 @@ class LabelledCutouts(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             here = store_of == number
             cutouts[here] = self.stores[number].array[row_in_store[here]]
         images = torch.from_numpy(cutouts).permute(0, 3, 1, 2)
-        return images, self._targets[rows], self._given_reach[rows], self._counts[rows]
+        return LabelledBatch(
+            images, self._targets[rows], self._given_reach[rows], self._counts[rows]
+        )

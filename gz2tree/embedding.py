@@ -41,7 +41,7 @@ def embed_to_file(
         ``.parquet``, ``.csv`` or ``.fits``: the column ``id`` and a float32 column for each
         feature, ``feature_0000`` …; the mean over ``options.views``.
     options : PredictOptions
-        The gate has no meaning here.
+        Without a gate: features are no probabilities.
     progress : bool
 
     Returns
@@ -52,9 +52,10 @@ def embed_to_file(
     Raises
     ------
     InputError
-        An unknown format, cutouts of another crop or size, or no image that can be read.
+        An unknown format, a gate, cutouts of another crop or size, or no image that can be read.
     """
     format_to_write(out)
+    options.refuse_gate("features")
     find_device(options.device)
     source = opened(images, model.cutouts)
     names = [f"{_FEATURE}{number:04d}" for number in range(model.head_hidden_size)]

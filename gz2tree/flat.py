@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gz2tree.activations import FLOOR
 from gz2tree.config import CutoutOptions
-from gz2tree.config.choices import Head, Renormalised
+from gz2tree.config.choices import Head, Renormalised, check, check_choice
 from gz2tree.errors import InputError
 from gz2tree.labels import Labels
 from gz2tree.networks.network import GalaxyNet
@@ -25,7 +25,8 @@ class FlatNet(GalaxyNet):
     Parameters
     ----------
     backbone, tree, pretrained, cutouts, kind, training, mean, std
-        As in `GalaxyTreeNet`. The tree only names the answers here.
+        As in `GalaxyTreeNet`. The tree only names the answers here, unless `renormalised` is
+        "to_parent".
     renormalised : bool or "to_parent"
         Divide each question's sigmoids by their sum: the student paper's renormalisation, which
         can be read in two ways. True: every question's answers sum to 1; such a head cannot
@@ -60,28 +61,27 @@ class FlatNet(GalaxyNet):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
-        if head not in get_args(Head):
-            raise InputError(f"head: expected one of {', '.join(get_args(Head))}, found {head!r}")
-        if renormalised not in (False, True, "to_parent"):
-            raise InputError(
-                f"renormalised: expected False, True or 'to_parent', found {renormalised!r}"
-            )
+        check_choice("head", head, Head)
+        fine = renormalised in (False, True, "to_parent")
+        check("renormalised", renormalised, fine, "False, True or 'to_parent'")
         super().__init__(
             backbone, tree, pretrained, "normalised_sigmoid", cutouts, kind, training, mean, std
         )
         self.renormalised = renormalised
         self.head_name = head
-        if head == "attention":
-            self._add_heads("attention")
-            return
-        width = self.head_hidden_size
+        width = None
         if head == "flatten":
             blank = torch.zeros(1, 3, cutouts.size, cutouts.size)
             with torch.no_grad():
                 # In training mode the blank image would enter the statistics of BatchNorm.
                 width = self.eval().forward_features(blank).numel()
             self.train()
-        self.head = nn.Linear(width, len(tree))
+        self._add_heads("attention" if head == "attention" else "average", width)
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether the answers of each question sum to the probability that it was asked."""
+        return self.renormalised == "to_parent"
 
     def config(self) -> dict[str, Any]:
         """Return all that is needed to build the network again, as JSON values."""
@@ -100,23 +100,21 @@ class FlatNet(GalaxyNet):
             )
         return super().outputs(images)
 
-    def outputs_of(self, feature_map: Tensor) -> tuple[Tensor, None]:
-        """Logits of all answers of a feature map; no strengths."""
-        if self.head_name == "attention":
-            return self.heads(self._features_by_question(feature_map)), None
-        if self.head_name == "pooled":
-            return self.head(self.pooled(feature_map)), None
-        return self.head(feature_map.flatten(1)), None  # of (N, num_features * h * w)
+    def _features_by_question(self, feature_map: Tensor) -> list[Tensor]:
+        """Feature map -> for each question (N, its heads' in_features)."""
+        if self.head_name == "flatten":
+            return [feature_map.flatten(1)] * len(self.heads)  # of (N, num_features * h * w)
+        return super()._features_by_question(feature_map)
 
-    def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
-        """Probabilities, meant as cumulative ones.
+    def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
+        """Turn logits of all answers into probabilities, meant as cumulative ones.
 
         Unless `renormalised` is "to_parent", the tree's sums hold only by accident.
 
         Parameters
         ----------
-        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
-        given_reach : Tensor, optional
+        logits : Tensor, shape (N, n_answers)
+        given_reach : Tensor, shape (N, n_questions), in [0, 1] or NaN, optional
             Ignored unless `renormalised` is "to_parent": other flat networks have no conditional
             answers that a reach could multiply.
 
@@ -124,25 +122,19 @@ class FlatNet(GalaxyNet):
         -------
         probabilities : Tensor, shape (N, n_answers), float32 (float64 of float64), in [0, 1]
         """
-        return self.cumulative(self.logits(images), given_reach)
-
-    def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
-        """Turn logits of all answers into probabilities; shapes as in `forward`."""
-        if self.renormalised == "to_parent":
+        if self.is_tree:
             return self.graph.cumulative(self.graph.conditional(logits), given_reach)
         if self.renormalised:
             return self.graph.conditional(logits)
         return torch.sigmoid(logits if logits.dtype == torch.float64 else logits.float())
 
     def start_at_mean(self, labels: Labels) -> None:
-        """Set the biases to the mean cumulative answers; 1/2 where none is measured."""
-        mean = torch.from_numpy(labels.mean_cumulative()).clamp(FLOOR, 1 - FLOOR)
-        if self.head_name == "attention":
-            self.heads.set_biases(mean.logit())
-            return
-        with torch.no_grad():
-            self.head.bias.copy_(mean.logit())
+        """Set the biases to the mean cumulative answers; 1/2 where none is measured.
 
-    def gate(self, probabilities: Tensor, threshold: float) -> Tensor:
-        """Set answers below the threshold to 0, each on its own."""
-        return torch.where(probabilities < threshold, 0.0, probabilities)
+        Parameters
+        ----------
+        labels : Labels
+            Of the network's tree.
+        """
+        mean = torch.from_numpy(labels.mean_cumulative()).clamp(FLOOR, 1 - FLOOR)  # (n_answers,)
+        self.heads.set_biases(mean.logit())

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from torch import Tensor
 
 from gz2tree.config import CutoutOptions
-from gz2tree.config.choices import Activation, Pooling
+from gz2tree.config.choices import Activation, Pooling, check_choice
 from gz2tree.errors import InputError, shown
 from gz2tree.flat import FlatNet
 from gz2tree.labels import Labels
@@ -92,12 +92,8 @@ class GalaxyTreeNet(GalaxyNet):
         calibration: Calibration | dict[str, Any] | None = None,
     ) -> None:
         super().__init__(backbone, tree, pretrained, activation, cutouts, kind, training, mean, std)
-        if pooling not in get_args(Pooling):
-            raise InputError(
-                f"pooling: expected one of {', '.join(get_args(Pooling))}, found {pooling!r}"
-            )
+        check_choice("pooling", pooling, Pooling)
         self._add_heads(pooling)
-        self.strengths = None
         if dirichlet:
             self.strengths = StrengthHeads(self.heads.n_features, len(tree.questions))
         if isinstance(calibration, dict):
@@ -107,9 +103,9 @@ class GalaxyTreeNet(GalaxyNet):
         self.calibration = calibration
 
     @property
-    def dirichlet(self) -> bool:
-        """Whether the network gives each question a strength."""
-        return self.strengths is not None
+    def is_tree(self) -> bool:
+        """Always: it multiplies down the tree."""
+        return True
 
     def config(self) -> dict[str, Any]:
         """Return all that is needed to build the network again, as JSON values."""
@@ -119,18 +115,6 @@ class GalaxyTreeNet(GalaxyNet):
             "dirichlet": self.dirichlet,
             "calibration": calibrated,
         }
-
-    def outputs_of(self, feature_map: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits of all answers, and the strength of each question, of a feature map."""
-        features = self._features_by_question(feature_map)
-        strength = None if self.strengths is None else self.strengths(features)
-        return self.heads(features), strength
-
-    def calibrated_strength(self, logits: Tensor, strength: Tensor | None) -> Tensor | None:
-        """Strengths after calibration of `outputs`; None if there are none at all."""
-        if self.calibration is None:
-            return strength
-        return self.calibration.strengthen(strength, logits.to(torch.float32))
 
     def conditional(self, images: Tensor) -> Tensor:
         """Conditional probabilities: P(answer | its question was asked).
@@ -149,32 +133,20 @@ class GalaxyTreeNet(GalaxyNet):
         conditional = self.graph.conditional(logits)
         return self.calibration.temper(self.graph, conditional) if self.calibration else conditional
 
-    def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
-        """Cumulative probabilities: P(question was asked and answered so).
-
-        Parameters
-        ----------
-        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
-        given_reach : Tensor, shape (N, n_questions), optional
-            See `DecisionGraph.cumulative`.
-
-        Returns
-        -------
-        cumulative : Tensor, shape (N, n_answers), in [0, 1]
-        """
-        return self.cumulative(self.logits(images), given_reach)
-
     def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
         """Turn logits of all answers into cumulative probabilities; shapes as in `forward`."""
         return self.graph.cumulative(self._calibrated_conditional(logits), given_reach)
 
     def start_at_mean(self, labels: Labels) -> None:
-        """Set the biases to the mean conditional answers, weighted by reach."""
-        self.heads.set_biases(self.graph.logits_of(torch.from_numpy(labels.mean_conditional())))
+        """Set the biases to the mean conditional answers, weighted by reach.
 
-    def gate(self, cumulative: Tensor, threshold: float) -> Tensor:
-        """Set improbable answers to 0 along the tree; see `DecisionGraph.gate`."""
-        return self.graph.gate(cumulative, threshold)
+        Parameters
+        ----------
+        labels : Labels
+            Of the network's tree.
+        """
+        mean = torch.from_numpy(labels.mean_conditional())  # (n_answers,)
+        self.heads.set_biases(self.graph.logits_of(mean))
 
 
 def load_model(folder: str | Path) -> GalaxyNet:

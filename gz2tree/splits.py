@@ -129,3 +129,22 @@ def read_split(path: Path) -> dict[str, str]:
         raise InputError(f"{path}: expected parts {', '.join(PARTS)}, found {first_few(unknown)}")
     refuse_duplicates(path, table["id"])
     return dict(zip(table["id"], table["part"], strict=True))
+
+
+def sample_rows(n_rows: int, n: int, seed: int = 0) -> NDArray[np.int64]:
+    """Choose some rows of many at random, the same ones for the same seed.
+
+    Parameters
+    ----------
+    n_rows : int
+    n : int
+        How many are chosen; all, if there are no more.
+    seed : int
+
+    Returns
+    -------
+    rows : array of int64, in ascending order
+    """
+    if n_rows <= n:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(seed).choice(n_rows, n, replace=False))

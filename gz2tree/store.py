@@ -256,6 +256,11 @@ def _fill(
         writer.complete(files.ids[positions].tolist(), names)
 
 
+def is_store(path: Path | str) -> bool:
+    """Whether a folder is a prepared store, begun or complete; nothing in it is opened."""
+    return (Path(path) / HEADER).exists()
+
+
 def open_images(
     path: Path | str, options: CutoutOptions | None = None, given: GivenImages = GivenImages()
 ) -> CutoutStore | ImageFiles:
@@ -276,7 +281,7 @@ def open_images(
         A store of other cutouts, something given of a store, or whatever the two classes refuse.
     """
     folder = Path(path)
-    if not (folder / HEADER).exists():
+    if not is_store(folder):
         return ImageFiles(folder, options, given)
     if given:
         raise InputError(

@@ -17,18 +17,18 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from gz2tree.config import TrainConfig
 from gz2tree.dataset import LabelledCutouts
-from gz2tree.errors import InputError
-from gz2tree.model import GalaxyTreeNet
+from gz2tree.errors import InputError, first_few
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.precision import choose_precision, memory_format
+from gz2tree.processes import choose_accelerator, launch_errors_named
 from gz2tree.quiet import quiet
+from gz2tree.records import differences
 from gz2tree.runs.callbacks import ProgressBar, RunKeeper, TypicalityFitter
 from gz2tree.runs.faults import NotFiniteError, check_checkpoint
 from gz2tree.runs.loaders import GalaxyData
-from gz2tree.runs.processes import choose_accelerator, launch_errors_named
 from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.steps import GalaxyModule
-from gz2tree.runs.trainable import check_training
+from gz2tree.runs.trainable import architecture_of, check_training
 from gz2tree.tables.files import read_table, table_columns
 
 _LIGHTNING_PRECISION: Mapping[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
@@ -64,7 +64,8 @@ def fit(
     config : TrainConfig
     out : str, Path or RunDirectory, optional
         Where options, versions, history, checkpoints, TensorBoard logs and the best model are
-        kept. Without it nothing stays on disk.
+        kept. Without it nothing stays on disk. Several processes (``config.devices`` or
+        ``config.num_nodes`` above 1) need one to meet in.
     resume : bool
         Go on from the last checkpoint in `out`, if there is one.
     progress : bool
@@ -78,8 +79,9 @@ def fit(
     Raises
     ------
     InputError
-        Cutouts or labels that do not fit the model, a run directory that is in use, other options
-        than those of the run to resume, or outputs that are not finite.
+        Cutouts or labels that do not fit the model, a run directory that is in use, another
+        network or other options than those of the run to resume, no run directory for several
+        processes, or outputs that are not finite.
 
     Notes
     -----
@@ -89,15 +91,19 @@ def fit(
     """
     check_training(model, train, valid, config)
     if out is None:
+        if config.n_processes > 1:
+            raise InputError(
+                f"out: expected a run directory for {config.n_processes} processes, found none; "
+                "each would make one of its own"
+            )
         with tempfile.TemporaryDirectory() as folder:
             run_inside = Path(folder) / "run"
             return fit(model, train, valid, config, out=run_inside, progress=progress)
     run = out
     if not isinstance(run, RunDirectory):
-        config_of_model = model.config()
         options = {
             "train": asdict(config),
-            "network": {key: config_of_model[key] for key in ("model", "backbone", "cutouts")},
+            "network": architecture_of(model),
             "data": [data.labels.digest() for data in (train, valid) if data is not None],
         }
         run = RunDirectory.open(run, options, resume=resume)
@@ -151,12 +157,23 @@ def _train(
 
 
 def _take_over(model: GalaxyNet, best: GalaxyNet) -> None:
-    """Let the model be the best one of the run: its weights, and what was fitted to them."""
+    """Give the model the weights of the run's best one, and all that was fitted to them.
+
+    Raises
+    ------
+    InputError
+        The run trained a network of another architecture or tree: its weights would load where
+        their shapes are the same, and mean something else.
+    """
+    if architecture_of(model) != architecture_of(best) or model.tree != best.tree:
+        different = differences(architecture_of(best), architecture_of(model))
+        described = [f"{key}: {before!r}, found {now!r}" for key, before, now in different]
+        raise InputError(
+            f"expected the network that the run trained; {first_few(described or ['its tree'])}"
+        )
     model.load_state_dict(best.state_dict())
     model.kind, model.training_record = best.kind, best.training_record
-    model.typicality = best.typicality
-    if isinstance(model, GalaxyTreeNet) and isinstance(best, GalaxyTreeNet):
-        model.calibration = best.calibration
+    model.typicality, model.calibration = best.typicality, best.calibration
 
 
 def _describe(
@@ -164,9 +181,7 @@ def _describe(
 ) -> None:
     """Let the model say how it is trained, and forget what was fitted to its weights before."""
     record = run.record()
-    if isinstance(model, GalaxyTreeNet):
-        model.calibration = None
-    model.typicality = None
+    model.typicality = model.calibration = None
     model.kind = train.labels.kind
     model.training_record = {
         **record["options"],
@@ -225,6 +240,6 @@ def _trainer(
             enable_model_summary=False,
             enable_progress_bar=any(isinstance(each, ProgressBar) for each in callbacks),
             use_distributed_sampler=False,
-            sync_batchnorm=accelerator == "gpu" and config.devices * config.num_nodes > 1,
+            sync_batchnorm=accelerator == "gpu" and config.n_processes > 1,
             default_root_dir=run.path,
         )

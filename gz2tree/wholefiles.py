@@ -34,7 +34,7 @@ def appearing(path: Path, *, synced: bool = False) -> Iterator[Path]:
     """
     partial = partial_path(path)
     try:
-        with naming(path):
+        with write_errors_named(path):
             yield partial
             if synced:
                 with partial.open("rb+") as file:
@@ -123,8 +123,16 @@ def partial_path(path: Path) -> Path:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Name the file that could not be written.
+def write_errors_named(path: Path, *more: type[Exception], consolation: str = "") -> Iterator[None]:
+    """Turn what goes wrong when a file is written into an InputError that names the file.
+
+    Parameters
+    ----------
+    path : Path
+    *more : type of Exception
+        What a library raises where Python itself raises an OSError.
+    consolation : str
+        What to say at the end of the message.
 
     Raises
     ------
@@ -133,9 +141,12 @@ def naming(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise InputError(f"{path}: cannot be written: {reason}") from error
+    except Exception as error:
+        if not isinstance(error, (OSError, *more)):
+            raise
+        code = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(code) if code else str(error)
+        raise InputError(f"{path}: cannot be written: {reason}{consolation}") from error
 
 
 def _lives(process: int) -> bool:

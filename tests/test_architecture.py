@@ -22,12 +22,12 @@ LONGER_FUNCTIONS: dict[str, str] = {}
 LADDER = {
     # Packages that hold modules and nothing else.
     "folders": "tables sky images votes labelling science networks runs catalogues commands",
-    "errors": "errors version wholefiles quiet positions",
+    "errors": "errors version records wholefiles quiet positions",
     "tree": "questions treechecks treefields treetext treeyaml tree trees treenames",
     "the tree in numbers": "probabilities",
     "options": (
         "images.stretch config config.choices config.cutouts config.figures config.labels "
-        "config.prediction config.sky config.training"
+        "config.processes config.prediction config.sky config.training"
     ),
     "tables": (
         "tables.columnnotes tables.tableformat tables.astropytables tables.astropyfiles "
@@ -56,13 +56,14 @@ LADDER = {
         "sky.tables simulate"
     ),
     "network": (
-        "runs.faults networks.backbones networks.pooling networks.strength networks.heads "
+        "networks.weights networks.backbones networks.pooling networks.strength networks.heads "
         "networks.saved networks.typicality networks.network flat model networks.finetuning "
-        "networks.layers networks.export"
+        "networks.learning_rates networks.export"
     ),
+    "processes": "processes",
     "predictor": "networks.precision networks.predictor networks.batches",
     "training": (
-        "runs.processes runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
+        "runs.faults runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
     ),
     "prediction": (
         "catalogues.flags catalogues.uncertainty catalogues.catalogue prediction embedding"

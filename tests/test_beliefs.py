@@ -202,7 +202,7 @@ def test_models_that_cannot_predict_together_are_refused(
 
 def test_flat_network_leaves_nothing_open(store: CutoutStore, tmp_path: Path) -> None:
     flat = FlatNet("resnet10t", pretrained=False, cutouts=SMALL)
-    with pytest.raises(InputError, match="a FlatNet has no uncertainty"):
+    with pytest.raises(InputError, match="this FlatNet has no uncertainty"):
         uncertain([net(0, dirichlet=True), flat], store, tmp_path / "x.parquet")
 
 

@@ -28,7 +28,7 @@ def test_features_are_those_of_the_network(
     ending: str, model: GalaxyTreeNet, small_sky: SmallSky, tmp_path: Path
 ) -> None:
     store = CutoutStore(small_sky.store)
-    options = PredictOptions(batch_size=16, precision="32", gate=0.9)
+    options = PredictOptions(batch_size=16, precision="32")
     out = tmp_path / f"features.{ending}"
     assert embed_to_file(model, store, out, options, progress=False) == len(store)
     ids, features = read_features(out)

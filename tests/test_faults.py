@@ -155,7 +155,7 @@ def test_a_full_disk_ends_a_training_and_keeps_what_was_saved(
     fit(tiny_net(), small_galaxies, None, one, out=run, progress=False)
     kept = (run / "model" / "model.safetensors").read_bytes()
     other = tmp_path / "other"
-    with largest_file(1_000_000), pytest.raises(InputError, match=r"cannot be written .* is kept"):
+    with largest_file(1_000_000), pytest.raises(InputError, match=r"cannot be written: .* is kept"):
         fit(tiny_net(), small_galaxies, None, one, out=other, progress=False)
     assert (run / "model" / "model.safetensors").read_bytes() == kept
     resumed = tiny_net()

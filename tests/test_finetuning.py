@@ -27,8 +27,9 @@ from gz2tree import (
 )
 from gz2tree.cli import main
 from gz2tree.networks.finetuning import adapt
-from gz2tree.networks.layers import backbone_blocks, freeze, parameter_groups
+from gz2tree.networks.learning_rates import backbone_blocks, freeze, parameter_groups
 from gz2tree.networks.network import GalaxyNet
+from gz2tree.votes.calibration import Calibration
 
 RINGS = DecisionTree("rings", [Question("ring", ["ringed", "ringless"])])
 
@@ -55,8 +56,27 @@ def test_the_same_questions_keep_their_heads(model: GalaxyTreeNet) -> None:
     adapted = adapt(model, GZ2)
     images = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(adapted.eval().logits(images), model.eval().logits(images))
-    assert adapted.training_record == model.training_record
+    assert adapted.training_record == {"answers": [GZ2.columns[0]]}
+    assert model.training_record == {"answers": ["Class1.1"]}
     assert adapt(model, RINGS).training_record == {}
+
+
+def test_the_same_questions_keep_what_was_fitted_to_their_heads() -> None:
+    """The answers known to it, calibration and typicality, under the other tree's columns."""
+    trained = load_model("default")
+    assert isinstance(trained, GalaxyTreeNet)
+    temperature = tuple(np.linspace(0.5, 1.5, len(GZ2.questions)))
+    trained.calibration = Calibration(temperature, temperature[::-1])
+    adapted = adapt(trained, GZ2)
+    assert isinstance(adapted, GalaxyTreeNet)
+    assert adapted.untrained == []
+    assert adapted.calibration == trained.calibration
+    assert adapted.known_galaxies == trained.known_galaxies
+    assert adapt(trained, GZ2, SMALL).typicality is None
+    elsewhere = adapt(trained, RINGS)
+    assert isinstance(elsewhere, GalaxyTreeNet)
+    assert elsewhere.typicality is None
+    assert elsewhere.calibration is None
 
 
 def test_attention_and_other_options_are_carried_over() -> None:
@@ -135,7 +155,8 @@ def test_command_takes_a_model_to_a_yes_or_no(small_sky: SmallSky, tmp_path: Pat
     for name, weight in start.backbone.state_dict().items():
         torch.testing.assert_close(tuned.backbone.state_dict()[name], weight, rtol=0, atol=0)
     options = json.loads((tmp_path / "run" / "run.json").read_text())["options"]
-    assert options["network"] == {"start": str(tmp_path / "start")}
+    assert options["network"]["start"] == str(tmp_path / "start")
+    assert options["network"]["tree"] == "rings"
     assert options["train"]["layer_decay"] == 0.75
 
 

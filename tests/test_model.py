@@ -145,7 +145,7 @@ class TestFlatNet:
         paper = FlatNet(
             "resnet50", pretrained=False, head="flatten", cutouts=CutoutOptions(120, 96)
         )
-        assert sum(p.numel() for p in paper.head.parameters()) == 682_021
+        assert sum(p.numel() for p in paper.heads.parameters()) == 682_021
         n = sum(p.numel() for p in paper.parameters())
         assert n == 24_190_053
         assert n + 26_560 + 53_120 == 24_269_733
@@ -153,6 +153,26 @@ class TestFlatNet:
     def test_flatten_refuses_another_image_size(self) -> None:
         with pytest.raises(InputError, match=r"expected 32 x 32 pixels, found 96 x 96"):
             flat_nets()[2](torch.zeros(1, 3, 96, 96))
+
+    def test_gate_of_a_tree_is_that_of_its_tree(self, images: torch.Tensor) -> None:
+        """The sums hold after it as they did before."""
+        network = flat_nets()[-1]
+        given = network(images)
+        gated = network.gate(given, 0.3)
+        assert (gated == 0).any()
+        assert torch.equal(gated, network.graph.gate(given, 0.3))
+        for answers, parents in zip(GZ2_KAGGLE.slices, GZ2_KAGGLE.parents, strict=True):
+            of_parents = gated[:, list(parents)].sum(-1) if parents else torch.ones(3)
+            torch.testing.assert_close(gated[:, answers].sum(-1), of_parents)
+
+    @pytest.mark.parametrize("threshold", [-0.1, 7.0, math.nan])
+    @pytest.mark.parametrize("number", range(5))
+    def test_gate_refuses_what_is_no_probability(
+        self, number: int, threshold: float, images: torch.Tensor
+    ) -> None:
+        network = flat_nets()[number]
+        with pytest.raises(InputError, match="gate: expected a probability"):
+            network.gate(network(images), threshold)
 
     def test_gate_is_a_threshold(self, images: torch.Tensor) -> None:
         plain = flat_nets()[0]
@@ -275,6 +295,48 @@ class TestTrunk:
         torch.testing.assert_close(net.backbone.forward_features(images), x)
         assert net.features(images).shape == (2, net.head_hidden_size) == (2, 1024)
 
+    def test_is_a_network_of_timm_in_all_that_timm_promises(self) -> None:
+        backbone = GalaxyTreeNet("resnet50_v1_trunk", pretrained=False).backbone.eval()
+        images = torch.rand(2, 3, 64, 64)
+        last = backbone.forward_features(images)
+        channels = [info["num_chs"] for info in backbone.feature_info]
+        assert channels == [64, 256, 512, 1024]
+        assert channels[-1] == backbone.num_features
+        for indices, expected in (
+            (None, channels), (1, [1024]), (2, [512, 1024]), ([0, -1], [64, 1024]),
+        ):  # fmt: skip
+            end, maps = backbone.forward_intermediates(images, indices)
+            assert [each.shape[1] for each in maps] == expected
+            assert torch.equal(end, last)
+            assert torch.equal(maps[-1], last)
+        plain = backbone(images)
+        backbone.train()
+        backbone.set_grad_checkpointing()
+        for module in backbone.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+        torch.testing.assert_close(backbone(images), plain)
+        backbone(images).sum().backward()
+        assert all(parameter.grad is not None for parameter in backbone.parameters())
+        backbone.reset_classifier(5)
+        assert backbone.get_classifier().in_features == 1024
+        assert backbone(images).shape == (2, 5)
+        assert backbone.prune_intermediate_layers([1]) == [1]
+        assert len(backbone.layer3) == 0
+
+    @pytest.mark.parametrize("name", ["resnet50_v1", "resnet50_v1_trunk"])
+    def test_timm_builds_it_with_what_it_builds_others_with(self, name: str) -> None:
+        images = torch.rand(1, 3, 64, 64)
+        maps = timm.create_model(name, features_only=True)
+        assert [each.shape[1] for each in maps(images)] == maps.feature_info.channels()
+        some = timm.create_model(name, features_only=True, out_indices=(1, 2))
+        assert [each.shape[-1] for each in some(images)] == [16, 8]
+        dilated = timm.create_model(name, num_classes=0, output_stride=8)
+        assert dilated.forward_features(images).shape[-1] == 8
+        assert timm.get_pretrained_cfg(name).std == (0.229, 0.224, 0.225)
+        with pytest.raises(InputError, match=f"backbone {name} has no weights on timm's hub"):
+            timm.create_model(name, pretrained=True)
+
     def test_incomplete_weights_are_refused(self, tmp_path: Path) -> None:
         weights = timm.create_model("resnet50_v1", num_classes=0).state_dict()
         del weights["layer3.0.conv2.weight"]
@@ -348,7 +410,7 @@ class TestAttention:
 
 
 class TestSaving:
-    @pytest.mark.parametrize("number", range(5))
+    @pytest.mark.parametrize("number", range(6))
     def test_loaded_model_gives_the_same_output(
         self, number: int, tree_net: GalaxyTreeNet, images: torch.Tensor, tmp_path: Path
     ) -> None:
@@ -418,6 +480,43 @@ class TestSaving:
         else:
             config.write_text("{")
         with pytest.raises(InputError, match=tmp_path.name):
+            load_model(tmp_path)
+
+    @pytest.mark.parametrize("where", ["absolute", "beside", "of a file"])
+    def test_path_where_nothing_is_is_not_asked_of_the_hub(
+        self, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "notes.txt").touch()
+        path, found = {
+            "absolute": (tmp_path / "no" / "where", "nothing there"),
+            "beside": (Path("run1"), "nothing there"),
+            "of a file": (Path("notes.txt"), "a file"),
+        }[where]
+        with pytest.raises(InputError, match=rf"{path}: expected a folder .* found {found}$"):
+            GalaxyTreeNet.from_pretrained(path)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda c: c.pop("cutouts"), "expected 'cutouts' in it, found none"),
+            (
+                lambda c: c["columns"].reverse(),
+                r"expected the columns of its tree GZ2_KAGGLE, Class1\.1, .*, found .*Class11",
+            ),
+            (lambda c: c.update(mean=[1]), "mean: expected three numbers, found"),
+            (lambda c: c.update(cutouts={"side": 3}), "as gz2tree saves it, found one that is"),
+        ],
+        ids=["missing", "columns", "mean", "cutouts"],
+    )
+    def test_damaged_config_says_what_was_expected_and_found(
+        self, change: object, message: str, tree_net: GalaxyTreeNet, tmp_path: Path
+    ) -> None:
+        tree_net.save_pretrained(tmp_path)
+        config = json.loads((tmp_path / "config.json").read_text())
+        change(config)  # type: ignore[operator]
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        with pytest.raises(InputError, match=message):
             load_model(tmp_path)
 
     def test_name_that_is_no_folder_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -456,9 +456,19 @@ def test_names_of_columns() -> None:
 def test_flat_network_has_cumulative_probabilities_only(
     tmp_path: Path, images: ImageFiles, columns: Columns
 ) -> None:
-    with pytest.raises(InputError, match=rf"columns: a FlatNet has no {columns} probabilities"):
+    with pytest.raises(InputError, match=rf"columns: this FlatNet has no {columns} probabilities"):
         write(flat_net(), images, tmp_path / "out.csv", columns)
     assert not list(tmp_path.iterdir())
+
+
+def test_flat_network_that_is_a_tree_has_the_probabilities_of_one(
+    tmp_path: Path, images: ImageFiles
+) -> None:
+    network = flat_net(renormalised="to_parent")
+    write(network, images, tmp_path / "out.csv", "conditional")
+    table = load(tmp_path / "out.csv")[column_names(GZ2_KAGGLE, "conditional")].to_numpy()
+    for answers in GZ2_KAGGLE.slices:
+        np.testing.assert_allclose(table[:, answers].sum(-1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gz2tree import InputError
-from gz2tree.runs.run import RunDirectory, versions
+from gz2tree.records import versions
+from gz2tree.runs.run import RunDirectory
 
 OPTIONS = {
     "train": {"epochs": 3, "augment": {"zoom": 0.1, "flip": True}},

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import SMALL, SmallSky
@@ -32,10 +34,12 @@ from gz2tree import (
     load_model,
     predict,
 )
-from gz2tree.config import PRESETS
+from gz2tree.commands.training import _print_best
+from gz2tree.config import PRESETS, PredictOptions
 from gz2tree.config.choices import Activation, Head
 from gz2tree.runs.callbacks import RunKeeper
 from gz2tree.runs.loaders import StepOrder
+from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.steps import GalaxyModule
 from gz2tree.votes.calibration import Calibration
 
@@ -165,6 +169,56 @@ class TestFit:
         with pytest.raises(InputError, match="found other files"):
             fit(tiny_net(), small_galaxies, None, EXACT, out=tmp_path / "other", progress=False)
 
+    @pytest.mark.parametrize("finished", [True, False])
+    @pytest.mark.parametrize(
+        ("begun", "now", "message"),
+        [
+            ({"activation": "softmax"}, {}, r"network\.activation: begun with 'softmax'"),
+            ({"pooling": "attention"}, {}, r"network\.pooling: begun with 'attention'"),
+            ({}, {"mean": (0.0, 0.0, 0.0)}, r"network\.mean: begun with \[0\.4"),
+            ({}, None, r"network\.activation: begun with 'normalised_sigmoid', found None"),
+        ],
+        ids=["activation", "pooling", "mean", "class"],
+    )
+    def test_a_run_is_not_resumed_with_another_network(
+        self,
+        begun: dict[str, object],
+        now: dict[str, object] | None,
+        message: str,
+        finished: bool,
+        small_galaxies: LabelledCutouts,
+        tmp_path: Path,
+    ) -> None:
+        """Whose weights may fit, and would then say something else."""
+        config, out = replace(EXACT, epochs=1), tmp_path / "r"
+        fit(tiny_net(**begun), small_galaxies, None, config, out=out, progress=False)
+        if not finished:
+            record = json.loads((out / "run.json").read_text())
+            (out / "run.json").write_text(json.dumps(record | {"status": "running"}))
+        flat = FlatNet(TINY, pretrained=False, cutouts=SMALL)
+        other = flat if now is None else tiny_net(**now)
+        with pytest.raises(InputError, match=message):
+            fit(other, small_galaxies, None, config, out=out, resume=True, progress=False)
+
+    def test_a_run_given_as_such_is_of_one_network_too(
+        self, small_galaxies: LabelledCutouts, tmp_path: Path
+    ) -> None:
+        config = replace(EXACT, epochs=1)
+        run = RunDirectory.open(tmp_path / "r", {"mine": 1}, resume=False)
+        fit(tiny_net(activation="softmax"), small_galaxies, None, config, out=run, progress=False)
+        other = tiny_net()
+        before = {name: weight.clone() for name, weight in other.state_dict().items()}
+        with pytest.raises(InputError, match="activation: 'softmax', found 'normalised_sigmoid'"):
+            fit(other, small_galaxies, None, config, out=run, progress=False)
+        assert all(torch.equal(w, before[name]) for name, w in other.state_dict().items())
+
+    @pytest.mark.parametrize("several", [{"devices": 2}, {"num_nodes": 2}])
+    def test_several_processes_need_a_directory_to_meet_in(
+        self, several: dict[str, Any], small_galaxies: LabelledCutouts
+    ) -> None:
+        with pytest.raises(InputError, match="out: expected a run directory for 2 processes"):
+            fit(tiny_net(), small_galaxies, None, replace(EXACT, **several), progress=False)
+
     def test_a_finished_run_gives_the_model_that_it_holds(
         self, small_galaxies: LabelledCutouts, tmp_path: Path
     ) -> None:
@@ -215,6 +269,41 @@ def test_paper_preset_is_a_training(small_galaxies: LabelledCutouts) -> None:
     CutoutOptions(PRESETS["paper"]["crop"], PRESETS["paper"]["size"])
 
 
+def test_validation_rmse_is_that_of_all_measured_cells(
+    small_galaxies: LabelledCutouts,
+) -> None:
+    """However they are dealt among batches; against what the model then predicts."""
+    cumulative = small_galaxies.labels.cumulative.copy()
+    cumulative[:7, 3:] = np.nan
+    labels = replace(small_galaxies.labels, cumulative=cumulative)
+    galaxies = LabelledCutouts(small_galaxies.stores[0], labels)
+    still = AugmentOptions(rotate=False, flip=False, zoom=0.0, shift=0.0)
+    config = replace(EXACT, epochs=1, batch_size=7, augment=still)
+    model = tiny_net()
+    history = fit(model, galaxies, galaxies, config, progress=False)
+    predicted = predict(
+        model, small_galaxies.stores[0], PredictOptions(precision="32"), progress=False
+    )
+    rows = predicted.set_index("GalaxyID").loc[labels.ids.tolist(), list(GZ2_KAGGLE.columns)]
+    expected = np.sqrt(np.nanmean(np.square(rows.to_numpy() - cumulative)))
+    assert history["valid_rmse"].item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rmse", "said"),
+    [
+        ((0.3, 0.2, 0.25), "best epoch 2 of 3: validation RMSE 0.2000"),
+        ((np.nan,) * 3, "epoch 2 of 3 is kept: no validation RMSE, to tell the best by"),
+    ],
+)
+def test_the_epoch_that_was_kept_is_told(
+    rmse: tuple[float, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = pd.DataFrame({"epoch": [1, 2, 3], "valid_rmse": rmse})
+    _print_best(history, 2)
+    assert capsys.readouterr().out.strip() == said
+
+
 class TestStepOrder:
     def test_every_pass_sees_each_galaxy_once(self) -> None:
         order = StepOrder(n=20, batch_size=5, batches_per_epoch=None, seed=0)
@@ -230,6 +319,30 @@ class TestStepOrder:
         for step in range(7):
             together = [galaxy for order in two for galaxy in order.galaxies(step)]
             assert sorted(together) == sorted(alone.galaxies(step))
+
+    @pytest.mark.parametrize("steps", [range(12), range(11, -1, -1), (3, 4, 3, 8, 0)])
+    def test_order_is_that_of_its_pass_whichever_step_is_asked_first(
+        self, steps: Iterable[int]
+    ) -> None:
+        """Against the permutation itself: four steps a pass, each a quarter of it."""
+        order = StepOrder(21, 5, None, seed=3)
+        for step in steps:
+            whole = np.random.default_rng([3, step // 4]).permutation(21)
+            assert order.galaxies(step) == whole[5 * (step % 4) :][:5].tolist()
+
+    def test_a_pass_is_shuffled_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of two million galaxies it takes a fifth of a second."""
+        order, shuffled = StepOrder(24, 8, None, seed=3), []
+        seeded = np.random.default_rng
+
+        def count(seed: Any) -> np.random.Generator:
+            shuffled.append(seed)
+            return seeded(seed)
+
+        monkeypatch.setattr(np.random, "default_rng", count)
+        for step in range(6):
+            order.galaxies(step)
+        assert shuffled == [[3, 0], [3, 1]]
 
     def test_an_epoch_may_be_longer_or_shorter_than_a_pass(self) -> None:
         order = StepOrder(10, 5, batches_per_epoch=3, seed=0)
@@ -334,8 +447,7 @@ class TestStart:
     ) -> None:
         model = FlatNet(TINY, pretrained=False, head=head, cutouts=SMALL)
         model.start_at_mean(small_galaxies.labels)
-        heads = model.heads if head == "attention" else [model.head]
-        biases = torch.cat([linear.bias for linear in heads])  # type: ignore[misc]
+        biases = torch.cat([linear.bias for linear in model.heads])  # type: ignore[misc]
         expected = small_galaxies.labels.mean_cumulative()
         np.testing.assert_allclose(biases.sigmoid().detach(), expected, atol=1e-3)
 
@@ -368,7 +480,7 @@ class TestCrossEntropy:
         """All of its sigmoids would go to 1."""
         config = replace(EXACT, loss="cross_entropy")
         model = FlatNet(TINY, pretrained=False, cutouts=SMALL)
-        with pytest.raises(InputError, match="expected a GalaxyTreeNet"):
+        with pytest.raises(InputError, match="expected a tree, whose answers compete"):
             fit(model, small_galaxies, None, config, progress=False)
 
     def test_best_answers_are_the_votes_also_before_other_questions(

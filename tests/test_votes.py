@@ -171,7 +171,7 @@ class TestTraining:
             (
                 lambda: FlatNet("resnet10t", pretrained=False, cutouts=SMALL),
                 "multinomial",
-                "expected a GalaxyTreeNet, whose answers are conditional",
+                "expected a tree, whose answers are conditional",
             ),
         ],
     )

@@ -24,7 +24,6 @@ from gz2tree.config import CatalogueOptions, PredictOptions
 from gz2tree.config.choices import Columns
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
-from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Prediction, mean_answers
 from gz2tree.networks.typicality import TAIL
@@ -86,10 +85,10 @@ class CatalogueColumns:
         if columns == "uncertainty":
             check_uncertain(models)
         for model in models:
-            if columns != "cumulative" and not isinstance(model, GalaxyTreeNet):
+            if columns != "cumulative" and not model.is_tree:
                 raise InputError(
-                    f"columns: a {type(model).__name__} has no {columns} probabilities, only a "
-                    "GalaxyTreeNet has"
+                    f"columns: this {type(model).__name__} has no {columns} probabilities, only a "
+                    "tree has, whose answers sum to the reach of their question"
                 )
         known = [model.known_galaxies for model in models] if catalogue.atypical else []
         self.tree, self.wanted = models[0].tree, catalogue

@@ -41,7 +41,7 @@ from gz2tree.images.workers import default_workers, end_with_parent
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Models, Predictor, together
 from gz2tree.prediction import warn_of_untrained
-from gz2tree.runs.processes import Processes
+from gz2tree.processes import Processes
 from gz2tree.tables.usertable import UserTable
 from gz2tree.wholefiles import aside
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from gz2tree.errors import InputError, first_few, shown
 from gz2tree.tables.files import is_table_name
-from gz2tree.wholefiles import PARTIAL, appearing, naming
+from gz2tree.wholefiles import PARTIAL, appearing, write_errors_named
 
 FORMAT = 1
 MANIFEST, PROBLEMS = "_manifest.json", "_problems.csv"
@@ -76,7 +76,7 @@ def claim(path: Path) -> None:
     """
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: expected a folder for the shards, found a file")
-    with naming(path):
+    with write_errors_named(path):
         path.mkdir(parents=True, exist_ok=True)
     if (path / MANIFEST).exists():
         return

@@ -26,7 +26,7 @@ from gz2tree.catalogues.shardformat import (
     write_json,
 )
 from gz2tree.errors import InputError, first_few
-from gz2tree.runs.run import differences
+from gz2tree.records import differences
 from gz2tree.storeformat import PROBLEM_COLUMNS
 from gz2tree.tables.columnnotes import ColumnNote
 from gz2tree.tables.parquet import arrow_table

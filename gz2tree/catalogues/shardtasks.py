@@ -17,7 +17,7 @@ from gz2tree.config import CutoutOptions
 from gz2tree.images.given import GivenImages
 from gz2tree.images.imagenames import image_id
 from gz2tree.images.streams import Entry, ImageStream
-from gz2tree.runs.processes import Processes
+from gz2tree.processes import Processes
 
 
 @dataclass(frozen=True)

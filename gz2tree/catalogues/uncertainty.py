@@ -9,7 +9,6 @@ import pandas as pd
 
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
-from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Prediction
 from gz2tree.tables.columnnotes import ColumnNote
@@ -48,13 +47,14 @@ def check_uncertain(models: Sequence[GalaxyNet]) -> None:
         A flat network, or a single one without strengths.
     """
     for model in models:
-        if not isinstance(model, GalaxyTreeNet):
+        if not model.is_tree:
             raise InputError(
-                f"columns: a {type(model).__name__} has no uncertainty, only a GalaxyTreeNet has"
+                f"columns: this {type(model).__name__} has no uncertainty, only a tree has, whose "
+                "answers sum to the reach of their question"
             )
-    calibrations = [model.calibration for model in models if isinstance(model, GalaxyTreeNet)]
+    calibrations = [model.calibration for model in models]
     calibrated = any(c is not None and c.strength is not None for c in calibrations)
-    dirichlet = any(isinstance(model, GalaxyTreeNet) and model.dirichlet for model in models)
+    dirichlet = any(model.dirichlet for model in models)
     if len(models) == 1 and not (dirichlet or calibrated):
         raise InputError(
             "columns 'uncertainty': expected a network that gives strengths (trained with --loss "

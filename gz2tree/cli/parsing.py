@@ -21,13 +21,6 @@ Options = TypeVar("Options")
 PARTS = ["train", "valid", "test", "all"]
 """Of a run's split."""
 
-_SWITCHES = {
-    "allow_bad_rows": "drop and count rows that would be refused",
-    "compile": "compile the backbone for the training steps: a minute at first, then faster",
-    "deterministic": "deterministic algorithms only",
-}
-
-
 _NOT_A_CHOICE = (
     r'Parser key "(?:--)?(?P<name>.+?)": Expected a typing\.Literal\[(?P<choices>.*?)\]\. '
     r"Got value: (?P<found>.*)",
@@ -63,8 +56,14 @@ def add_options(parser: Parser, kind: type) -> None:
     """Add the fields of a dataclass; a switch that is off by default needs no value."""
     switches = {field.name for field in fields(kind) if field.default is False}
     parser.add_class_arguments(kind, skip=switches)
+    if not switches:
+        return
+    # Their help is what the docstring says of them, as jsonargparse reads it.
+    with_values = ArgumentParser()
+    with_values.add_class_arguments(kind)
+    texts = {action.dest: action.help for action in with_values._actions}
     for name in sorted(switches):
-        parser.add_argument(f"--{name}", action="store_true", help=_SWITCHES[name])
+        parser.add_argument(f"--{name}", action="store_true", help=texts[name])
 
 
 def a_tree() -> str:

@@ -36,8 +36,9 @@ def plot_parser() -> Parser:
         "--model",
         type=str,
         nargs="+",
-        default=["default"],
-        help="run directories or saved models to predict with, where there is no catalogue",
+        default=[],
+        help="run directories or saved models to predict with, where there is no catalogue; "
+        "'default' by default",
     )
     plot.add_argument("--runs", type=Path, nargs="+", default=[], help="run directories")
     plot.add_argument("--part", choices=PARTS, help="which galaxies of a model's split")
@@ -89,6 +90,7 @@ def run_tree(options: Namespace) -> None:
 
 def run_plot(options: Namespace) -> None:
     """Draw a figure."""
+    _refuse_both(options.model, options.predictions)
     shown, labels = take(FigureOptions, options), take(LabelOptions, options)
     prediction = take(PredictOptions, options)
 
@@ -99,7 +101,7 @@ def run_plot(options: Namespace) -> None:
         labels=options.labels,
         images=options.images,
         predictions=tuple(options.predictions),
-        models=tuple(options.model),
+        models=tuple(options.model) or ("default",),
         runs=tuple(options.runs),
         tree=given_tree(options),
         part=options.part,
@@ -111,8 +113,7 @@ def run_plot(options: Namespace) -> None:
 
 def run_report(options: Namespace) -> None:
     """Write a page."""
-    if options.model is not None and options.predictions is not None:
-        raise InputError("expected a model or predictions, found both --model and --predictions")
+    _refuse_both(options.model, options.predictions)
     labels, prediction = take(LabelOptions, options), take(PredictOptions, options)
 
     from gz2tree.commands.reporting import make_report
@@ -129,3 +130,9 @@ def run_report(options: Namespace) -> None:
         options=prediction,
     )
     make_report(sources, options.out, pixels=options.pixels, flag=options.flag)
+
+
+def _refuse_both(model: object, predictions: object) -> None:
+    """Refuse a model beside predictions, which would be shown instead."""
+    if model and predictions:
+        raise InputError("expected a model or predictions, found both --model and --predictions")

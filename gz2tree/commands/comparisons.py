@@ -18,6 +18,7 @@ from gz2tree.plots import new_figure
 from gz2tree.science.binned import evaluate_by
 from gz2tree.science.purity import purity_completeness
 from gz2tree.science.quantities import APPARENT_SIZE, read_quantity
+from gz2tree.splits import sample_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +39,7 @@ def scatter_figure(sources: Sources, shown: FigureOptions) -> Figure:
     if not labels.measured[:, answer].any():
         raise InputError(f"answer {shown.answer!r}: expected votes to compare with, found none")
     figure = new_figure(5, 5)
-    rows = plots.sample_rows(len(labels), n, shown.seed)
+    rows = sample_rows(len(labels), n, shown.seed)
     axes = plots.plot_scatter(figure.subplots(), predicted[rows], labels.take(rows), answer)
     axes.legend(fontsize=7, loc="lower right")
     return figure

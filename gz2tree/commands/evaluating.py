@@ -13,15 +13,14 @@ from gz2tree.commands.labelled import catalogue_of, coverage_text, predict_label
 from gz2tree.config import ByOptions, LabelOptions, PredictOptions
 from gz2tree.evaluation import evaluate
 from gz2tree.graph import DecisionGraph
-from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.predictor import find_device, mean_answers
-from gz2tree.runs.run import versions
+from gz2tree.records import versions
 from gz2tree.science.binned import binned_text, evaluate_by
 from gz2tree.science.coverage import vote_coverage
 from gz2tree.science.quantities import read_quantity
 from gz2tree.tree import DecisionTree
 from gz2tree.votes.counts import KINDS_OF_VOTES
-from gz2tree.wholefiles import check_place, naming
+from gz2tree.wholefiles import check_place, write_errors_named
 
 
 def evaluate_model(
@@ -63,7 +62,7 @@ def evaluate_model(
         "versions": versions(),
     }
     voted = predicted.counts if set(labels.kinds) <= set(KINDS_OF_VOTES) else None
-    if isinstance(model, GalaxyTreeNet) and voted is not None:
+    if model.is_tree and voted is not None:
         votes = vote_coverage(mixture_of(DecisionGraph(model.tree), said), voted)
         print("", "votes within predictive intervals", coverage_text(votes), sep="\n")
         described["votes"] = json.loads(votes.to_json(orient="index"))
@@ -73,5 +72,5 @@ def evaluate_model(
         bins = json.loads(binned.to_json(orient="records"))
         described["by"] = {"quantity": by.by, "answer": answer, "bins": bins}
     if json_file is not None:
-        with naming(json_file):
+        with write_errors_named(json_file):
             json_file.write_text(report.to_json(**described) + "\n")

@@ -34,6 +34,7 @@ from gz2tree.errors import InputError, first_few
 from gz2tree.labelling.matching import which_have
 from gz2tree.plots import new_figure
 from gz2tree.runs.run import RunDirectory
+from gz2tree.splits import sample_rows
 from gz2tree.store import open_images
 from gz2tree.tables.files import read_table, table_columns
 from gz2tree.tree import DecisionTree
@@ -154,7 +155,7 @@ def _galaxies(sources: Sources, shown: FigureOptions) -> Figure:
     needed(sources, "images")
     opened = replace(open_one(sources), labels=None).with_images()
     assert opened.images is not None
-    chosen = plots.sample_rows(len(opened.ids), shown.n or _PATHS, shown.seed)
+    chosen = sample_rows(len(opened.ids), shown.n or _PATHS, shown.seed)
     ids = [shown.galaxy] if shown.galaxy is not None else opened.ids[chosen].tolist()
     cutouts = read_cutouts(opened.images, ids)
     predictions = opened.take(list(cutouts)).predict(sources.options)

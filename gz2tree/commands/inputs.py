@@ -25,7 +25,7 @@ from gz2tree.store import open_images
 from gz2tree.tables.columnnotes import recognised
 from gz2tree.tables.files import read_table, table_columns
 from gz2tree.tree import DecisionTree
-from gz2tree.wholefiles import naming
+from gz2tree.wholefiles import write_errors_named
 
 _log = logging.getLogger("gz2tree")
 
@@ -38,20 +38,20 @@ def find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:
     InputError
         Neither a model nor a run.
     """
+    run = find_run(name)
+    return load_model(name if run is None else run.model), run
+
+
+def find_run(name: str) -> RunDirectory | None:
+    """Find the run that a model lies in, by the name of the run or of the model's folder."""
     if name == DEFAULT_NAME:
-        return load_model(name), None
-    for run in (RunDirectory(name), RunDirectory(Path(name).resolve().parent)):
-        if (
-            run.is_begun
-            and run.model.is_dir()
-            and Path(name).resolve()
-            in (
-                run.path.resolve(),
-                run.model.resolve(),
-            )
-        ):
-            return load_model(run.model), run
-    return load_model(name), None
+        return None
+    path = Path(name).resolve()
+    for run in (RunDirectory(name), RunDirectory(path.parent)):
+        named = path in (run.path.resolve(), run.model.resolve())
+        if named and run.is_begun and run.model.is_dir():
+            return run
+    return None
 
 
 def check_storable(name: str, out: Path | None) -> None:
@@ -77,10 +77,10 @@ def store_model(model: GalaxyNet, name: str, out: Path | None) -> Path:
     """
     check_storable(name, out)
     if out is not None:
-        with naming(out):
+        with write_errors_named(out):
             replace_model(model, out)
         return out
-    run = find_model(name)[1]
+    run = find_run(name)
     folder = Path(name) if run is None else run.model
     model.save_config(folder)
     return folder

@@ -13,7 +13,7 @@ from gz2tree.errors import InputError
 from gz2tree.images.given import GivenImages, ImageOptions
 from gz2tree.images.opening import some_ids
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.store import CutoutStore, open_images, prepare
+from gz2tree.store import is_store, open_images, prepare
 
 
 def prepare_store(
@@ -26,7 +26,28 @@ def prepare_store(
     image_options: ImageOptions,
     workers: int | None,
 ) -> None:
-    """Prepare the cutouts that a model expects, or those of a crop and size."""
+    """Prepare the cutouts that a model expects, or those of a crop and size.
+
+    Parameters
+    ----------
+    images : Path
+        Folder or zip file.
+    store : Path
+        The folder to be written; one that is half written is gone on with.
+    model : str, optional
+        Run directory, folder of a saved model, or ``"default"``, whose cutouts are prepared.
+    crop, size : int, pixels, optional
+        Without a model; by default those of `CutoutOptions`.
+    image_options : ImageOptions
+        What is known of the images: bands, pixel scales.
+    workers : int, optional
+        Processes that decode images; as many as there are cores by default.
+
+    Raises
+    ------
+    InputError
+        A crop or size beside a model, which has its own; and as in `gz2tree.prepare`.
+    """
     if model is None:
         given = image_options.given(None, partial(some_ids, [images]))
         cutouts = _new_cutouts(given, _asked(crop, size))
@@ -48,9 +69,8 @@ def wanted_cutouts(
         return None
     # Checked as far as it can be before any data is opened.
     CutoutOptions(**{"crop": max(CutoutOptions.crop, size or 0), "size": 1} | asked)
-    found = open_images(images, None, given)
-    if isinstance(found, CutoutStore):
-        return replace(found.options, **asked)
+    if is_store(images):
+        return replace(open_images(images, None, given).options, **asked)
     return _new_cutouts(given, asked)
 
 

@@ -29,7 +29,7 @@ from gz2tree.networks.backbones import check_backbone
 from gz2tree.networks.finetuning import adapt
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.runs.run import RunDirectory
-from gz2tree.runs.trainable import check_loss
+from gz2tree.runs.trainable import architecture_of, check_loss
 from gz2tree.splits import compare_parts, read_split, split_parts, write_split
 from gz2tree.store import CutoutStore, open_images, prepare
 from gz2tree.tables.files import write_table
@@ -62,7 +62,35 @@ def train_run(
 ) -> None:
     """Train a new network, or the one that is named, and leave a run directory.
 
-    Without a tree, the network is trained under the one it has.
+    Parameters
+    ----------
+    labels_table : Path
+        The table of labels; see `gz2tree.read_labels`.
+    images : Path
+        Folder, zip file or prepared store. Of a folder or zip file, the cutouts of labelled
+        galaxies are prepared in the run directory.
+    out : Path
+        The run directory, new or to be resumed.
+    tree : DecisionTree, optional
+        By default that of the network that is trained further; Kaggle's for a new one.
+    network : NetworkOptions or str
+        The network to build; or the run directory, folder or name of one to train further.
+    label_options : LabelOptions
+    split : SplitOptions
+    config : TrainConfig
+    crop, size : int, pixels, optional
+        Of the cutouts; by default those of the store or network, else of `CutoutOptions`.
+        A network that is trained further has a size already.
+    image_options : ImageOptions
+        What is known of the images: bands, pixel scales.
+    resume : bool
+        Go on with an interrupted run.
+
+    Raises
+    ------
+    InputError
+        As in `gz2tree.fit`; a table, images or a network that cannot be read; images that split
+        otherwise than those the run was begun with.
     """
     if isinstance(network, NetworkOptions):
         check_backbone(network.backbone, network.pretrained)
@@ -97,7 +125,7 @@ def train_run(
     valid = galaxies.take(parts == "valid") if (parts == "valid").any() else None
     history = fit(model, galaxies.take(parts == "train"), valid, config, out=run, resume=resume)
     if valid is not None:
-        _print_best(history)
+        _print_best(history, int(model.training_record["epoch"]))
     print(f"the model is in {run.model}")
 
 
@@ -112,7 +140,9 @@ def _network(
     if isinstance(wanted, NetworkOptions):
         dirichlet = config.loss == "dirichlet_multinomial"
         return build_network(wanted, tree, cutouts, dirichlet=dirichlet), asdict(wanted)
-    return adapt(start or find_model(wanted)[0], tree, cutouts), {"start": wanted}
+    assert start is not None
+    model = adapt(start, tree, cutouts)
+    return model, {"start": wanted, **architecture_of(model)}
 
 
 def _prepare_labelled(images: ImageFiles, labels: Labels, run: RunDirectory) -> CutoutStore:
@@ -141,10 +171,12 @@ def _split(
     return parts
 
 
-def _print_best(history: pd.DataFrame) -> None:
-    best = history.iloc[int(history["valid_rmse"].to_numpy().argmin())]
-    text = f"validation RMSE {best['valid_rmse']:.4f}"
-    print(f"best epoch {best['epoch']:.0f} of {len(history)}: {text}")
+def _print_best(history: pd.DataFrame, epoch: int) -> None:
+    rmse = float(history.loc[history["epoch"] == epoch, "valid_rmse"].iloc[0])
+    if np.isnan(rmse):
+        print(f"epoch {epoch} of {len(history)} is kept: no validation RMSE, to tell the best by")
+    else:
+        print(f"best epoch {epoch} of {len(history)}: validation RMSE {rmse:.4f}")
 
 
 def build_network(

@@ -15,8 +15,8 @@ from gz2tree.networks.batches import look_at
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Embedder, find_device
 from gz2tree.networks.typicality import Typicality, fit_typicality
-from gz2tree.runs.typical import some_of
-from gz2tree.splits import read_split
+from gz2tree.runs.typical import MOST_GALAXIES
+from gz2tree.splits import read_split, sample_rows
 from gz2tree.store import open_images
 
 
@@ -52,7 +52,8 @@ def fit_to_images(
     if options.views != 1:
         raise InputError(f"typical: expected one view, found {options.views}")
     embed = Embedder(model, find_device(options.device), options)
-    batches = look_at([embed], images, model.cutouts, options, some_of(positions), progress)
+    some = positions[sample_rows(len(positions), MOST_GALAXIES)]
+    batches = look_at([embed], images, model.cutouts, options, some, progress)
     return fit_typicality(features for _, (features,) in batches)
 
 
@@ -61,9 +62,26 @@ def typify_model(
 ) -> None:
     """Fit a model that is there already on images of its training galaxies, and store the result.
 
-    Of a run, those of its training part are taken; of another model, all.
+    Parameters
+    ----------
+    model_path : str
+        Run directory, folder of a saved model, or ``"default"``.
+    images : Path
+        Folder, zip file or store. Of a run, the galaxies of its training part are taken; of
+        another model, all.
+    out : Path, optional
+        Folder for the model; by default it is changed where it is.
+    options : PredictOptions
+        One view, no gate.
+
+    Raises
+    ------
+    InputError
+        The model in the box without `out`; no images of galaxies that trained the run; a gate; and
+        as in `fit_to_images`.
     """
     check_storable(model_path, out)
+    options.refuse_gate("features")
     find_device(options.device)
     model, run = find_model(model_path)
     source = open_images(images, model.cutouts)

@@ -10,6 +10,7 @@ from gz2tree.config.prediction import CatalogueOptions as CatalogueOptions
 from gz2tree.config.prediction import PredictOptions as PredictOptions
 from gz2tree.config.prediction import ShardOptions as ShardOptions
 from gz2tree.config.prediction import TableOptions as TableOptions
+from gz2tree.config.processes import ProcessOptions as ProcessOptions
 from gz2tree.config.sky import SkyOptions as SkyOptions
 from gz2tree.config.training import FINETUNE as FINETUNE
 from gz2tree.config.training import PRESETS as PRESETS

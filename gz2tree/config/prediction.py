@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from gz2tree.config.choices import (
-    Accelerator,
     Columns,
     MoreColumns,
     OptionError,
@@ -16,6 +15,7 @@ from gz2tree.config.choices import (
     check_choice,
     check_workers,
 )
+from gz2tree.config.processes import ProcessOptions
 
 
 @dataclass(frozen=True)
@@ -57,23 +57,32 @@ class PredictOptions:
         check_workers(self.workers)
         check_choice("precision", self.precision, Precision)
 
+    def refuse_gate(self, what: str) -> None:
+        """Refuse a gate where no probabilities come out.
+
+        Parameters
+        ----------
+        what : str
+            What comes out instead, for the message.
+
+        Raises
+        ------
+        OptionError
+            A gate above 0.
+        """
+        check("gate", self.gate, self.gate == 0, f"none: {what} are no probabilities")
+
 
 @dataclass(frozen=True)
-class ShardOptions:
+class ShardOptions(ProcessOptions):
     """How a catalogue is written in shards into a folder, by one process or several.
 
     Parameters
     ----------
     galaxies_per_shard : int
         Images of a shard, which is what an interruption may cost.
-    devices : int
-        GPUs, or processes on CPUs, on each node.
-    num_nodes : int
-        Nodes, that is machines.
-    strategy : str
-        How the processes work together, as Lightning names it.
-    accelerator : {"auto", "cpu", "gpu"}
-        GPUs where there are any, by default.
+    devices, num_nodes, strategy, accelerator
+        As of `ProcessOptions`.
 
     Raises
     ------
@@ -82,15 +91,11 @@ class ShardOptions:
     """
 
     galaxies_per_shard: int = 10_000
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
-    accelerator: Accelerator = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("galaxies_per_shard", "devices", "num_nodes"):
-            check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        check_choice("accelerator", self.accelerator, Accelerator)
+        super().__post_init__()
+        n = self.galaxies_per_shard
+        check("galaxies_per_shard", n, n >= 1, "at least 1")
 
 
 @dataclass(frozen=True)

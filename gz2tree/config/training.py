@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from gz2tree.config.choices import (
-    Accelerator,
     Activation,
     Head,
     LossName,
+    NetworkName,
     Optimizer,
     Pooling,
     Precision,
@@ -18,6 +18,7 @@ from gz2tree.config.choices import (
     check_choice,
 )
 from gz2tree.config.cutouts import CutoutOptions
+from gz2tree.config.processes import ProcessOptions
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class AugmentOptions:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(ProcessOptions):
     """How a network is trained.
 
     Parameters
@@ -110,14 +111,8 @@ class TrainConfig:
     workers : int
         Processes that read cutouts. 0 reads them in the training process, which is fast enough for
         a prepared store.
-    devices : int
-        GPUs, or processes on CPUs, on each node.
-    num_nodes : int
-        Nodes, that is machines.
-    strategy : str
-        How the processes work together, as Lightning names it.
-    accelerator : {"auto", "cpu", "gpu"}
-        GPUs where there are any, by default.
+    devices, num_nodes, strategy, accelerator
+        As of `ProcessOptions`.
 
     Raises
     ------
@@ -148,13 +143,10 @@ class TrainConfig:
     seed: int = 0
     checkpoint_minutes: float = 2.0
     workers: int = 0
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
-    accelerator: Accelerator = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "plateau_patience", "devices", "num_nodes"):
+        super().__post_init__()
+        for name in ("epochs", "batch_size", "plateau_patience"):
             check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("batches_per_epoch", "early_stopping"):
             value = getattr(self, name)
@@ -169,7 +161,7 @@ class TrainConfig:
             check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         for name, choices in (
             ("optimizer", Optimizer), ("schedule", Schedule), ("loss", LossName),
-            ("precision", Precision), ("accelerator", Accelerator),
+            ("precision", Precision),
         ):  # fmt: skip
             check_choice(name, getattr(self, name), choices)
 
@@ -197,14 +189,32 @@ class NetworkOptions:
     head : {"pooled", "flatten", "attention"}
         Of a flat network: linear on the pooled features; the student paper's, on the flattened
         feature map; or on features pooled by attention for each question.
+
+    Raises
+    ------
+    OptionError
+        An unknown choice; another activation or pooling than the default of a flat network, another
+        head than the default of a tree: they would do nothing.
     """
 
-    model: Literal["tree", "flat", "flat-renormalised", "flat-to-parent"] = "tree"
+    model: NetworkName = "tree"
     backbone: str = "resnet50"
     pretrained: bool | str = True
     activation: Activation = "normalised_sigmoid"
     pooling: Pooling = "average"
     head: Head = "pooled"
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("model", NetworkName), ("activation", Activation), ("pooling", Pooling),
+            ("head", Head),
+        ):  # fmt: skip
+            check_choice(name, getattr(self, name), choices)
+        meaningless = ("head",) if self.model == "tree" else ("activation", "pooling")
+        for name in meaningless:
+            value, default = getattr(self, name), getattr(type(self), name)
+            expected = f"none with model {self.model}, on which it has no effect"
+            check(name, value, value == default, expected)
 
 
 PRESETS: dict[str, dict[str, Any]] = {

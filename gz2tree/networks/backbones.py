@@ -8,44 +8,119 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
-from safetensors import SafetensorError, safe_open
-from timm.models import register_model
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models.resnet import Bottleneck, ResNet
 from torch import Tensor, nn
 
-from gz2tree.errors import InputError, did_you_mean, first_few, shown
-from gz2tree.runs.faults import load_safely
+from gz2tree.errors import InputError, did_you_mean, shown
+from gz2tree.networks.weights import check_weights_file, load_strictly, read_weights
 
 # How a weights file says that its network has the stride of He et al. 2016.
 _STRIDE_KEY, _STRIDE_V1 = "stride", " v1"
 
 
+# What timm knows of a network before it is built: its entrance, its exit, and how images enter it.
+_IMAGENET = {
+    "num_classes": 1000,
+    "input_size": (3, 224, 224),
+    "pool_size": (7, 7),
+    "interpolation": "bicubic",
+    "crop_pct": 0.875,
+    "mean": IMAGENET_DEFAULT_MEAN,
+    "std": IMAGENET_DEFAULT_STD,
+    "first_conv": "conv1",
+    "classifier": "fc",
+}
+# timm looks for this name when a network of this module is registered.
+default_cfgs = generate_default_cfgs(
+    {
+        "resnet50_v1.untrained": _IMAGENET,
+        "resnet50_v1_trunk.untrained": _IMAGENET | {"pool_size": (14, 14)},
+    }
+)
+
+
+class ResNetV1(ResNet):
+    """timm's ResNet with the stride of a stage in the first 1x1 convolution of its first block.
+
+    So it stands in He et al. 2016; timm's and torchvision's have it in the 3x3 convolution. The
+    parameters have the same names and shapes, so that weights of one load into the other, and give
+    wrong features.
+
+    Parameters
+    ----------
+    *arguments, **options
+        As of timm's ``ResNet``.
+    """
+
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+    left_out: tuple[str, ...] = ()
+    """How the names of weights begin that belong to the whole network, and to nothing here."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for stage in (self.layer2, self.layer3, self.layer4):
+            for block in cast(list[Bottleneck], list(stage)[:1]):
+                block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
+
+
+class ResNetV1Trunk(ResNetV1):
+    """`ResNetV1` of 50 layers that ends after the first block of its third stage.
+
+    Parameters
+    ----------
+    *arguments, **options
+        As of timm's ``ResNet``.
+    """
+
+    left_out = (*(f"layer3.{n}." for n in range(1, 6)), "layer4.")
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # timm's methods go through all four stages, so the last one is there, and empty.
+        self.layer3, self.layer4 = self.layer3[:1], nn.Sequential()
+        self.feature_info.pop()
+        self.num_features = self.head_hidden_size = self.feature_info[-1]["num_chs"]
+        self.reset_classifier(self.num_classes)
+
+    def forward_intermediates(
+        self, x: Tensor, indices: int | list[int] | None = None, *arguments: Any, **options: Any
+    ) -> Any:
+        """Give the maps between the stages, as timm's ``ResNet`` does; there are four of them."""
+        return super().forward_intermediates(x, self._maps(indices), *arguments, **options)
+
+    def prune_intermediate_layers(
+        self, indices: int | list[int] = 1, *arguments: Any, **options: Any
+    ) -> list[int]:
+        """Leave out the stages that are not needed for these maps, as timm's ``ResNet`` does."""
+        kept = super().prune_intermediate_layers(self._maps(indices), *arguments, **options)
+        return list(kept)
+
+    def _maps(self, indices: int | list[int] | None) -> list[int]:
+        """Count the maps that are meant from the first: the last so many, these, or all."""
+        n = len(self.feature_info)
+        if indices is None or isinstance(indices, int):
+            return list(range(n))[-indices if indices else 0 :]
+        return [range(n)[index] for index in indices]
+
+
 @register_model
 def resnet50_v1(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """ResNet50 as He et al. trained it: stride 2 in the first 1x1 convolution of a stage.
-
-    timm's and torchvision's ``resnet50`` have that stride in the 3x3 convolution. The parameters
-    have the same names and shapes, so weights of one load into the other and give wrong features.
+    """ResNet50 as He et al. trained it: `ResNetV1` of 3, 4, 6 and 3 blocks.
 
     Raises
     ------
     InputError
         `pretrained` is true: timm's hub has no weights of this network.
     """
-    if pretrained:
-        raise InputError(
-            "backbone resnet50_v1 has no weights on timm's hub: give pretrained=False or the path "
-            "of a weights file"
-        )
-    kwargs.pop("pretrained_cfg", None)
-    kwargs.pop("pretrained_cfg_overlay", None)
-    network: Any = timm.create_model("resnet50", pretrained=False, **kwargs)
-    for stage in (network.layer2, network.layer3, network.layer4):
-        stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
-    return network
+    return _build("resnet50_v1", ResNetV1, pretrained, **kwargs)
 
 
 @register_model
@@ -55,20 +130,33 @@ def resnet50_v1_trunk(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     An eighth of the parameters (3.0 million), half the time, and 1,024 features on a map twice as
     fine. What is left out belongs to ImageNet's objects more than to small, smooth galaxies.
     Weights of the whole network load; those of the blocks it does not have are passed over.
+
+    Raises
+    ------
+    InputError
+        `pretrained` is true: timm's hub has no weights of this network.
     """
-    network: Any = resnet50_v1(pretrained, **kwargs)
-    network.left_out = (*(f"layer3.{n}." for n in range(1, 6)), "layer4.")
-    network.layer3 = network.layer3[:1]
-    network.layer4 = nn.Identity()
-    network.num_features = network.head_hidden_size = 1024
-    network.reset_classifier(network.num_classes)
+    maps = {"out_indices": (0, 1, 2, 3)}
+    return _build("resnet50_v1_trunk", ResNetV1Trunk, pretrained, feature_cfg=maps, **kwargs)
+
+
+def _build(name: str, kind: type[ResNetV1], pretrained: bool, **kwargs: Any) -> nn.Module:
+    if pretrained:
+        raise InputError(
+            f"backbone {name} has no weights on timm's hub: give pretrained=False or the path "
+            "of a weights file"
+        )
+    layers = (3, 4, 6, 3)
+    network: nn.Module = build_model_with_cfg(
+        kind, name, pretrained, block=Bottleneck, layers=layers, **kwargs
+    )
     return network
 
 
 def check_backbone(name: str, pretrained: bool | str | Path = False) -> None:
     """Refuse, with an InputError, what is no backbone (it names the nearest) or no weights file."""
     if not isinstance(pretrained, bool):
-        _check_weights_file(Path(pretrained))
+        check_weights_file(Path(pretrained))
     if not isinstance(name, str):
         raise InputError(f"backbone: expected the name of a timm model, found {shown(name)}")
     base = name.split(".")[0]
@@ -164,7 +252,7 @@ def load_backbone_weights(backbone: nn.Module, path: Path, name: str) -> None:
     InputError
         No such file, not a state dict of tensors, another stride, or other keys and shapes.
     """
-    weights, metadata = _read_weights(path)
+    weights, metadata = read_weights(path)
     if _STRIDE_V1 in metadata.get(_STRIDE_KEY, "") and not name.startswith("resnet50_v1"):
         raise InputError(
             f"{path}: these weights belong to a network with {metadata[_STRIDE_KEY]!r}; "
@@ -173,78 +261,6 @@ def load_backbone_weights(backbone: nn.Module, path: Path, name: str) -> None:
     absent = _classifier_prefixes(backbone) + getattr(backbone, "left_out", ())
     weights = {key: value for key, value in weights.items() if not key.startswith(absent)}
     load_strictly(backbone, weights, path)
-
-
-def load_strictly(module: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    """Load exactly these weights; half precision is converted to the module's own.
-
-    Raises
-    ------
-    InputError
-        Missing, unexpected or misshapen tensors, or values that are not finite; by name.
-    """
-    expected = module.state_dict()
-    missing = sorted(set(expected) - set(weights))
-    unexpected = sorted(set(weights) - set(expected))
-    if missing or unexpected:
-        found = [f"missing {first_few(missing)}"] if missing else []
-        found += [f"unexpected {first_few(unexpected)}"] if unexpected else []
-        raise InputError(
-            f"{path}: expected the {len(expected)} tensors of this network: {'; '.join(found)}"
-        )
-    for key, value in weights.items():
-        if value.shape != expected[key].shape:
-            raise InputError(
-                f"{path}: tensor {key}: expected shape {tuple(expected[key].shape)}, "
-                f"found {tuple(value.shape)}"
-            )
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise InputError(f"{path}: tensor {key}: expected finite values, found NaN or inf")
-    module.load_state_dict(weights, strict=True)
-
-
-def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
-
-    Raises
-    ------
-    InputError
-        No such file, or not in this format.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: expected a weights file, found none")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: expected a safetensors file: {error}") from error
-
-
-def _check_weights_file(path: Path) -> None:
-    if path.suffix not in (".safetensors", ".pth", ".pt"):
-        raise InputError(
-            f"pretrained: expected true, false or a .safetensors or .pth file, found {path}"
-        )
-    if not path.is_file():
-        raise InputError(f"{path}: expected a weights file, found none")
-
-
-def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    _check_weights_file(path)
-    if path.suffix == ".safetensors":
-        return read_safetensors(path)
-    try:
-        weights = load_safely(path)
-    # A damaged or hostile file can fail in the zip reader, the unpickler or torch itself, whose
-    # advice is to execute it.
-    except Exception as error:
-        raise InputError(
-            f"{path}: expected a state dict of tensors, found another or a damaged file "
-            f"({type(error).__name__}); nothing in it was executed"
-        ) from error
-    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
-        raise InputError(f"{path}: expected a state dict of tensors, found other objects")
-    return weights, {}
 
 
 def _classifier_prefixes(backbone: nn.Module) -> tuple[str, ...]:

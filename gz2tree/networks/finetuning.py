@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 from gz2tree.config import CutoutOptions
 from gz2tree.networks.network import GalaxyNet
@@ -17,10 +18,12 @@ def adapt(model: GalaxyNet, tree: DecisionTree, cutouts: CutoutOptions | None = 
     model : GalaxyNet
         It is left as it is.
     tree : DecisionTree
-        If it asks the same questions with the same answers, whenever it asks them, the heads are
-        kept as well; otherwise they begin anew.
+        If it asks the same questions with the same answers, whenever it asks them and whatever
+        their columns are called, the heads are kept as well, and what was fitted to them;
+        otherwise they begin anew.
     cutouts : CutoutOptions, optional
-        Those of the model by default.
+        Those of the model by default. What its training galaxies look like (`typicality`) is kept
+        only with those.
 
     Returns
     -------
@@ -40,11 +43,17 @@ def adapt(model: GalaxyNet, tree: DecisionTree, cutouts: CutoutOptions | None = 
     arguments = {name: value for name, value in config.items() if name in known}
     arguments |= {"tree": tree, "cutouts": cutouts or model.cutouts, "pretrained": False}
     same = _answers(model.tree) == _answers(tree)
-    if not same:
-        # What was fitted to the heads goes with them.
-        arguments = {name: value for name, value in arguments.items() if name != "calibration"}
+    if same:
+        arguments["training"] = _renamed(model.training_record, model.tree, tree)
+    else:
         arguments |= {"kind": None, "training": None}
+    # In the config its numbers go by the names of the questions' columns; here, by their order.
+    arguments.pop("calibration", None)
     adapted = type(model)(**arguments)
+    if same:
+        adapted.calibration = model.calibration
+    if same and adapted.cutouts == model.cutouts:
+        adapted.typicality = model.typicality
     weights = model.state_dict()
     if not same:
         weights = {name: w for name, w in weights.items() if name.startswith("backbone.")}
@@ -53,6 +62,14 @@ def adapt(model: GalaxyNet, tree: DecisionTree, cutouts: CutoutOptions | None = 
     fitting = {name: w for name, w in weights.items() if shapes.get(name) == w.shape}
     adapted.load_state_dict(fitting, strict=False)
     return adapted
+
+
+def _renamed(record: dict[str, Any], before: DecisionTree, now: DecisionTree) -> dict[str, Any]:
+    """Name the answers of a training record as another tree of the same questions names them."""
+    if "answers" not in record:
+        return record
+    name = dict(zip(before.columns, now.columns, strict=True))
+    return record | {"answers": [name[column] for column in record["answers"]]}
 
 
 def _answers(tree: DecisionTree) -> list[tuple[str, list[str]]]:

@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from huggingface_hub import PyTorchModelHubMixin
-from huggingface_hub.constants import CONFIG_NAME
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from gz2tree.config import CutoutOptions
-from gz2tree.config.choices import Activation, Pooling
-from gz2tree.errors import InputError
+from gz2tree.config.choices import Activation, Pooling, check
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
-from gz2tree.networks.backbones import (
-    channel_values,
-    check_images,
-    create_backbone,
-    load_strictly,
-    read_safetensors,
-)
+from gz2tree.networks.backbones import channel_values, check_images, create_backbone
 from gz2tree.networks.heads import QuestionHeads
 from gz2tree.networks.pooling import QuestionPooling
-from gz2tree.networks.saved import (
-    FETCHING,
-    config_errors_named,
-    known_name,
-    loading_errors_named,
-    refuse_unknown,
-    weights_file,
-    write_config,
-)
+from gz2tree.networks.saved import SavedNetwork
+from gz2tree.networks.strength import StrengthHeads
 from gz2tree.networks.typicality import Typicality
 from gz2tree.tree import DecisionTree
 from gz2tree.version import __version__
+from gz2tree.votes.calibration import Calibration
 
 
-class GalaxyNet(nn.Module, PyTorchModelHubMixin):
+class GalaxyNet(SavedNetwork):
     """Base of `GalaxyTreeNet` and `FlatNet`; its parameters are described there.
 
     Attributes
@@ -55,11 +40,28 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         How it was trained: options, data, versions, as JSON values.
     typicality : Typicality or None
         Where the features of its training galaxies lie; None where that was never fitted.
+    calibration : Calibration or None
+        What was fitted to its answers after training; see `gz2tree.votes.calibration`.
+    backbone : nn.Module
+        timm's network, with all that timm promises of it: ``feature_info``, ``group_matcher``,
+        ``set_grad_checkpointing``, ``forward_intermediates``.
+    head_hidden_size : int
+        Width of its pooled features, as timm calls it; some backbones pool and then have a layer.
+    attention : QuestionPooling or None
+        What pools the feature map for each question; None where one average serves all.
+    heads : QuestionHeads
+        From the features of each question to the logits of its answers.
+    strengths : StrengthHeads or None
+        From the features of each question to its strength; None of a network that gives none.
     """
 
     backbone: Any  # timm promises more of its networks than nn.Module does
+    head_hidden_size: int
     mean: Tensor
     std: Tensor
+    attention: QuestionPooling | None
+    heads: QuestionHeads
+    strengths: StrengthHeads | None
 
     def __init__(
         self,
@@ -80,10 +82,10 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         self.kind = kind
         self.training_record = dict(training or {})
         self.typicality: Typicality | None = None
+        self.calibration: Calibration | None = None
         self.backbone_name = backbone
         self.backbone = create_backbone(backbone, pretrained, cutouts.size)
-        # As timm calls it: some backbones have a layer between the pooling and the classifier.
-        self.head_hidden_size: int = getattr(
+        self.head_hidden_size = getattr(
             self.backbone, "head_hidden_size", self.backbone.num_features
         )
         normalisation = self.backbone.pretrained_cfg
@@ -92,31 +94,19 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             self.register_buffer(name, values, persistent=False)
 
     @property
-    def untrained(self) -> list[str]:
-        """Columns of answers that no training galaxy had measured: their output means nothing."""
-        trained = self.training_record.get("answers", self.tree.columns)
-        return [column for column in self.tree.columns if column not in trained]
+    def num_features(self) -> int:
+        """Channels of what `forward_features` gives, as timm calls them."""
+        return int(self.backbone.num_features)
 
     @property
-    def known_galaxies(self) -> Typicality:
-        """Its typicality; refused, as an InputError, where that was never fitted."""
-        if self.typicality is None:
-            raise InputError(
-                "atypical: expected a model that knows where the features of its training galaxies "
-                "lie, found one without; gz2tree typical fits that and stores it in the model"
-            )
-        return self.typicality
+    @abstractmethod
+    def is_tree(self) -> bool:
+        """Whether the answers of each question sum to the probability that it was asked."""
 
     @property
-    def view_angle(self) -> float:
-        """Angle, in radian, by which `predict` turns every image before the network looks at it.
-
-        pi / 8 after training on turned images, else 0. Turned images are interpolated, and one
-        that is not is sharper than what the network learnt from (benchmarks/RESULTS.md: RMSE 0.0903
-        on images as they are, 0.0891 on the same, turned).
-        """
-        augment = self.training_record.get("train", {}).get("augment", {})
-        return math.pi / 8 if augment.get("rotate") else 0.0
+    def dirichlet(self) -> bool:
+        """Whether the network gives each question a strength."""
+        return self.strengths is not None
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Last feature map of the backbone.
@@ -154,12 +144,12 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         """Pool what `forward_features` gives; (N, head_hidden_size)."""
         return self.backbone.forward_head(feature_map)
 
-    def _add_heads(self, pooling: Pooling) -> None:
-        """Add a linear head for each question, and the attention if it is to pool for them."""
-        width = self.head_hidden_size
-        self.attention = None
+    def _add_heads(self, pooling: Pooling, width: int | None = None) -> None:
+        """Add what follows the feature map; heads read `width` features, by default the pooled."""
+        width = width or self.head_hidden_size
+        self.attention = self.strengths = None
         if pooling == "attention":
-            width = self.backbone.num_features
+            width = self.num_features
             self.attention = QuestionPooling(width, len(self.tree.questions))
         self.heads = QuestionHeads(self.tree, width)
 
@@ -168,6 +158,28 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         if self.attention is None:
             return [self.pooled(feature_map)] * len(self.heads)  # of (N, head_hidden_size)
         return list(self.attention(feature_map).unbind(1))  # of (N, num_features)
+
+    def forward(self, images: Tensor, given_reach: Tensor | None = None) -> Tensor:
+        """Cumulative probabilities: P(question was asked and answered so).
+
+        Those of a flat network are only meant as such: see `FlatNet`.
+
+        Parameters
+        ----------
+        images : Tensor, shape (N, 3, H, W), RGB in [0, 1]
+        given_reach : Tensor, shape (N, n_questions), in [0, 1] or NaN, optional
+            See `DecisionGraph.cumulative`.
+
+        Returns
+        -------
+        cumulative : Tensor, shape (N, n_answers), float32 (float64 of float64), in [0, 1]
+
+        Raises
+        ------
+        InputError
+            Images of another shape or of an integer dtype.
+        """
+        return self.cumulative(self.logits(images), given_reach)
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits of all answers.
@@ -198,24 +210,76 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
         return self.outputs_of(self.forward_features(images))
 
     def outputs_of(self, feature_map: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Give what `outputs` gives, of the feature map of images."""
-        raise NotImplementedError
+        """Give what `outputs` gives, of the feature map of images.
+
+        Parameters
+        ----------
+        feature_map : Tensor, as `forward_features` gives it
+            (N, num_features, h, w) for a ResNet.
+
+        Returns
+        -------
+        logits : Tensor, shape (N, n_answers)
+        strength : Tensor, shape (N, n_questions), or None
+        """
+        features = self._features_by_question(feature_map)
+        strength = None if self.strengths is None else self.strengths(features)
+        return self.heads(features), strength
 
     def calibrated_strength(self, logits: Tensor, strength: Tensor | None) -> Tensor | None:
-        """Strengths of `outputs` after calibration, as the subclass understands it."""
-        return strength
+        """Strengths after calibration; None if there are none at all.
 
+        Parameters
+        ----------
+        logits : Tensor, shape (N, n_answers)
+        strength : Tensor, shape (N, n_questions), or None
+            Both as `outputs` gives them.
+
+        Returns
+        -------
+        strength : Tensor, shape (N, n_questions), above 0, or None
+        """
+        if self.calibration is None:
+            return strength
+        return self.calibration.strengthen(strength, logits.to(torch.float32))
+
+    @abstractmethod
     def cumulative(self, logits: Tensor, given_reach: Tensor | None = None) -> Tensor:
-        """Turn logits into cumulative probabilities, as the subclass understands them."""
-        raise NotImplementedError
+        """Turn logits of all answers into cumulative probabilities; shapes as in `forward`."""
 
+    @abstractmethod
     def start_at_mean(self, labels: Labels) -> None:
-        """Set the biases of the heads so that training begins near the mean of the labels."""
-        raise NotImplementedError
+        """Set the biases of the heads so that training begins near the mean of the labels.
 
-    def gate(self, probabilities: Tensor, threshold: float) -> Tensor:
-        """Set improbable answers to exactly 0, as the subclass understands it."""
-        raise NotImplementedError
+        Parameters
+        ----------
+        labels : Labels
+            Of the network's tree.
+        """
+
+    def gate(self, cumulative: Tensor, threshold: float) -> Tensor:
+        """Set improbable answers to exactly 0.
+
+        In a tree with all that follows from them (`DecisionGraph.gate`), else each on its own.
+
+        Parameters
+        ----------
+        cumulative : Tensor, shape (..., n_answers), in [0, 1]
+        threshold : float, in [0, 1]
+
+        Returns
+        -------
+        gated : Tensor, shape (..., n_answers), in [0, 1]
+
+        Raises
+        ------
+        OptionError
+            A threshold outside [0, 1].
+        """
+        check("gate", threshold, 0 <= threshold <= 1, "a probability from 0 to 1")
+        if self.is_tree:
+            return self.graph.gate(cumulative, threshold)
+        return torch.where(cumulative < threshold, 0.0, cumulative)
 
     def config(self) -> dict[str, Any]:
         """Return all that is needed to build the network again, as JSON values."""
@@ -234,67 +298,3 @@ class GalaxyNet(nn.Module, PyTorchModelHubMixin):
             "training": self.training_record,
             "typicality": self.typicality.to_dict() if self.typicality else None,
         }
-
-    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> str | None:
-        """Write ``model.safetensors`` and ``config.json`` into a folder.
-
-        Parameters
-        ----------
-        save_directory : str or Path
-        **kwargs
-            As in huggingface_hub's ``ModelHubMixin.save_pretrained``.
-        """
-        kwargs["config"] = kwargs.get("config") or self.config()
-        return super().save_pretrained(save_directory, **kwargs)
-
-    def save_config(self, folder: Path) -> None:
-        """Write the config of a saved network anew; a kill leaves the old one or the new."""
-        write_config(self.config(), folder)
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> Self:
-        """Load a saved network from a folder or from the Hugging Face hub.
-
-        Parameters
-        ----------
-        pretrained_model_name_or_path : str or Path
-            ``"default"``: the model in the box, see docs/default_model.md. Else a folder written
-            by `save_pretrained`, or the name of a model on the hub.
-        **kwargs
-            As in huggingface_hub's ``ModelHubMixin.from_pretrained``.
-
-        Raises
-        ------
-        InputError
-            No such model, a network of another class, or weights that do not fit.
-        """
-        name = known_name(pretrained_model_name_or_path)
-        with loading_errors_named(name):
-            return super().from_pretrained(name, **kwargs)
-
-    @classmethod
-    def _from_pretrained(  # type: ignore[override]
-        cls, *, model_id: str, config: dict[str, Any], map_location: str = "cpu", **arguments: Any
-    ) -> Self:
-        """Build from the config and load the weights; strict, and from safetensors only."""
-        if config.get("model") != cls.__name__:
-            raise InputError(
-                f"{model_id}: expected a {cls.__name__}, found {config.get('model', 'no model')}"
-            )
-        fetching = {name: arguments.pop(name) for name in FETCHING}
-        with config_errors_named(model_id):
-            tree = DecisionTree.from_dict(config["tree"])
-            cutouts = CutoutOptions.from_dict(config["cutouts"])
-            arguments |= {"tree": tree, "cutouts": cutouts, "pretrained": False}
-            network = cls(**arguments)
-            if list(tree.columns) != config["columns"]:
-                raise InputError(f"{model_id}/{CONFIG_NAME}: its columns are not those of its tree")
-            if config.get("typicality") is not None:
-                fitted = Typicality.from_dict(config["typicality"], network.head_hidden_size)
-                network.typicality = fitted
-            # Later, nobody could tell that what is read then came from here.
-            json.dumps([network.config(), network.untrained, network.view_angle])
-            refuse_unknown(config, network.config(), model_id)
-        file = weights_file(model_id, **fetching)
-        load_strictly(network, read_safetensors(file)[0], file)
-        return network.eval().to(map_location)

@@ -1,19 +1,26 @@
-"""Saved networks: where they lie, and what is said of one that is not whole."""
+"""Saved networks: how they are written and read, where they lie, how a damaged one is refused."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from huggingface_hub import hf_hub_download
+from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from torch import nn
 
+from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError, first_few, shown
+from gz2tree.networks.typicality import Typicality
+from gz2tree.networks.weights import load_strictly, read_safetensors
+from gz2tree.tree import DecisionTree
 from gz2tree.version import __version__
 from gz2tree.wholefiles import appearing, aside
 
@@ -27,17 +34,133 @@ FETCHING = ("revision", "cache_dir", "force_download", "local_files_only", "toke
 """What huggingface_hub may be told of how a model is fetched."""
 
 
+class SavedNetwork(nn.Module, PyTorchModelHubMixin, ABC):
+    """A network that can be saved with all it knows of its training, and loaded again.
+
+    What of `GalaxyNet` has to do with the folder, here or on the hub, of weights and config.
+    """
+
+    tree: DecisionTree
+    training_record: dict[str, Any]
+    typicality: Typicality | None
+    head_hidden_size: int
+
+    @property
+    def untrained(self) -> list[str]:
+        """Columns of answers that no training galaxy had measured: their output means nothing."""
+        trained = self.training_record.get("answers", self.tree.columns)
+        return [column for column in self.tree.columns if column not in trained]
+
+    @property
+    def known_galaxies(self) -> Typicality:
+        """Its typicality; refused, as an InputError, where that was never fitted."""
+        if self.typicality is None:
+            raise InputError(
+                "atypical: expected a model that knows where the features of its training galaxies "
+                "lie, found one without; gz2tree typical fits that and stores it in the model"
+            )
+        return self.typicality
+
+    @property
+    def view_angle(self) -> float:
+        """Angle, in radian, by which `predict` turns every image before the network looks at it.
+
+        pi / 8 after training on turned images, else 0. Turned images are interpolated, and one
+        that is not is sharper than what the network learnt from (benchmarks/RESULTS.md: RMSE 0.0903
+        on images as they are, 0.0891 on the same, turned).
+        """
+        augment = self.training_record.get("train", {}).get("augment", {})
+        return math.pi / 8 if augment.get("rotate") else 0.0
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Return all that is needed to build the network again, as JSON values."""
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> str | None:
+        """Write ``model.safetensors`` and ``config.json`` into a folder.
+
+        Parameters
+        ----------
+        save_directory : str or Path
+        **kwargs
+            As in huggingface_hub's ``ModelHubMixin.save_pretrained``.
+        """
+        kwargs["config"] = kwargs.get("config") or self.config()
+        return super().save_pretrained(save_directory, **kwargs)
+
+    def save_config(self, folder: Path) -> None:
+        """Write the config of a saved network anew; a kill leaves the old one or the new."""
+        write_config(self.config(), folder)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> Self:
+        """Load a saved network from a folder or from the Hugging Face hub.
+
+        Parameters
+        ----------
+        pretrained_model_name_or_path : str or Path
+            ``"default"``: the model in the box, see docs/default_model.md. Else a folder written
+            by `save_pretrained`, or the name of a model on the hub.
+        **kwargs
+            As in huggingface_hub's ``ModelHubMixin.from_pretrained``.
+
+        Raises
+        ------
+        InputError
+            No such model, a network of another class, or weights that do not fit.
+        """
+        name = known_name(pretrained_model_name_or_path)
+        with loading_errors_named(name):
+            return super().from_pretrained(name, **kwargs)
+
+    @classmethod
+    def _from_pretrained(  # type: ignore[override]
+        cls, *, model_id: str, config: dict[str, Any], map_location: str = "cpu", **arguments: Any
+    ) -> Self:
+        """Build from the config and load the weights; strict, and from safetensors only."""
+        if config.get("model") != cls.__name__:
+            raise InputError(
+                f"{model_id}: expected a {cls.__name__}, found {config.get('model', 'no model')}"
+            )
+        fetching = {name: arguments.pop(name) for name in FETCHING}
+        with config_errors_named(model_id):
+            tree = DecisionTree.from_dict(config["tree"])
+            cutouts = CutoutOptions.from_dict(config["cutouts"])
+            arguments |= {"tree": tree, "cutouts": cutouts, "pretrained": False}
+            network = cls(**arguments)
+            if list(tree.columns) != config["columns"]:
+                raise InputError(
+                    f"{model_id}/{CONFIG_NAME}: expected the columns of its tree {tree.name}, "
+                    f"{first_few(tree.columns)}, found {shown(config['columns'])}"
+                )
+            if config.get("typicality") is not None:
+                fitted = Typicality.from_dict(config["typicality"], network.head_hidden_size)
+                network.typicality = fitted
+            # Later, nobody could tell that what is read then came from here.
+            json.dumps([network.config(), network.untrained, network.view_angle])
+            refuse_unknown(config, network.config(), model_id)
+        file = weights_file(model_id, **fetching)
+        load_strictly(network, read_safetensors(file)[0], file)
+        return network.eval().to(map_location)
+
+
 def known_name(name: str | Path) -> str:
     """Name a saved network as huggingface_hub knows it: a folder, or a model on the hub.
 
     Raises
     ------
     InputError
-        A folder of something else.
+        A folder of something else, or a path that cannot be meant for a model on the hub, where
+        nothing is.
     """
     known = str(DEFAULT_MODEL if str(name) == DEFAULT_NAME else name)
-    if Path(known).is_dir() and not (Path(known) / CONFIG_NAME).is_file():
-        raise InputError(f"{known}: expected a folder with {CONFIG_NAME}, found none")
+    path = Path(known)
+    if path.is_dir() and not (path / CONFIG_NAME).is_file():
+        raise InputError(f"{known}: expected a folder with {CONFIG_NAME}, found none in it")
+    # On the hub models are called OWNER/MODEL; if there is such a folder here, it is what is meant.
+    if not path.is_dir() and (path.is_absolute() or path.parent.is_dir()):
+        found = "a file" if path.exists() else "nothing there"
+        raise InputError(f"{known}: expected a folder with {CONFIG_NAME}, found {found}")
     return known
 
 
@@ -59,9 +182,19 @@ def write_config(config: Mapping[str, Any], folder: Path) -> None:
 def refuse_unknown(config: Mapping[str, Any], known: Mapping[str, Any], name: str) -> None:
     """Refuse a config that says more than this version understands.
 
+    Parameters
+    ----------
+    config : mapping
+        As it was read.
+    known : mapping
+        What this version would have written of the network that it built.
+    name : str
+        Of the model, for the message.
+
     Raises
     ------
     InputError
+        Entries that are not `known`: a later version of gz2tree saved them.
     """
     unknown = sorted(set(config) - set(known))
     if unknown:
@@ -109,5 +242,10 @@ def config_errors_named(name: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{name}/{CONFIG_NAME}: incomplete or damaged: {error!r}") from error
+    except KeyError as error:
+        raise InputError(f"{name}/{CONFIG_NAME}: expected {error} in it, found none") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{name}/{CONFIG_NAME}: expected the config of a network as gz2tree saves it, found "
+            f"one that is damaged: {error}"
+        ) from error

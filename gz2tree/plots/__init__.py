@@ -14,7 +14,6 @@ from gz2tree.plots.predictions import plot_agreement as plot_agreement
 from gz2tree.plots.predictions import plot_calibration as plot_calibration
 from gz2tree.plots.predictions import plot_null_rmse as plot_null_rmse
 from gz2tree.plots.predictions import plot_scatter as plot_scatter
-from gz2tree.plots.predictions import sample_rows as sample_rows
 from gz2tree.plots.samples import plot_by as plot_by
 from gz2tree.plots.samples import plot_purity_completeness as plot_purity_completeness
 from gz2tree.plots.style import COLOURS as COLOURS

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gz2tree.calibrationcurve import calibration_error
 from gz2tree.labels import Labels
 from gz2tree.plots.style import COLOURS, answer_title, counts_above, panels, question_names, style
+from gz2tree.splits import sample_rows
 from gz2tree.tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -179,13 +180,6 @@ def plot_agreement(axes: Axes, predicted: NDArray[np.float64], labels: Labels) -
     axes.set_ylabel("predicted cumulative probability")
     axes.set_title(f"{shown.sum():,} answers with votes, {len(labels):,} galaxies", fontsize=9)
     return axes
-
-
-def sample_rows(n_rows: int, n: int, seed: int) -> NDArray[np.int64]:
-    """Choose up to n rows at random, in their order."""
-    if n_rows <= n:
-        return np.arange(n_rows)
-    return np.sort(np.random.default_rng(seed).choice(n_rows, n, replace=False))
 
 
 def plot_calibration(axes: Axes, curves: Mapping[str, pd.DataFrame], title: str) -> Axes:

@@ -1,1 +1,1 @@
-"""What a training is made of: batches, steps, callbacks, processes, and what it leaves behind."""
+"""What a training is made of: batches, steps, callbacks, and what it leaves behind."""

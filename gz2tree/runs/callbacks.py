@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.saved import replace_model
-from gz2tree.runs.faults import check_weights, writing
+from gz2tree.runs.faults import check_weights, saving
 from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.typical import fit_after_training
 from gz2tree.wholefiles import appearing
@@ -93,7 +93,7 @@ class RunKeeper(L.Callback):
         if batch_idx + 1 < trainer.num_training_batches and (self._due or late):
             check_weights(pl_module, trainer.global_step)
             partial = self.run.checkpoint.with_suffix(".partial")
-            with writing(self.run.checkpoint):
+            with saving(self.run.checkpoint):
                 trainer.save_checkpoint(partial)
             if trainer.is_global_zero:
                 os.replace(partial, self.run.checkpoint)
@@ -116,7 +116,7 @@ class RunKeeper(L.Callback):
         self.history.append(row)
         self._due, self._began = True, time.monotonic()
         if trainer.is_global_zero:
-            with writing(self.run.path):
+            with saving(self.run.path):
                 self._write(row, pl_module.model)
         trainer.strategy.barrier()  # after the last epoch every process reads the best model
 

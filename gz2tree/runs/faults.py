@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import pickle
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from gz2tree.errors import InputError
+from gz2tree.networks.weights import load_safely
+from gz2tree.wholefiles import write_errors_named
 
 
 class NotFiniteError(InputError):
-    """Weights or outputs of a network are not finite."""
+    """Weights or outputs of a network are NaN or infinite: its training cannot go on from them."""
 
 
 def check_outputs(logits: Tensor, step: int) -> None:
-    """Refuse to go on from outputs that are not finite.
+    """Refuse to go on from outputs that are not finite: the weights would be lost by the next step.
+
+    Parameters
+    ----------
+    logits : Tensor, of any shape
+    step : int
+        Optimiser steps taken before, for the message.
 
     Raises
     ------
     NotFiniteError
+        One of the logits is NaN or infinite.
     """
     if not torch.isfinite(logits).all():
         raise NotFiniteError(f"the network's output is not finite at step {step}")
@@ -34,20 +40,20 @@ def check_outputs(logits: Tensor, step: int) -> None:
 def check_weights(model: nn.Module, step: int) -> None:
     """Refuse to save weights that are not finite: a run resumed from them would be lost.
 
+    Parameters
+    ----------
+    model : nn.Module
+    step : int
+        Optimiser steps taken, for the message.
+
     Raises
     ------
     NotFiniteError
+        A weight, or a buffer such as a running mean, is NaN or infinite.
     """
     for name, value in model.state_dict().items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise NotFiniteError(f"the weights {name} are not finite after step {step}")
-
-
-def load_safely(path: Path) -> Any:
-    """Load what torch has saved, on the CPU: tensors and plain values; nothing is executed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch comments on pickles that are none of its own
-        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def check_checkpoint(path: Path) -> None:
@@ -56,6 +62,7 @@ def check_checkpoint(path: Path) -> None:
     Raises
     ------
     InputError
+        The file is torn, or holds anything but tensors and plain values.
     """
     try:
         load_safely(path)
@@ -66,20 +73,7 @@ def check_checkpoint(path: Path) -> None:
         ) from error
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Name the file that could not be written, whatever its library raises.
-
-    Raises
-    ------
-    InputError
-        The disk is full, say.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError, SafetensorError) as error:
-        if isinstance(error, NotFiniteError):
-            raise
-        raise InputError(
-            f"{path}: cannot be written ({error}); what was saved before is kept"
-        ) from error
+def saving(path: Path) -> AbstractContextManager[None]:
+    """Name, in an InputError, what of a run could not be saved, whatever its library raises."""
+    kept = "; what was saved before is kept"
+    return write_errors_named(path, RuntimeError, SafetensorError, consolation=kept)

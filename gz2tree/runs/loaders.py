@@ -8,11 +8,10 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 from gz2tree.config import TrainConfig
-from gz2tree.dataset import LabelledCutouts
+from gz2tree.dataset import LabelledBatch, LabelledCutouts
 from gz2tree.errors import InputError
 
 
@@ -56,13 +55,16 @@ class StepOrder(Sampler[list[int]]):
         self.steps_per_pass = n // self.galaxies_per_step
         self.batches_per_epoch = batches_per_epoch or self.steps_per_pass
         self.next_step = 0
+        self._pass, self._order = -1, np.empty(0, dtype=np.int64)  # the last pass, and its order
 
     def galaxies(self, step: int) -> list[int]:
         """Return the positions of the galaxies of one step, of this process."""
         number, place = divmod(step, self.steps_per_pass)
-        order = np.random.default_rng([self.seed, number]).permutation(self.n)
+        if number != self._pass:  # of millions of galaxies, not to be shuffled for every step
+            shuffled = np.random.default_rng([self.seed, number]).permutation(self.n)
+            self._pass, self._order = number, shuffled
         start = place * self.galaxies_per_step
-        of_step = order[start : start + self.galaxies_per_step]
+        of_step = self._order[start : start + self.galaxies_per_step]
         return of_step[self.rank :: self.world_size].tolist()
 
     def set_epoch(self, epoch: int) -> None:
@@ -80,7 +82,7 @@ class StepOrder(Sampler[list[int]]):
         return self.batches_per_epoch
 
 
-class ResumableLoader(DataLoader[tuple[Tensor, Tensor, Tensor, Tensor]]):
+class ResumableLoader(DataLoader[LabelledBatch]):
     """A loader whose state is the number of steps taken, kept in Lightning's checkpoints.
 
     Parameters
@@ -139,7 +141,7 @@ class GalaxyData(L.LightningDataModule):
     @property
     def batches_per_epoch(self) -> int:
         """Optimiser steps of an epoch."""
-        return len(self._order(rank=0, world_size=self.config.devices * self.config.num_nodes))
+        return len(self._order(rank=0, world_size=self.config.n_processes))
 
     def train_dataloader(self) -> ResumableLoader:
         """Batches in an order that is a function of seed and step."""

@@ -8,14 +8,12 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from gz2tree.errors import InputError, first_few, shown
-from gz2tree.version import __version__
-from gz2tree.wholefiles import appearing, naming
+from gz2tree.records import differences, versions
+from gz2tree.wholefiles import appearing, write_errors_named
 
 _RECORD = "run.json"
 _PATIENCE = 60.0  # seconds
@@ -66,7 +64,7 @@ class RunDirectory:
         elif run.path.is_dir() and any(run.path.iterdir()):
             raise InputError(f"{path}: expected an empty or new directory, found other files in it")
         else:
-            with naming(run.path):
+            with write_errors_named(run.path):
                 run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             run._write(
                 {
@@ -172,43 +170,3 @@ def _is_follower() -> bool:
     """Whether this process was launched beside another that began the run, to train with it."""
     names = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
     return any(int(os.environ.get(name, "0")) > 0 for name in names)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that decide what comes out."""
-    names = ("torch", "torchvision", "timm", "lightning", "numpy", "pillow")
-    return {
-        "python": platform.python_version(),
-        "gz2tree": __version__,
-        **{name: version(name) for name in names},
-    }
-
-
-def differences(
-    before: Mapping[str, Any],
-    now: Mapping[str, Any],
-    added: Mapping[str, Any] = MappingProxyType({}),
-    prefix: str = "",
-) -> list[tuple[str, Any, Any]]:
-    """Compare two records of options, those within them as well.
-
-    Parameters
-    ----------
-    before, now : mapping of JSON values
-    added : mapping of str to JSON value
-        What an option was, by its name with dots, before there was such an option.
-
-    Returns
-    -------
-    differences : list of (str, value, value)
-        Name with dots, value before and now.
-    """
-    found = []
-    for key in sorted({*before, *now}):
-        absent = added.get(f"{prefix}{key}")
-        old, new = before.get(key, absent), now.get(key, absent)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += differences(old, new, added, f"{prefix}{key}.")
-        elif old != new:
-            found.append((f"{prefix}{key}", old, new))
-    return found

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import lr_scheduler
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, MeanSquaredError
 
 from gz2tree.augment import RandomView, orientations
 from gz2tree.config import TrainConfig
 from gz2tree.config.choices import CountLoss, FractionLoss
+from gz2tree.dataset import LabelledBatch
 from gz2tree.losses import LOSSES
-from gz2tree.networks.layers import freeze, parameter_groups
+from gz2tree.networks.learning_rates import freeze, parameter_groups
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.precision import memory_format
 from gz2tree.runs.faults import check_outputs
@@ -40,17 +41,14 @@ class GalaxyModule(L.LightningModule):
         self.model = model
         self.config = config
         self.steps = steps
-        self.counts = config.loss in get_args(CountLoss)
+        self.loss_is_on_counts = config.loss in get_args(CountLoss)
         freeze(model, config.blocks)
         self.own_sigmoids = config.own_sigmoids
         if config.own_sigmoids is None:
             self.own_sigmoids = has_own_sigmoids(model) and config.loss == "binary_cross_entropy"
         self.view = RandomView(config.augment)
-        self.train_loss, self.valid_loss, self.valid_square = (
-            MeanMetric(),
-            MeanMetric(),
-            MeanMetric(),
-        )
+        self.train_loss, self.valid_loss = MeanMetric(), MeanMetric()
+        self.valid_rmse = MeanSquaredError(squared=False)
         # A run resumed within an epoch goes on with the epoch's mean.
         self.train_loss.persistent(True)
 
@@ -72,43 +70,36 @@ class GalaxyModule(L.LightningModule):
         images = _to_unit_range(cutouts)
         return self.model.outputs(orientations(images, 1, self.model.view_angle)[0])
 
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+    def training_step(self, batch: LabelledBatch, batch_idx: int) -> Tensor:
         """Augment, predict, and compare with the votes."""
-        # (N, 3, H, W), (N, n_answers), (N, n_questions), (N, n_answers)
-        cutouts, target, reach, counts = batch
         state = np.random.SeedSequence([self.config.seed, self.global_step, self.global_rank])
         seed = int(state.generate_state(1)[0])
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # for dropout and the like, which draw from the global generator
-        images = self.view(_to_unit_range(cutouts), generator)
+        images = self.view(_to_unit_range(batch.images), generator)  # (N, 3, H, W)
         images = images.contiguous(memory_format=self.layout)
         logits, strength = self.model.outputs(images)  # (N, n_answers), (N, n_questions)
         check_outputs(logits, self.global_step)
-        loss = self._loss(logits, target, reach, strength, counts)
+        loss = self._loss(logits, batch.targets, batch.given_reach, strength, batch.counts)
         self.train_loss.update(loss.detach())
         self.log("train_loss", loss.detach(), prog_bar=True)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        """Accumulate loss and squared error over the measured cells."""
-        cutouts, target, reach, counts = batch
-        logits, strength = self(cutouts)  # (N, n_answers), (N, n_questions)
-        check_outputs(logits, self.global_step)
-        cumulative = self.model.cumulative(logits, reach)  # (N, n_answers)
-        measured = ~target.isnan()
-        n_cells = measured.sum()
-        loss = self._loss(logits, target, reach, strength, counts)
-        n_asked = (known_votes_by_question(self.model.graph, counts) > 0).sum()
-        self.valid_loss.update(loss, weight=n_asked if self.counts else n_cells)
-        square = (cumulative - target)[measured].square().mean().nan_to_num(0.0)
-        self.valid_square.update(square, weight=n_cells)
+    def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
+        """Accumulate the loss, and the error over the measured cells.
 
-    def on_validation_epoch_end(self) -> None:
-        """Log what `RunKeeper`, early stopping and the plateau schedule go by."""
-        self.log("valid_rmse", self.valid_square.compute().sqrt(), prog_bar=True)
-        self.log("valid_loss", self.valid_loss.compute())
-        self.valid_square.reset()
-        self.valid_loss.reset()
+        `RunKeeper`, early stopping and the plateau schedule go by what is logged of them.
+        """
+        logits, strength = self(batch.images)  # (N, n_answers), (N, n_questions)
+        check_outputs(logits, self.global_step)
+        cumulative = self.model.cumulative(logits, batch.given_reach)  # (N, n_answers)
+        measured = ~batch.targets.isnan()  # (N, n_answers)
+        self.valid_rmse.update(cumulative[measured], batch.targets[measured])
+        loss = self._loss(logits, batch.targets, batch.given_reach, strength, batch.counts)
+        n_asked = (known_votes_by_question(self.model.graph, batch.counts) > 0).sum()
+        self.valid_loss.update(loss, weight=n_asked if self.loss_is_on_counts else measured.sum())
+        self.log("valid_rmse", self.valid_rmse, prog_bar=True)
+        self.log("valid_loss", self.valid_loss)
 
     def _reach(self, given_reach: Tensor, target: Tensor) -> Tensor:
         """Reach by which the loss weighs each question; (N, n_questions), NaN: the network's own.
@@ -132,7 +123,7 @@ class GalaxyModule(L.LightningModule):
         # Some losses refuse to run under autocast, even on float32.
         with torch.autocast(self.device.type, enabled=False):
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            if self.counts:
+            if self.loss_is_on_counts:
                 graph = self.model.graph
                 likelihood = COUNT_LOSSES[cast(CountLoss, self.config.loss)]
                 return likelihood(graph, graph.conditional(logits), strength, counts).float()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from gz2tree.config import TrainConfig
 from gz2tree.config.choices import CountLoss, Kind
@@ -12,6 +12,30 @@ from gz2tree.labels import Labels
 from gz2tree.model import GalaxyTreeNet
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.votes.counts import KINDS_OF_VOTES, check_votes
+
+_NOT_ITS_ARCHITECTURE = (
+    # What decides nothing, what training puts in, and the tree in all its words.
+    "gz2tree_version", "pretrained", "kind", "training", "typicality", "calibration", "tree",
+    "columns",
+)  # fmt: skip
+
+
+def architecture_of(model: GalaxyNet) -> dict[str, Any]:
+    """Say of what a network is made, so that a resumed run can be known to be of the same one.
+
+    Parameters
+    ----------
+    model : GalaxyNet
+
+    Returns
+    -------
+    architecture : dict of JSON values
+        The config of the network without what training puts into it; of its tree only the name,
+        as the digest of the labels tells the rest.
+    """
+    config = model.config()
+    own = {name: value for name, value in config.items() if name not in _NOT_ITS_ARCHITECTURE}
+    return own | {"tree": model.tree.name}
 
 
 def check_training(
@@ -26,10 +50,10 @@ def check_training(
         or options that need validation galaxies without any.
     """
     _check_data(model, train, valid)
-    if config.loss == "cross_entropy" and not isinstance(model, GalaxyTreeNet):
+    if config.loss == "cross_entropy" and not model.is_tree:
         raise InputError(
-            "loss 'cross_entropy': expected a GalaxyTreeNet, whose answers compete within their "
-            f"question, found a {type(model).__name__}, which would raise them all; "
+            "loss 'cross_entropy': expected a tree, whose answers compete within their "
+            f"question, found a flat {type(model).__name__}, which would raise them all; "
             "'binary_cross_entropy' fits"
         )
     for data in (train, valid):
@@ -80,23 +104,22 @@ def check_loss(model: GalaxyNet, labels: Labels, config: TrainConfig) -> None:
     InputError
         As described; the message names the loss that fits.
     """
-    dirichlet = isinstance(model, GalaxyTreeNet) and model.dirichlet
     if config.loss not in get_args(CountLoss):
-        if dirichlet:
+        if model.dirichlet:
             raise InputError(
                 f"loss {config.loss!r}: found a network with dirichlet=True, whose strengths only "
                 "the loss 'dirichlet_multinomial' teaches"
             )
         return
-    if not isinstance(model, GalaxyTreeNet):
+    if not model.is_tree:
         raise InputError(
-            f"loss {config.loss!r}: expected a GalaxyTreeNet, whose answers are conditional, found "
-            f"a {type(model).__name__}; 'binary_cross_entropy' fits"
+            f"loss {config.loss!r}: expected a tree, whose answers are conditional, found a flat "
+            f"{type(model).__name__}; 'binary_cross_entropy' fits"
         )
-    if dirichlet != (config.loss == "dirichlet_multinomial"):
+    if model.dirichlet != (config.loss == "dirichlet_multinomial"):
         raise InputError(
-            f"loss {config.loss!r}: expected a network with dirichlet={not dirichlet}, found one "
-            f"with dirichlet={dirichlet}"
+            f"loss {config.loss!r}: expected a network with dirichlet={not model.dirichlet}, found "
+            f"one with dirichlet={model.dirichlet}"
         )
     check_votes(labels.tree, labels.counts, config.loss, otherwise="binary_cross_entropy")
     others = [k for k in labels.kinds if k in get_args(Kind) and k not in KINDS_OF_VOTES]

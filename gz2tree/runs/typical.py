@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from gz2tree.config import PredictOptions
@@ -15,6 +13,7 @@ from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Embedder, find_device
 from gz2tree.networks.typicality import Typicality, fit_typicality
 from gz2tree.runs.run import RunDirectory
+from gz2tree.splits import sample_rows
 
 MOST_GALAXIES = 5_000
 """Of more galaxies than these so many are taken, at random: fifty of them are farther than 1."""
@@ -46,11 +45,11 @@ def fit_to_galaxies(
     """
     options = PredictOptions(precision="32")
     embed = Embedder(model, device or find_device(None), options)
-    rows = some_of(np.arange(len(galaxies)))
+    rows = sample_rows(len(galaxies), MOST_GALAXIES)
 
     def features() -> Iterator[Tensor]:
         for start in range(0, len(rows), options.batch_size):
-            images = galaxies[rows[start : start + options.batch_size]][0]  # (N, 3, H, W)
+            images = galaxies[rows[start : start + options.batch_size]].images  # (N, 3, H, W)
             yield embed(images.permute(0, 2, 3, 1))
 
     return fit_typicality(features())
@@ -65,10 +64,3 @@ def fit_after_training(
     model = kind.from_pretrained(run.model)
     model.typicality = fit_to_galaxies(model, train, device)
     model.save_config(run.model)
-
-
-def some_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Choose at most `MOST_GALAXIES` rows, in their order."""
-    if len(rows) <= MOST_GALAXIES:
-        return rows
-    return np.sort(np.random.default_rng(0).choice(rows, MOST_GALAXIES, replace=False))

@@ -24,7 +24,7 @@ from gz2tree.tables.parquet import arrow_table
 from gz2tree.tables.tableformat import OF_ASTROPY, format_to_write
 from gz2tree.tables.tableformat import is_table_name as is_table_name
 from gz2tree.tables.tableformat import table_format as table_format
-from gz2tree.wholefiles import naming, partial_path
+from gz2tree.wholefiles import partial_path, write_errors_named
 
 
 def table_columns(path: TableSource) -> list[str]:
@@ -104,7 +104,7 @@ class TableWriter:
         self.path = path
         self.metadata, self.notes = dict(metadata or {}), dict(notes or {})
         self._partial = partial_path(path)
-        with naming(path):
+        with write_errors_named(path):
             self._partial.touch()  # some formats are written at the end, after hours of work
         self._parquet: Any = None
         self._pieces: list[pd.DataFrame] = []
@@ -112,7 +112,7 @@ class TableWriter:
 
     def write(self, piece: pd.DataFrame) -> None:
         """Append rows; every piece has the columns of the first."""
-        with naming(self.path):
+        with write_errors_named(self.path):
             self._write(piece)
         self._begun = True
 
@@ -142,7 +142,7 @@ class TableWriter:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            with naming(self.path) if error is None else suppress(OSError):
+            with write_errors_named(self.path) if error is None else suppress(OSError):
                 if self._parquet is not None:
                     self._parquet.close()
                 if error is None and self._begun:

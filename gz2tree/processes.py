@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import torch
 
-from gz2tree.config import ShardOptions
+from gz2tree.config import ProcessOptions
 from gz2tree.config.choices import Accelerator
 from gz2tree.errors import InputError
 from gz2tree.quiet import quiet
@@ -46,8 +46,7 @@ class Processes:
 
     Parameters
     ----------
-    options : ShardOptions
-        Devices, nodes, strategy and accelerator.
+    options : ProcessOptions
 
     Attributes
     ----------
@@ -71,7 +70,7 @@ class Processes:
     each runs this program's command from its beginning to this same place.
     """
 
-    def __init__(self, options: ShardOptions) -> None:
+    def __init__(self, options: ProcessOptions) -> None:
         from lightning.fabric import Fabric
 
         with launch_errors_named(), quiet(_LIGHTNING, logging.WARNING):
