@@ -25,8 +25,8 @@ LADDER = {
     "errors": "errors version wholefiles quiet positions",
     "tree": "questions treechecks treetext treeyaml tree trees treefile",
     "options": (
-        "images.stretch config config.choices config.cutouts config.figures config.labels "
-        "config.prediction config.training"
+        "images.stretch config config.choices config.cutouts config.figures config.images "
+        "config.labels config.prediction config.training"
     ),
     "tables": (
         "tables.columnnotes tables.tableformat tables.astropytables tables.astropyfiles "

@@ -8,8 +8,9 @@ from typing import Any
 
 from gz2tree.commands.inputs import find_model
 from gz2tree.config import CutoutOptions
+from gz2tree.config.images import ImageOptions
 from gz2tree.errors import InputError
-from gz2tree.images.given import GivenImages, ImageOptions
+from gz2tree.images.given import GivenImages, given_images
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.store import CutoutStore, open_images, prepare
 
@@ -26,11 +27,11 @@ def prepare_store(
 ) -> None:
     """Prepare the cutouts that a model expects, or those of a crop and size."""
     if model is None:
-        given = image_options.given()
+        given = given_images(image_options)
         cutouts = _new_cutouts(given, _asked(crop, size))
     elif crop is None and size is None:
         cutouts = find_model(model)[0].cutouts
-        given = image_options.given(cutouts)
+        given = given_images(image_options, cutouts)
     else:
         raise InputError("crop and size: expected none with --model, which has its own")
     prepared = prepare(images, store, cutouts, given, workers=workers)
