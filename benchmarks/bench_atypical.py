@@ -104,7 +104,7 @@ def simulated(sky: Path, n: int, model: GalaxyNet) -> NDArray[np.uint8]:
     if not (sky / "sky.json").exists():
         simulate(sky, n, size=424, workers=1, progress=False)
     files = ImageFiles(sky / "images", model.cutouts)
-    return np.concatenate([batch.cutouts.numpy() for batch in files.batches(workers=0)])
+    return np.concatenate([batch.cutouts for batch in files.batches(workers=0)])
 
 
 def split(run: Path, data: Path, model: GalaxyNet) -> tuple[CutoutStore, Labels, NDArray[np.bool_]]:

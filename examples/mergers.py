@@ -66,7 +66,7 @@ def main() -> None:
         galaxy = images.ids[batch.positions[0]]
         title = f"{galaxy}: {shown[column].iloc[place]:.2f}"
         title += f" (votes {votes[galaxy]:.2f})" if galaxy in votes else ""
-        cutout, answers = batch.cutouts[0].numpy(), shown[list(model.tree.columns)].iloc[place]
+        cutout, answers = batch.cutouts[0], shown[list(model.tree.columns)].iloc[place]
         plot_galaxy(panels[place], cutout, model.tree, answers, title)
     figure.savefig(args.out / "mergers.png", dpi=110)
 

@@ -8,14 +8,12 @@ import os
 import zipfile
 import zlib
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch.utils.data import DataLoader
 
 from gz2tree.config import CutoutOptions
@@ -27,8 +25,8 @@ from gz2tree.images.workers import default_workers, end_with_parent
 from gz2tree.positions import chosen_positions
 
 __all__ = [
-    "CutoutBatch",
     "CutoutSource",
+    "Cutouts",
     "ImageFiles",
     "UnreadableImage",
     "log_unreadable",
@@ -38,16 +36,15 @@ __all__ = [
 _log = logging.getLogger("gz2tree")
 
 
-@dataclass(frozen=True)
-class CutoutBatch:
+class Cutouts(NamedTuple):
     """Cutouts of some images, and what became of those that could not be read.
 
     Parameters
     ----------
-    positions : ndarray of int64, shape (n,)
-        Positions, in the source's ``ids``, of the images that could be read.
-    cutouts : Tensor of uint8, shape (n, size, size, 3)
-        Their cutouts, RGB, in [0, 255].
+    positions : array of int64, shape (n,)
+        Positions of the images that could be read, among those of their source.
+    cutouts : array of uint8, shape (n, size, size, 3), in [0, 255]
+        Their cutouts, RGB.
     hashes : list of str, length n
         SHA-256 of their files' bytes, in hexadecimal.
     problems : list of (int, str)
@@ -55,7 +52,7 @@ class CutoutBatch:
     """
 
     positions: npt.NDArray[np.int64]
-    cutouts: torch.Tensor
+    cutouts: npt.NDArray[np.uint8]
     hashes: list[str]
     problems: list[tuple[int, str]]
 
@@ -78,7 +75,7 @@ class CutoutSource(Protocol):
         positions: npt.ArrayLike | None = None,
         batch_size: int = 64,
         workers: int | None = None,
-    ) -> Generator[CutoutBatch, None, None]:
+    ) -> Generator[Cutouts, None, None]:
         """Cutouts of the galaxies at some positions (all by default), in their order."""
 
 
@@ -168,7 +165,7 @@ class ImageFiles:
         positions: npt.ArrayLike | None = None,
         batch_size: int = 64,
         workers: int | None = None,
-    ) -> Generator[CutoutBatch, None, None]:
+    ) -> Generator[Cutouts, None, None]:
         """Read cutouts, in parallel and in order; closing the generator ends the processes.
 
         Parameters
@@ -182,7 +179,7 @@ class ImageFiles:
 
         Yields
         ------
-        CutoutBatch
+        Cutouts
 
         Raises
         ------
@@ -198,8 +195,7 @@ class ImageFiles:
             num_workers=default_workers(len(chunks)) if workers is None else workers,
             worker_init_fn=end_with_parent,
         )
-        for readable, cutouts, hashes, problems in loader:
-            yield CutoutBatch(readable, torch.from_numpy(cutouts), hashes, problems)
+        yield from loader
 
 
 class ImageBytes(Protocol):
@@ -226,13 +222,12 @@ class ImageBytes(Protocol):
         """Return the bytes of an image's file or files, or raise an `UnreadableImage`."""
 
 
-def read_batch(
-    images: ImageBytes, positions: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], list[str], list[tuple[int, str]]]:
-    """Read the fields of a CutoutBatch, its cutouts still an array.
+def read_batch(images: ImageBytes, positions: npt.NDArray[np.int64]) -> Cutouts:
+    """Read images at some positions, in this process.
 
-    Workers would hand a tensor over in shared memory, of which containers have little (64 MB by
-    default in Docker) and which kills them when it runs out; an array goes through a pipe.
+    The cutouts are an array, as workers would hand a tensor over in shared memory, of which
+    containers have little (64 MB by default in Docker) and which kills them when it runs out; an
+    array goes through a pipe.
     """
     size, reading = images.options.size, images.given.reading(images.options)
     cutouts = np.empty((len(positions), size, size, 3), np.uint8)
@@ -249,7 +244,7 @@ def read_batch(
         else:
             readable.append(position)
             hashes.append(hashlib.sha256(b"".join(files)).hexdigest())
-    return np.array(readable, np.int64), cutouts[: len(readable)], hashes, problems
+    return Cutouts(np.array(readable, np.int64), cutouts[: len(readable)], hashes, problems)
 
 
 def log_unreadable(problems: Sequence[tuple[str, str]], n_images: int) -> None:

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from tqdm import tqdm
 
 from gz2tree.config import CutoutOptions
-from gz2tree.cutouts import CutoutBatch, ImageFiles, log_unreadable
+from gz2tree.cutouts import Cutouts, ImageFiles, log_unreadable
 from gz2tree.errors import InputError, first_few
 from gz2tree.images.given import GivenImages
 from gz2tree.positions import chosen_positions, positions_of
@@ -129,7 +128,7 @@ class CutoutStore:
         positions: npt.ArrayLike | None = None,
         batch_size: int = 64,
         workers: int | None = None,
-    ) -> Generator[CutoutBatch, None, None]:
+    ) -> Generator[Cutouts, None, None]:
         """Yield cutouts, in order.
 
         Parameters
@@ -143,7 +142,7 @@ class CutoutStore:
 
         Yields
         ------
-        CutoutBatch
+        Cutouts
 
         Raises
         ------
@@ -153,8 +152,8 @@ class CutoutStore:
         chosen = chosen_positions(positions, len(self))
         for start in range(0, len(chosen), batch_size):
             chunk = chosen[start : start + batch_size]
-            cutouts = torch.from_numpy(np.asarray(self.array[chunk]))
-            yield CutoutBatch(chunk, cutouts, self.hashes[chunk].tolist(), [])
+            cutouts = np.asarray(self.array[chunk])
+            yield Cutouts(chunk, cutouts, self.hashes[chunk].tolist(), [])
 
 
 def prepare(

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from gz2tree.cutouts import CutoutBatch
+from gz2tree.cutouts import Cutouts
 from gz2tree.errors import InputError, first_few
 from gz2tree.storeformat import (
     CUTOUTS,
@@ -128,9 +128,9 @@ class StoreWriter:
         """Count the images done, readable or not."""
         return len(self._entries)
 
-    def append(self, batch: CutoutBatch) -> None:
+    def append(self, batch: Cutouts) -> None:
         """Add the next images; when this returns, they survive a kill and a power failure."""
-        self._data.write(batch.cutouts.numpy().tobytes())
+        self._data.write(batch.cutouts.tobytes())
         sync(self._data)
         entries = _entries_of(batch)
         self._journal.write(json.dumps(entries).encode() + b"\n")
@@ -229,7 +229,7 @@ def _entries_in(line: bytes) -> list[_Entry]:
     return entries
 
 
-def _entries_of(batch: CutoutBatch) -> list[_Entry]:
+def _entries_of(batch: Cutouts) -> list[_Entry]:
     by_position = {position: _Entry("", problem) for position, problem in batch.problems}
     for position, sha256 in zip(batch.positions.tolist(), batch.hashes, strict=True):
         by_position[position] = _Entry(sha256, "")

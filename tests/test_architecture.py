@@ -26,8 +26,8 @@ LADDER = {
     "tree": "questions treechecks treefields treetext treeyaml tree trees treenames",
     "the tree in numbers": "probabilities",
     "options": (
-        "images.stretch config config.choices config.cutouts config.figures config.labels "
-        "config.processes config.prediction config.sky config.training"
+        "images.stretch config config.choices config.cutouts config.figures config.images "
+        "config.labels config.processes config.prediction config.sky config.training"
     ),
     "tables": (
         "tables.columnnotes tables.tableformat tables.astropytables tables.astropyfiles "

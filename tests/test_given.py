@@ -221,7 +221,7 @@ def test_commands_choose_the_ids_of_radii_by_the_images(tmp_path: Path, kind: st
     radii = table(tmp_path / "t.csv", objid=["1", "2"], iauname=["a", "b"], R=[1, 2])
     bands = None if stretch is None else ",".join(stretch.bands)
     options = ImageOptions(bands=bands, pixel_scale=0.4, radii=radii, radius_column="R")
-    given = options.given(None, partial(some_ids, [path]))
+    given = given_images(options, None, partial(some_ids, [path]))
     assert given.radii is not None
     assert given.radii.of == {"a": 1.0, "b": 2.0}
 

@@ -93,7 +93,7 @@ def test_every_form_gives_the_cutouts_of_the_files(
         assert [Path(entry.name).name for entry in entries] == [Path(name).name for name in files]
     whole = ImageFiles(folder, SMALL)
     (expected,) = whole.batches(workers=0)
-    found = stream.cutouts(entries[1:], SMALL)
+    found = stream.read(entries[1:], SMALL)
     assert found.problems == []
     for entry, cutout in zip(entries[1:], found.cutouts, strict=True):
         position = list(whole.ids).index(Path(entry.name).stem)
@@ -147,10 +147,10 @@ def test_damaged_tar_does_not_end_in_silence(
     stream = TarredImages.of(path)
     entries = list(stream.entries())
     assert [entry.name for entry in entries] == [*list(files)[:3], "t.tar"]
-    found = stream.cutouts(entries, SMALL)
+    found = stream.read(entries, SMALL)
     assert found.problems[-1][0] == 3
     assert "without an end mark: images may be missing" in found.problems[-1][1]
-    assert len(found.readable) == (2 if damage is cut_in_data else 3)
+    assert len(found.positions) == (2 if damage is cut_in_data else 3)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_patterns_and_what_streams(tmp_path: Path, folder: Path) -> None:
 def test_names_that_are_no_text_are_problems(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_bytes(b"list.txt\n\xff.png\n")
     (stream,) = open_stream(tmp_path / "list.txt", SMALL, tmp_path / "l")
-    found = stream.cutouts(list(stream.entries()), SMALL)
+    found = stream.read(list(stream.entries()), SMALL)
     assert [problem[1][:30] for problem in found.problems][1] == "expected a name in UTF-8, as i"
 
 

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gz2tree import CutoutOptions, CutoutStore, GalaxyTreeNet, InputError, load_model
-from gz2tree.config import OptionError
+from gz2tree.config import ImageOptions, OptionError
 from gz2tree.cutouts import ImageFiles, UnreadableImage, read_cutout
 from gz2tree.images import decoding, fitsimages
-from gz2tree.images.given import GivenImages, ImageOptions
+from gz2tree.images.given import GivenImages, given_images
 from gz2tree.images.imagenames import image_id, is_image_name
 from gz2tree.images.opening import open_stream
 from gz2tree.images.stretch import Stretch
@@ -399,14 +399,14 @@ def test_given_stretch_is_compared_with_the_models() -> None:
 def test_options_become_a_stretch() -> None:
     options = ImageOptions(bands="i, r,g", factors="1,2,3.5", minimum="0.1", q=9.0)
     expected = Stretch(BANDS, factors=(1.0, 2.0, 3.5), minimum=(0.1,), q=9.0)
-    assert options.given().stretch == expected
-    assert ImageOptions().given() == GivenImages()
-    moved = ImageOptions(bands="2,1,0").given(CutoutOptions(stretch=expected)).stretch
+    assert given_images(options).stretch == expected
+    assert given_images(ImageOptions()) == GivenImages()
+    moved = given_images(ImageOptions(bands="2,1,0"), CutoutOptions(stretch=expected)).stretch
     assert moved == replace(expected, bands=("2", "1", "0"))
     with pytest.raises(OptionError, match="q, stretch: expected together with --bands"):
-        ImageOptions(q=9.0, stretch=3.0).given()
+        given_images(ImageOptions(q=9.0, stretch=3.0))
     with pytest.raises(OptionError, match="factors: expected numbers with commas, found '1;2'"):
-        ImageOptions(bands="r", factors="1;2").given()
+        given_images(ImageOptions(bands="r", factors="1;2"))
 
 
 # streams
@@ -434,7 +434,7 @@ def test_streams_of_fits(tmp_path: Path, form: Callable[[Path], Path]) -> None:
     options = CutoutOptions(40, 32, stretch=PLANES)
     (stream,) = open_stream(form(folder), options, tmp_path / "listing")
     entries = list(stream.entries())
-    found = stream.cutouts(entries, options)
+    found = stream.read(entries, options)
     assert [image_id(entry.name) for entry in entries] == ["1", "2"]
     assert found.problems == []
     np.testing.assert_array_equal(found.cutouts[0], read_cutout(CUBE, options))

@@ -58,10 +58,10 @@ class Reader(Dataset[Batch]):
         self.streams, self.options, self.given = streams, options, given
 
     def __getitem__(self, task: Task) -> Batch:
-        found = self.streams[task.shard.input].cutouts(task.entries, self.options, self.given)
+        found = self.streams[task.shard.input].read(task.entries, self.options, self.given)
         ids = [image_id(entry.name) for entry in task.entries]
         problems = [(ids[at], task.entries[at].name, text) for at, text in found.problems]
-        readable = np.array(ids, dtype=object)[found.readable]
+        readable = np.array(ids, dtype=object)[found.positions]
         return Batch(task.shard, readable, found.cutouts, problems, task.final)
 
 

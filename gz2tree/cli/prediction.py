@@ -19,6 +19,7 @@ from gz2tree.cli.parsing import (
 from gz2tree.config import (
     ByOptions,
     CatalogueOptions,
+    ImageOptions,
     LabelOptions,
     PredictOptions,
     ShardOptions,
@@ -26,7 +27,6 @@ from gz2tree.config import (
 )
 from gz2tree.config.choices import MoreColumns
 from gz2tree.config.prediction import which_columns
-from gz2tree.images.given import ImageOptions
 
 
 def evaluate_parser() -> Parser:

@@ -29,7 +29,7 @@ from gz2tree.config import (
     TrainConfig,
 )
 from gz2tree.config.choices import check_workers
-from gz2tree.images.given import ImageOptions
+from gz2tree.config.images import ImageOptions
 from gz2tree.treenames import find_tree
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from gz2tree.catalogues.sharded_prediction import predict_to_folder
 from gz2tree.catalogues.shardformat import is_folder
 from gz2tree.commands.inputs import find_model
-from gz2tree.config import CatalogueOptions, PredictOptions, ShardOptions
+from gz2tree.config import CatalogueOptions, ImageOptions, PredictOptions, ShardOptions
 from gz2tree.errors import InputError
-from gz2tree.images.given import ImageOptions
+from gz2tree.images.given import given_images
 from gz2tree.images.opening import is_streamed, some_ids
 from gz2tree.prediction import predict_to_file
 
@@ -59,7 +59,7 @@ def predict_catalogue(
             "is written of one folder, zip file or store, by one process"
         )
     models = [find_model(path)[0] for path in model_paths]
-    given = image_options.given(models[0].cutouts, partial(some_ids, images))
+    given = given_images(image_options, models[0].cutouts, partial(some_ids, images))
     names = ", ".join(Path(path).resolve().name for path in model_paths)
     catalogue = replace(catalogue, model_names=names)
     if not is_folder(out):

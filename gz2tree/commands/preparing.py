@@ -9,8 +9,9 @@ from typing import Any
 
 from gz2tree.commands.inputs import find_model
 from gz2tree.config import CutoutOptions
+from gz2tree.config.images import ImageOptions
 from gz2tree.errors import InputError
-from gz2tree.images.given import GivenImages, ImageOptions
+from gz2tree.images.given import GivenImages, given_images
 from gz2tree.images.opening import some_ids
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.store import is_store, open_images, prepare
@@ -49,11 +50,11 @@ def prepare_store(
         A crop or size beside a model, which has its own; and as in `gz2tree.prepare`.
     """
     if model is None:
-        given = image_options.given(None, partial(some_ids, [images]))
+        given = given_images(image_options, None, partial(some_ids, [images]))
         cutouts = _new_cutouts(given, _asked(crop, size))
     elif crop is None and size is None:
         cutouts = find_model(model)[0].cutouts
-        given = image_options.given(cutouts, partial(some_ids, [images]))
+        given = given_images(image_options, cutouts, partial(some_ids, [images]))
     else:
         raise InputError("crop and size: expected none with --model, which has its own")
     prepared = prepare(images, store, cutouts, given, workers=workers)

@@ -202,7 +202,7 @@ def read_cutouts(source: CutoutSource, ids: Sequence[str]) -> dict[str, NDArray[
     problems: list[tuple[str, str]] = []
     with closing(source.batches(positions, workers=0)) as batches:
         for batch in batches:
-            found |= zip(source.ids[batch.positions], batch.cutouts.numpy(), strict=True)
+            found |= zip(source.ids[batch.positions], batch.cutouts, strict=True)
             problems += [(source.ids[position], text) for position, text in batch.problems]
     log_unreadable(problems, len(positions))
     if not found:

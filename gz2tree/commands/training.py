@@ -17,11 +17,12 @@ from gz2tree.commands.inputs import find_model, read_labels_as
 from gz2tree.commands.preparing import further_cutouts, wanted_cutouts
 from gz2tree.config import CutoutOptions, LabelOptions, NetworkOptions, SplitOptions, TrainConfig
 from gz2tree.config.choices import Renormalised
+from gz2tree.config.images import ImageOptions
 from gz2tree.cutouts import ImageFiles
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError
 from gz2tree.flat import FlatNet
-from gz2tree.images.given import ImageOptions
+from gz2tree.images.given import given_images
 from gz2tree.images.opening import some_ids
 from gz2tree.labels import Labels
 from gz2tree.model import GalaxyTreeNet
@@ -96,7 +97,7 @@ def train_run(
         check_backbone(network.backbone, network.pretrained)
     start = find_model(network)[0] if isinstance(network, str) else None
     known = None if start is None else start.cutouts
-    given = image_options.given(known, partial(some_ids, [images]))
+    given = given_images(image_options, known, partial(some_ids, [images]))
     if start is None:
         wanted = wanted_cutouts(images, crop, size, given)
     else:

@@ -4,6 +4,7 @@ from gz2tree.config.choices import OptionError as OptionError
 from gz2tree.config.cutouts import CutoutOptions as CutoutOptions
 from gz2tree.config.figures import ByOptions as ByOptions
 from gz2tree.config.figures import FigureOptions as FigureOptions
+from gz2tree.config.images import ImageOptions as ImageOptions
 from gz2tree.config.labels import LabelOptions as LabelOptions
 from gz2tree.config.labels import SplitOptions as SplitOptions
 from gz2tree.config.prediction import CatalogueOptions as CatalogueOptions

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from gz2tree.config import CutoutOptions, OptionError
+from gz2tree.config import CutoutOptions, ImageOptions, OptionError
 from gz2tree.config.choices import check_scales
 from gz2tree.errors import InputError, UnreadableImage, first_few
 from gz2tree.images.radii import Radii, read_radii
-from gz2tree.images.stretch import STRETCH_OPTIONS, Mapped, Stretch
+from gz2tree.images.stretch import STRETCH_OPTIONS, Stretch
 
 GZ2_RADII_PER_PIXEL = 0.02
 """Petrosian radii that a pixel of Galaxy Zoo 2's images spans.
@@ -142,93 +141,51 @@ class GivenImages:
         return said
 
 
-@dataclass(frozen=True)
-class ImageOptions:
-    """What commands are told of images; see docs/images.md.
+def given_images(
+    options: ImageOptions,
+    model: CutoutOptions | None = None,
+    image_ids: Callable[[Stretch | None], Collection[str]] | None = None,
+) -> GivenImages:
+    """Say what is known of the images of a command.
 
     Parameters
     ----------
-    bands : str, optional
-        Of FITS images: red, green and blue, with commas, or one band to be shown grey. Planes of a
-        cube as 2,1,0; extensions as i,r,g; or files as {id}-i.fits,{id}-r.fits,{id}-g.fits.
-    mapping : {"lupton", "asinh"}, optional
-        How they become colours: Lupton's, which keeps colours (default), or each band on its own.
-    factors : str, optional
-        Of the bands, with commas; 1 by default.
-    minimum : str, optional
-        What becomes black in each band, with commas; 0 by default.
-    stretch : float, optional
-        Linear range, in units of the image; 5 by default.
-    q : float, optional
-        Softening; 8 by default.
-    missing : float, optional
-        Share of pixels that may be without a value, and become black; 0 by default.
-    pixel_scale : float, optional
-        Arcsec a pixel of these images.
-    radii_per_pixel : float, optional
-        Of images scaled to their galaxies: radii a pixel, 0.02 in those of Galaxy Zoo 2.
-    radii : Path, optional
-        Table of the galaxies' radii, for crops of as many radii whatever the pixel scale.
-    radius_column : str, optional
-        Its column of radii in arcsec, such as petroR90_r.
-    radii_id_column : str, optional
-        Its column of ids; found as in a table of labels by default.
+    options : ImageOptions
+    model : CutoutOptions, optional
+        What a trained network expects: the rest of a stretch of which only some is told.
+    image_ids : callable, optional
+        From the images' stretch to ids of some of them, by which the column of ids of a table of
+        radii is chosen; asked only where there is such a table.
+
+    Returns
+    -------
+    given : GivenImages
+
+    Raises
+    ------
+    InputError
+        Options that make no sense, or a table without these radii.
     """
+    stretch = _told_stretch(options, None if model is None else model.stretch)
+    radii = None
+    if options.radii is not None and options.radius_column is not None:
+        known = image_ids(stretch) if image_ids and options.radii_id_column is None else None
+        radii = read_radii(options.radii, options.radius_column, options.radii_id_column, known)
+    return GivenImages(stretch, options.pixel_scale, options.radii_per_pixel, radii)
 
-    bands: str | None = None
-    mapping: Mapped | None = None
-    factors: str | None = None
-    minimum: str | None = None
-    stretch: float | None = None
-    q: float | None = None
-    missing: float | None = None
-    pixel_scale: float | None = None
-    radii_per_pixel: float | None = None
-    radii: Path | None = None
-    radius_column: str | None = None
-    radii_id_column: str | None = None
 
-    def given(
-        self,
-        model: CutoutOptions | None = None,
-        image_ids: Callable[[Stretch | None], Collection[str]] | None = None,
-    ) -> GivenImages:
-        """Say what is known of the images.
-
-        Parameters
-        ----------
-        model : CutoutOptions, optional
-            What a trained network expects: the rest of a stretch of which only some is told.
-        image_ids : callable, optional
-            From the images' stretch to ids of some of them, by which the column of ids of a table
-            of radii is chosen; asked only where there is such a table.
-
-        Raises
-        ------
-        InputError
-            Options that make no sense, or a table without these radii.
-        """
-        if (self.radii is None) != (self.radius_column is None):
-            raise OptionError("radii: expected --radii TABLE and --radius-column, found one alone")
-        stretch = self._stretch(None if model is None else model.stretch)
-        radii = None
-        if self.radii is not None and self.radius_column is not None:
-            known = image_ids(stretch) if image_ids and self.radii_id_column is None else None
-            radii = read_radii(self.radii, self.radius_column, self.radii_id_column, known)
-        return GivenImages(stretch, self.pixel_scale, self.radii_per_pixel, radii)
-
-    def _stretch(self, model: Stretch | None) -> Stretch | None:
-        told = {name: getattr(self, name) for name in STRETCH_OPTIONS}
-        told = {name: value for name, value in told.items() if value is not None}
-        for name in {"bands", "factors", "minimum"} & told.keys():
-            told[name] = _list_of(name, told[name])
-        if not told:
-            return None
-        if model is not None:
-            return replace(model, **told)
-        if "bands" not in told:
-            raise OptionError(f"{first_few(sorted(told))}: expected together with --bands")
-        return Stretch(**told)
+def _told_stretch(options: ImageOptions, model: Stretch | None) -> Stretch | None:
+    told = {name: getattr(options, name) for name in STRETCH_OPTIONS}
+    told = {name: value for name, value in told.items() if value is not None}
+    for name in {"bands", "factors", "minimum"} & told.keys():
+        told[name] = _list_of(name, told[name])
+    if not told:
+        return None
+    if model is not None:
+        return replace(model, **told)
+    if "bands" not in told:
+        raise OptionError(f"{first_few(sorted(told))}: expected together with --bands")
+    return Stretch(**told)
 
 
 def _list_of(name: str, text: str) -> tuple[Any, ...]:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gz2tree.config import CutoutOptions
+from gz2tree.cutouts import Cutouts
 from gz2tree.errors import InputError
 from gz2tree.images.decoding import file_bytes
 from gz2tree.images.given import GivenImages
 from gz2tree.images.imagenames import files_below, is_image_name
-from gz2tree.images.streams import Cutouts, Entry, decode, digest_of
+from gz2tree.images.streams import Entry, decode, digest_of
 from gz2tree.images.stretch import Stretch
 
 
@@ -89,7 +90,7 @@ class ListedImages:
         """List the images."""
         return map(Entry, _lines(self.listing))
 
-    def cutouts(
+    def read(
         self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
     ) -> Cutouts:
         """Read some of them."""

@@ -112,7 +112,7 @@ def apparent_sizes(
     problems: list[tuple[str, str]] = []
     with tqdm(total=len(chosen), unit="galaxy", disable=not progress) as bar:
         for batch in images.batches(chosen):
-            for position, cutout in zip(batch.positions, batch.cutouts.numpy(), strict=True):
+            for position, cutout in zip(batch.positions, batch.cutouts, strict=True):
                 radius_at[int(position)] = half_light_radius(cutout)
             problems += [(images.ids[position], text) for position, text in batch.problems]
             bar.update(len(batch.positions) + len(batch.problems))

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gz2tree.config import CutoutOptions
-from gz2tree.cutouts import ImageFiles, read_batch
+from gz2tree.cutouts import Cutouts, ImageFiles, read_batch
 from gz2tree.errors import UnreadableImage
 from gz2tree.images.given import GivenImages
 from gz2tree.images.imagenames import image_id
@@ -31,14 +30,6 @@ class Entry(NamedTuple):
     name: str
     start: int = 0
     length: int = 0
-
-
-class Cutouts(NamedTuple):
-    """Cutouts of some entries: which could be read, their cutouts, and why the others not."""
-
-    readable: NDArray[np.int64]
-    cutouts: NDArray[np.uint8]
-    problems: list[tuple[int, str]]
 
 
 class ImageStream(Protocol):
@@ -60,10 +51,23 @@ class ImageStream(Protocol):
     def entries(self) -> Iterator[Entry]:
         """List the images, in order, without holding the list in memory."""
 
-    def cutouts(
+    def read(
         self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
     ) -> Cutouts:
-        """Read some of them."""
+        """Read some of them.
+
+        Parameters
+        ----------
+        entries : sequence of Entry
+            Some of those that `entries` lists, in any order.
+        options : CutoutOptions
+        given : GivenImages
+
+        Returns
+        -------
+        cutouts : Cutouts
+            Its positions are those among `entries`.
+        """
 
     def description(self) -> dict[str, Any]:
         """Say, in JSON values, by what the stream is known again, wherever it has been moved."""
@@ -94,7 +98,7 @@ class ZippedImages:
         names = _zip(self.path, self.stretch).names
         return (Entry(name, position) for position, name in enumerate(names))
 
-    def cutouts(
+    def read(
         self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
     ) -> Cutouts:
         """Read some of them."""
@@ -130,13 +134,13 @@ class StoredCutouts:
         # As a name without suffix might have a dot in it, all get a suffix.
         return (Entry(f"{galaxy}.npy", position) for position, galaxy in enumerate(ids))
 
-    def cutouts(
+    def read(
         self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
     ) -> Cutouts:
         """Read some of them."""
-        positions = [entry.start for entry in entries]
-        array = np.asarray(_store(self.path).array[positions])
-        return Cutouts(np.arange(len(entries)), array, [])
+        store, positions = _store(self.path), [entry.start for entry in entries]
+        hashes = store.hashes[positions].tolist()
+        return Cutouts(np.arange(len(entries)), np.asarray(store.array[positions]), hashes, [])
 
     def description(self) -> dict[str, Any]:
         """Say by what the store is known again."""
@@ -196,9 +200,7 @@ def decode(
     options : CutoutOptions
     given : GivenImages
     """
-    files = _Files(read, entries, options, given)
-    readable, cutouts, _, problems = read_batch(files, np.arange(len(entries)))
-    return Cutouts(readable, cutouts, problems)
+    return read_batch(_Files(read, entries, options, given), np.arange(len(entries)))
 
 
 def digest_of(names: Iterable[str]) -> tuple[int, str]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gz2tree.config import CutoutOptions
+from gz2tree.cutouts import Cutouts
 from gz2tree.errors import InputError, UnreadableImage
 from gz2tree.images.given import GivenImages
 from gz2tree.images.imagenames import is_image_name
-from gz2tree.images.streams import Cutouts, Entry, decode
+from gz2tree.images.streams import Entry, decode
 from gz2tree.images.stretch import Stretch
 
 _END = bytes(tarfile.BLOCKSIZE)
@@ -69,13 +70,13 @@ class TarredImages:
             if not whole:
                 yield Entry(self.path.name, _CUT_OFF, archive.offset)
 
-    def cutouts(
+    def read(
         self, entries: Sequence[Entry], options: CutoutOptions, given: GivenImages = GivenImages()
     ) -> Cutouts:
         """Read some of them, each where the listing found it."""
         with self.path.open("rb", buffering=0) as file:
 
-            def read(entry: Entry) -> bytes:
+            def bytes_of(entry: Entry) -> bytes:
                 if entry.start == _CUT_OFF:
                     raise UnreadableImage(
                         f"the tar file ends at byte {entry.length:,} without an end mark: "
@@ -87,7 +88,7 @@ class TarredImages:
                     raise UnreadableImage(f"expected {entry.length:,} bytes, found {len(data):,}")
                 return data
 
-            return decode(read, entries, options, given)
+            return decode(bytes_of, entries, options, given)
 
     def description(self) -> dict[str, Any]:
         """Say by what the tar file is known again."""

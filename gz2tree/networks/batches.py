@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -67,7 +68,8 @@ def look_at(
         for batch in images.batches(chosen, options.batch_size, options.workers):
             problems += [(images.ids[position], text) for position, text in batch.problems]
             if len(batch.positions):
-                yield images.ids[batch.positions], [n(batch.cutouts) for n in networks]
+                cutouts_of_batch = torch.from_numpy(batch.cutouts)  # (N, size, size, 3)
+                yield images.ids[batch.positions], [see(cutouts_of_batch) for see in networks]
             bar.update(len(batch.positions) + len(batch.problems))
     if len(problems) == total:
         raise InputError(

@@ -59,7 +59,7 @@ def write_sheets(
                 for place, position in enumerate(positions[number * on_sheet :][:on_sheet])
             }
             places = [place_of[position] for position in batch.positions]
-            sheet = _sheet(batch.cutouts.numpy(), places, len(place_of))
+            sheet = _sheet(batch.cutouts, places, len(place_of))
             Image.fromarray(sheet).save(folder / sheet_name(number), quality=_QUALITY)
             problems += [(source.ids[position], text) for position, text in batch.problems]
             bar.update(len(place_of))
