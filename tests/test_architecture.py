@@ -56,7 +56,7 @@ LADDER = {
     "network": (
         "runs.faults networks.backbones networks.pooling networks.strength networks.heads "
         "networks.saved networks.typicality networks.network flat model networks.finetuning "
-        "networks.layers networks.export"
+        "networks.layers networks.export networks.seenimages"
     ),
     "predictor": "networks.precision networks.predictor networks.looking",
     "training": (
