@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -16,9 +17,10 @@ from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, GalaxyTreeNet, Question, eval
 from gz2tree import plots as p
 from gz2tree.analysis import calibration_curve, correlations, pair_counts
 from gz2tree.cli import main
-from gz2tree.commands.sources import Sources, tree_values
+from gz2tree.commands.sources import Sources, short_names, tree_values
 from gz2tree.config import LabelOptions, PredictOptions
 from gz2tree.config.choices import FigureName
+from gz2tree.errors import InputError
 from gz2tree.plots.layout import layout_tree
 from gz2tree.science.binned import evaluate_by
 
@@ -171,6 +173,30 @@ def test_by_a_quantity_shows_errors_and_both_means(axes: Axes) -> None:
     assert axes.child_axes[0].get_title() == "60 galaxies"
 
 
+def test_a_bin_of_one_value_has_a_bar_that_can_be_seen(axes: Axes) -> None:
+    low, high = pd.Series([1.0, 2.0, 3.0]), pd.Series([2.0, 2.0, 5.0])
+    above = p.style.counts_above(axes, low, high - low, [5, 6, 7])
+    first, single, last = above.patches
+    assert (first.get_x(), first.get_width()) == (1, 1)
+    assert (last.get_x(), last.get_width()) == (3, 2)
+    assert single.get_width() > 0
+    assert single.get_x() + single.get_width() / 2 == pytest.approx(2)
+
+
+def test_nothing_measured_is_refused() -> None:
+    nothing = replace(LABELS, cumulative=np.full_like(LABELS.cumulative, np.nan))
+    with pytest.raises(InputError, match="measured, found none"):
+        p.draw_scatter(p.new_figure(4, 4), LABELS.cumulative, nothing)
+    with pytest.raises(InputError, match="found nothing"):
+        p.draw_examples(p.new_figure(4, 4), GZ2_KAGGLE, {}, "none")
+
+
+def test_models_are_named_by_their_folders_and_catalogues_by_their_files(tmp_path: Path) -> None:
+    (tmp_path / "tree-0.1").mkdir()
+    paths = [tmp_path / "tree-0.1", tmp_path / "flat.parquet"]
+    assert short_names(list(map(str, paths))) == ["tree-0.1", "flat"]
+
+
 def test_branches_are_as_thick_as_their_probability() -> None:
     cumulative = LABELS.cumulative[0]
     axes = Figure(figsize=(8, 8)).subplots()
@@ -292,6 +318,35 @@ class TestCommand:
         )
         _, predicted, voted, _ = tree_values(sources, None)
         np.testing.assert_allclose(predicted, voted)
+
+    @pytest.mark.parametrize("command", [["plot", "correlations"], ["tree", "GZ2"]])
+    def test_a_figure_is_there_as_a_whole_or_not_at_all(
+        self, command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def killed(self: Figure, file: Path, **options: object) -> None:
+            file.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+        out, table = tmp_path / "f.png", tmp_path / "labels.csv"
+        out.write_bytes(b"the former")
+        predictions().to_csv(table, index=False)
+        monkeypatch.setattr(Figure, "savefig", killed)
+        labels = ["--labels", str(table)] if command[0] == "plot" else []
+        assert main([*command, *labels, "--out", str(out)]) == 130
+        assert out.read_bytes() == b"the former"
+        assert sorted(tmp_path.iterdir()) == [out, table]
+
+    def test_examples_of_galaxies_of_which_nothing_is_measured_are_refused(
+        self, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        labels = pd.read_csv(small_sky.table, dtype={"GalaxyID": str})
+        measured = labels.head(1).assign(GalaxyID="without an image")
+        labels.iloc[:, 1:] = np.nan
+        labels = pd.concat([labels, measured])
+        labels.to_csv(tmp_path / "labels.csv", index=False)
+        data = ("--labels", tmp_path / "labels.csv", "--images", small_sky.store)
+        assert self.run("examples", tmp_path / "f.png", *data) == 2
+        assert "somebody chose, found none" in capsys.readouterr().err
 
     def test_wrong_ending(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.run("null", tmp_path / "figure.doc") == 2

@@ -32,7 +32,7 @@ def scatter_figure(sources: Sources, shown: FigureOptions) -> Figure:
     n = shown.n or _SCATTERED
     if shown.answer is None:
         measured = int(labels.measured.any(0).sum())
-        columns = min(6, measured)
+        columns = max(1, min(6, measured))
         figure = new_figure(2 * columns + 0.4, 2.2 * -(-measured // columns) + 1)
         return plots.draw_scatter(figure, predicted, labels, n, shown.seed, columns)
     answer = labels.tree.find_answer(shown.answer)
@@ -59,7 +59,7 @@ def calibration_figure(sources: Sources, shown: FigureOptions) -> Figure:
 
 
 def agreement_figure(sources: Sources, shown: FigureOptions) -> Figure:
-    """Draw how often both choose the same answer."""
+    """Draw how often each pair of a voted and a predicted probability occurs."""
     figure = new_figure(5.8, 5)
     plots.plot_agreement(figure.subplots(), *align(*compare_one(sources)))
     return figure

@@ -37,6 +37,7 @@ from gz2tree.runs.run import RunDirectory
 from gz2tree.store import open_images
 from gz2tree.tables.files import read_table, table_columns
 from gz2tree.tree import DecisionTree
+from gz2tree.wholefiles import appearing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,8 +65,7 @@ def save_figure(name: FigureName, out: Path, sources: Sources, shown: FigureOpti
         not given, and whatever is wrong with those that are.
     """
     _check_file(out)
-    _FIGURES[name](sources, shown).savefig(out, dpi=_DPI, bbox_inches="tight")
-    print(out)
+    _write(_FIGURES[name](sources, shown), out)
 
 
 def save_tree(tree: DecisionTree, out: Path) -> None:
@@ -74,7 +74,13 @@ def save_tree(tree: DecisionTree, out: Path) -> None:
     figure = _tree_figure(tree)
     title = f"{tree.name}: {len(tree.questions)} questions, {len(tree)} answers"
     plots.plot_tree(figure.subplots(), tree, None, title)
-    figure.savefig(out, dpi=_DPI, bbox_inches="tight")
+    _write(figure, out)
+
+
+def _write(figure: Figure, out: Path) -> None:
+    """Write a figure, all of it or nothing, and name the file."""
+    with appearing(out) as partial:
+        figure.savefig(partial, dpi=_DPI, bbox_inches="tight")
     print(out)
 
 
@@ -110,6 +116,8 @@ def _examples(sources: Sources, shown: FigureOptions) -> Figure:
         votes = np.nan_to_num(labels.cumulative[:, answer])
         order = np.argsort(-votes, kind="stable")[: shown.n or _EXAMPLES]
         best[answer] = [row for row in order.tolist() if votes[row] > 0]
+    if not best:
+        raise InputError("examples: expected answers that somebody chose, found none")
     rows = sorted({row for of_answer in best.values() for row in of_answer})
     cutouts = read_cutouts(source, list(labels.ids[rows]))
     examples = {}

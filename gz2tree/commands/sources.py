@@ -184,7 +184,8 @@ def compare_one(sources: Sources) -> tuple[pd.DataFrame, Labels]:
 
 def short_names(paths: Sequence[str]) -> list[str]:
     """Short names for several files or folders; their whole paths where those are not unique."""
-    short = [Path(path).resolve().stem for path in paths]
+    resolved = [Path(path).resolve() for path in paths]
+    short = [path.name if path.is_dir() else path.stem for path in resolved]
     return short if len(set(short)) == len(short) else list(paths)
 
 
