@@ -44,7 +44,7 @@ LADDER = {
     ),
     "images": (
         "images.imagenames images.radii images.given images.fitsimages images.decoding "
-        "images.workers cutouts images.photometry"
+        "images.workers cutouts images.photometry images.byid"
     ),
     "store": "storeformat storewriter store",
     "streams": "images.streams images.listed images.tars images.opening",
@@ -73,7 +73,7 @@ LADDER = {
     ),
     "plots": (
         "plots plots.style plots.layout plots.correlations plots.galaxies plots.history "
-        "plots.predictions plots.samples plots.trees"
+        "plots.predictions plots.curves plots.trees"
     ),
     "what commands are given": "commands.inputs commands.sources commands.calibrating",
     "report": (

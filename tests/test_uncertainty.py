@@ -17,7 +17,7 @@ from scipy import stats
 from strategies import trees
 
 from gz2tree import GZ2, DecisionGraph, DecisionTree, InputError, Question
-from gz2tree.votes.betas import beta_interval, vote_probabilities
+from gz2tree.votes.betas import beta_interval, strength_of_scatter, vote_probabilities
 from gz2tree.votes.information import expected_information, information_of_votes
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
@@ -359,3 +359,12 @@ def test_known_disagreement_of_volunteers_tells_nothing() -> None:
     )
     assert strong < 1e-5
     assert 0.5 < weak < 1
+
+
+def test_strength_of_scatter_is_that_of_the_draws() -> None:
+    rng = np.random.default_rng(0)
+    mean = rng.uniform(0.1, 0.9, 20_000)
+    for strength in (0.5, 5.0, 50.0):
+        drawn = rng.beta(strength * mean, strength * (1 - mean))
+        assert strength_of_scatter(mean, drawn) == pytest.approx(strength, rel=0.03)
+    assert strength_of_scatter(mean, mean) == np.inf

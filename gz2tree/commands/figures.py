@@ -24,13 +24,13 @@ from gz2tree.commands.sources import (
     labels_of,
     needed,
     open_one,
-    read_cutouts,
     short_names,
     tree_values,
 )
 from gz2tree.config import FigureOptions
 from gz2tree.config.choices import FigureName
 from gz2tree.errors import InputError, first_few
+from gz2tree.images.byid import cutouts_by_id
 from gz2tree.labelling.matching import which_have
 from gz2tree.plots import new_figure
 from gz2tree.runs.run import RunDirectory
@@ -119,7 +119,7 @@ def _examples(sources: Sources, shown: FigureOptions) -> Figure:
     if not best:
         raise InputError("examples: expected answers that somebody chose, found none")
     rows = sorted({row for of_answer in best.values() for row in of_answer})
-    cutouts = read_cutouts(source, list(labels.ids[rows]))
+    cutouts = cutouts_by_id(source, list(labels.ids[rows]))
     examples = {}
     for answer, of_answer in best.items():
         read = [row for row in of_answer if labels.ids[row] in cutouts]
@@ -136,7 +136,7 @@ def _cutouts(sources: Sources, shown: FigureOptions) -> Figure:
     source = open_images(needed(sources, "images"))
     n = min(shown.n or _CUTOUTS, len(source))
     chosen = np.random.default_rng(shown.seed).choice(source.ids, n, replace=False)
-    cutouts = read_cutouts(source, list(chosen))
+    cutouts = cutouts_by_id(source, list(chosen))
     columns = int(np.ceil(np.sqrt(1.5 * len(cutouts))))
     rows = -(-len(cutouts) // columns)
     figure = new_figure(1.4 * columns, 1.4 * rows + 0.3)
@@ -170,7 +170,7 @@ def _galaxies(sources: Sources, shown: FigureOptions) -> Figure:
     assert opened.images is not None
     chosen = plots.sample_rows(len(opened.ids), shown.n or _PATHS, shown.seed)
     ids = [shown.galaxy] if shown.galaxy is not None else opened.ids[chosen].tolist()
-    cutouts = read_cutouts(opened.images, ids)
+    cutouts = cutouts_by_id(opened.images, ids)
     predictions = opened.take(list(cutouts)).predict(sources.options)
     predictions[opened.untrained] = np.nan
     predictions = predictions.set_index(opened.tree.id_column).loc[list(cutouts)]
@@ -190,7 +190,7 @@ def _tree(sources: Sources, shown: FigureOptions) -> Figure:
         figure = _tree_figure(tree)
         plots.plot_tree(figure.subplots(), tree, filled, title, voted)
         return figure
-    cutout = read_cutouts(open_images(sources.images), [shown.galaxy])[shown.galaxy]
+    cutout = cutouts_by_id(open_images(sources.images), [shown.galaxy])[shown.galaxy]
     wide, high = _tree_figure(tree).get_size_inches()
     figure = new_figure(1.2 * wide, high)
     return plots.draw_galaxy_tree(figure, cutout, tree, filled, title, voted)

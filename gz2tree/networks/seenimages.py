@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 
 from gz2tree.cutouts import CutoutSource, ImageFiles
 from gz2tree.errors import InputError, UnreadableImage
+from gz2tree.networks.saved import DEFAULT_MODEL, DEFAULT_NAME
 from gz2tree.store import CutoutStore
+from gz2tree.storeformat import HEADER
 from gz2tree.wholefiles import appearing
 
 SEEN_IMAGES = "training_images.npy"
 """In the folder of a saved network: the first 8 bytes of the SHA-256 of each training image's
 file, as uint64 in ascending order. Among millions of images, two share them by chance with a
 probability of less than one in a million."""
+
+_STORE = "cutouts"  # in a run directory
 
 
 def write_seen_images(folder: Path, hashes: Sequence[str]) -> None:
@@ -71,6 +75,30 @@ def were_seen(seen: NDArray[np.uint64], hashes: Sequence[str]) -> NDArray[np.boo
         Images that are the same byte for byte; a copy that was encoded anew is not found.
     """
     return np.isin(_short(hashes), seen)
+
+
+def seen_by(model: str | Path, hashes: Sequence[str]) -> NDArray[np.bool_]:
+    """Say which images a saved network or a run has seen, as far as it is known.
+
+    Parameters
+    ----------
+    model : str or Path
+        As in `load_model`: a run directory, the folder of a saved network, or ``"default"``.
+    hashes : sequence of str, length n
+        SHA-256 of the image files in hexadecimal.
+
+    Returns
+    -------
+    seen : array of bool, shape (n,)
+        Of a run, the images in the store that it prepared, of whichever part of its split.
+    """
+    folder = DEFAULT_MODEL if str(model) == DEFAULT_NAME else Path(model)
+    known = np.zeros(len(hashes), dtype=bool)
+    if (seen := read_seen_images(folder)) is not None:
+        known |= were_seen(seen, hashes)
+    if (folder / _STORE / HEADER).is_file():
+        known |= np.isin(hashes, CutoutStore(folder / _STORE).hashes.astype(str))
+    return known
 
 
 def hashes_of(source: CutoutSource, ids: Sequence[str]) -> list[str]:
