@@ -211,7 +211,36 @@ def test_tree_says_once_what_nobody_measured(axes: Axes) -> None:
     unknown[1] = np.nan
     p.plot_tree(axes, GZ2_KAGGLE, unknown, "galaxy 0", voted=unknown)
     words = [text.get_text() for text in axes.texts]
-    assert [text for text in words if "not measured" in text] == ["features or disk  not measured"]
+    assert [text for text in words if "not measured" in text] == ["features or disk\nnot measured"]
+
+
+def test_a_tree_leaves_out_what_was_hardly_asked_and_what_is_not_measured(axes: Axes) -> None:
+    """Of the second question's answers one leads on, but to a question that nobody measured."""
+    values = np.array([0.6, 0.02, 0.38, 0.3, 0.32, np.nan, np.nan, np.nan, np.nan])
+    for least, shown in ((0.0, {"1", "2", "3"}), (0.05, {"1", "2"}), (0.7, {"1"})):
+        axes.clear()
+        p.plot_tree(axes, TWO_PARENTS, values, "mean", least_reach=least)
+        headings = {text.get_text()[0] for text in axes.texts if "." in text.get_text()[:2]}
+        assert headings == shown, least
+        assert ("d\n0.30" in [text.get_text() for text in axes.texts]) == ("2" in shown)
+    voted = np.where(np.isnan(values), 0.1, values)
+    p.plot_tree(axes, TWO_PARENTS, values, "mean", voted, least_reach=0.05)
+    assert any(text.get_text().startswith("3.") for text in axes.texts)
+
+
+@pytest.mark.parametrize("with_numbers", [True, False])
+def test_words_of_a_tree_are_large_and_do_not_overlap(with_numbers: bool) -> None:
+    cumulative = LABELS.cumulative[0] if with_numbers else None
+    figure = p.tree_figure(GZ2_KAGGLE, cumulative)
+    axes = p.plot_tree(figure.subplots(), GZ2_KAGGLE, cumulative, "a title")
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    for n, box in enumerate(boxes):
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+        assert not any(box.shrunk(0.98, 0.9).overlaps(other) for other in boxes[:n])
+    pixels = 740 / figure.get_size_inches()[0] / 72  # of a point, on a page of docs
+    assert min(text.get_fontsize() for text in axes.texts) * pixels > 10
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +274,7 @@ class TestCommand:
             ("scatter", "--answer", "merger"),
             ("by", "--by", "Class1.1", "--answer", "merger"),
             ("purity", "--flag", "smooth=0.5"),
-            ("tree", "--galaxy", small_sky.labels.ids[3]),
+            ("tree", "--galaxy", small_sky.labels.ids[3], "--least-reach", 0.05),
         ):
             assert self.run(figure, tmp_path / f"{figure}.png", *given, *more) == 0
             assert (tmp_path / f"{figure}.png").is_file()

@@ -71,7 +71,7 @@ def save_figure(name: FigureName, out: Path, sources: Sources, shown: FigureOpti
 def save_tree(tree: DecisionTree, out: Path) -> None:
     """Draw a tree without probabilities into a file; the parameters are as in `save_figure`."""
     _check_file(out)
-    figure = _tree_figure(tree)
+    figure = plots.tree_figure(tree, None)
     title = f"{tree.name}: {len(tree.questions)} questions, {len(tree)} answers"
     plots.plot_tree(figure.subplots(), tree, None, title)
     _write(figure, out)
@@ -187,13 +187,13 @@ def _tree(sources: Sources, shown: FigureOptions) -> Figure:
     of_whom = f"mean of {n:,} {named}" if shown.galaxy is None else f"galaxy {shown.galaxy}"
     title = f"{tree.name}, {of_whom}: branches as thick as their cumulative probability"
     if shown.galaxy is None or sources.images is None:
-        figure = _tree_figure(tree)
-        plots.plot_tree(figure.subplots(), tree, filled, title, voted)
+        figure = plots.tree_figure(tree, filled, voted, shown.least_reach)
+        plots.plot_tree(figure.subplots(), tree, filled, title, voted, shown.least_reach)
         return figure
     cutout = cutouts_by_id(open_images(sources.images), [shown.galaxy])[shown.galaxy]
-    wide, high = _tree_figure(tree).get_size_inches()
-    figure = new_figure(1.2 * wide, high)
-    return plots.draw_galaxy_tree(figure, cutout, tree, filled, title, voted)
+    figure = plots.tree_figure(tree, filled, voted, shown.least_reach, cutout=True)
+    least = shown.least_reach
+    return plots.draw_galaxy_tree(figure, cutout, tree, filled, title, voted, least)
 
 
 _FIGURES: dict[FigureName, Callable[[Sources, FigureOptions], Figure]] = {
@@ -210,11 +210,6 @@ _FIGURES: dict[FigureName, Callable[[Sources, FigureOptions], Figure]] = {
     "galaxies": _galaxies,
     "tree": _tree,
 }
-
-
-def _tree_figure(tree: DecisionTree) -> Figure:
-    """Wide enough for the levels of a tree, and high enough for the answers of one."""
-    return new_figure(3.25 * max(2, len(tree.levels)), 0.8 + 0.29 * plots.layout_tree(tree).height)
 
 
 def _question(tree: DecisionTree, name: str) -> int:

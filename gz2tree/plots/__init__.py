@@ -22,3 +22,4 @@ from gz2tree.plots.style import COLOURS as COLOURS
 from gz2tree.plots.style import new_figure as new_figure
 from gz2tree.plots.trees import draw_galaxy_tree as draw_galaxy_tree
 from gz2tree.plots.trees import plot_tree as plot_tree
+from gz2tree.plots.trees import tree_figure as tree_figure
