@@ -20,10 +20,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from gz2tree import GZ2, GZ2_KAGGLE, CutoutStore, GalaxyTreeNet
-from gz2tree.cli import main
+from gz2tree.cli import COMMANDS, main
 from gz2tree.commands.inputs import warn_of_kind
 from gz2tree.networks.seenimages import write_seen_images
 from gz2tree.store import prepare
+from gz2tree.version import __version__
 
 NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]
 QUICK = [*NETWORK, "--epochs", "1", "--batch-size", "8"]
@@ -68,6 +69,29 @@ class TestHelp:
         text = capsys.readouterr().out
         assert "--valid-fraction" in text
         assert "--valid_fraction" not in text
+
+    @pytest.mark.parametrize("command", sorted(COMMANDS))
+    def test_help_speaks_of_options_not_of_python(
+        self, command: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run(command, "--help")
+        text = capsys.readouterr().out
+        for said in ("type:", "<class", "Literal[", "default: null", "default: False"):
+            assert said not in text
+
+    def test_help_keeps_a_default_of_0(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run("train", "--help")
+        assert "(default: 0.0)" in capsys.readouterr().out
+
+    def test_usage_fits_a_line_and_the_version_is_said(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run("--help") == 0
+        first, second, *_ = capsys.readouterr().out.splitlines()
+        assert first == "usage: gz2tree COMMAND ..."
+        assert second == ""
+        assert run("--version") == 0
+        assert capsys.readouterr().out.split() == ["gz2tree", __version__]
 
     def test_help_loads_nothing_heavy(self) -> None:
         heavy = ("torch", "numpy", "pandas", "lightning", "matplotlib", "PIL")

@@ -63,17 +63,18 @@ def plot_tree(
     InputError
         Not one probability for each answer.
     """
-    layout = layout_tree(tree, questions_reached(tree, [cumulative, voted], least_reach))
     filled = np.full(len(tree), np.nan) if cumulative is None else _checked(tree, cumulative)
-    _draw_branches(axes, tree, layout, filled, "", {"color": COLOURS[0], "alpha": 0.5, "lw": 0.5})
     outline = None if voted is None else _checked(tree, voted)
+    layout = layout_tree(tree, questions_reached(tree, [cumulative, voted], least_reach))
+    _draw_branches(axes, tree, layout, filled, "", {"color": COLOURS[0], "alpha": 0.5, "lw": 0.5})
     if outline is not None:
         look = {"facecolor": "none", "edgecolor": "black", "lw": 0.9}
         _draw_branches(axes, tree, layout, outline, "voted ", look)
         axes.fill([], [], color=COLOURS[0], alpha=0.5, label="predicted (first number)")
         axes.fill([], [], facecolor="none", edgecolor="black", label="voted (second number)")
-        below = {"loc": "upper left", "bbox_to_anchor": (0, 0.02), "borderaxespad": 0.0}
-        axes.legend(ncols=2 if layout.n_levels > 2 else 1, fontsize=_TYPE, frameon=False, **below)
+        below: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, 0.02)}
+        below |= {"ncols": 2 if layout.n_levels > 2 else 1, "borderaxespad": 0.0}
+        axes.legend(fontsize=_TYPE, frameon=False, **below)
     _write_words(axes, tree, layout, None if cumulative is None else filled, outline)
     axes.set_xlim(-0.02, layout.n_levels - 0.02)
     axes.set_ylim(layout.height, 0)
