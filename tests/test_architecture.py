@@ -82,7 +82,8 @@ LADDER = {
     ),
     "commands": (
         "commands.preparing commands.training commands.typifying commands.evaluating "
-        "commands.predicting commands.selecting commands.comparisons commands.figures commands.demo"
+        "commands.predicting commands.selecting commands.figures_of_data "
+        "commands.figures_of_predictions commands.figures commands.demo"
     ),
     "command line": (
         "cli cli.parsing cli.sky cli.training cli.prediction cli.samples cli.viewing __main__"
