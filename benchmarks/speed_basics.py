@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
@@ -19,7 +18,8 @@ from speed_timing import Row, alternate, compare, repeated, timed
 from torch import Tensor
 
 from gz2tree import GZ2_KAGGLE, CutoutOptions, DecisionTree, prepare
-from gz2tree.config.choices import Activation, CommandName
+from gz2tree.cli import COMMANDS
+from gz2tree.config.choices import Activation
 from gz2tree.graph import DecisionGraph
 from gz2tree.images.decoding import read_cutout
 
@@ -98,7 +98,7 @@ def imports(args: argparse.Namespace) -> list[Row]:
         return Row(name, ours, ALONE, alone, target=target)
 
     rows = [compared("import gz2tree", ["-c", "import gz2tree"], 0.15)]
-    for command in ([], *([command] for command in get_args(CommandName))):
+    for command in ([], *([command] for command in COMMANDS)):
         arguments = ["gz2tree", *command, "--help"]
         rows.append(compared(" ".join(arguments), ["-m", *arguments], 0.5))
     alone = peak_mib("pass")

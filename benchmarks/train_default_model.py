@@ -41,6 +41,7 @@ from gz2tree import (
 from gz2tree.images.given import GZ2_RADII_PER_PIXEL
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.saved import DEFAULT_MODEL
+from gz2tree.networks.seenimages import write_seen_images
 from gz2tree.plots import draw_galaxies
 from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.typical import fit_to_galaxies
@@ -78,7 +79,7 @@ def main() -> None:
     elif args.only != "card":
         train_both(args)
     if args.only in (None, "card"):
-        write_card(args)
+        write_card()
 
 
 def train_both(args: argparse.Namespace) -> None:
@@ -195,14 +196,15 @@ def ship(network: GalaxyTreeNet) -> None:
 
 
 def know_galaxies(galaxies: LabelledCutouts) -> None:
-    """Write into the package where the galaxies lie in the features of the network as shipped."""
+    """Write into the package which images trained the network, and where it sees them."""
+    write_seen_images(DEFAULT_MODEL, galaxies.hashes)
     network = load_model(DEFAULT_MODEL)
     network.typicality = fit_to_galaxies(network, galaxies)
     network.save_config(DEFAULT_MODEL)
     print(f"knows {network.typicality.n_galaxies:,} galaxies")
 
 
-def write_card(args: argparse.Namespace) -> None:
+def write_card() -> None:
     """Write the model card from what the runs left behind."""
     model = GalaxyTreeNet.from_pretrained(DEFAULT_MODEL)
     record = model.training_record
@@ -236,6 +238,7 @@ def write_card(args: argparse.Namespace) -> None:
             activation=model.graph.activation,
             crop=model.cutouts.crop,
             size=model.cutouts.size,
+            scale=model.cutouts.radii_per_pixel,
             n=record["n_train"],
             n_held_out=held_out["n_train"],
             epochs=record["train"]["epochs"],

@@ -4,9 +4,9 @@ With the model in the box, galaxies whose cumulative probability of "merger" is 
 
     python examples/mergers.py --images IMAGES --labels labels.csv --out mergers
 
-Takes a second for 30 galaxies on two cores. Expect catalogue.parquet with a column flag_merger, and
-mergers.png with the most probable ones; with labels, of the galaxies that have votes, purity and
-completeness by them.
+Takes about ten seconds for 30 galaxies on two cores, most of it for starting up. Expect
+catalogue.parquet with a column flag_merger, and mergers.png with the most probable ones; with
+labels, of the galaxies that have votes, purity and completeness by them.
 """
 
 import argparse

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from gz2tree import load_model
-from gz2tree.commands.sources import read_cutouts
 from gz2tree.embedding import nearest, read_features
+from gz2tree.images.byid import cutouts_by_id
 from gz2tree.plots import new_figure, plot_cutouts
 from gz2tree.store import open_images
 
@@ -32,10 +32,11 @@ def main() -> None:
 
     ids, features = read_features(args.features)
     wanted = args.galaxy or list(ids[: args.n])
-    found = {g: ids[nearest(features, ids.tolist().index(g), args.alike)] for g in wanted}
+    row_of = {galaxy: row for row, galaxy in enumerate(ids)}
+    found = {galaxy: ids[nearest(features, row_of[galaxy], args.alike)] for galaxy in wanted}
     shown = [galaxy for one, others in found.items() for galaxy in (one, *others)]
     source = open_images(args.images, load_model(args.model).cutouts)
-    cutouts = read_cutouts(source, list(dict.fromkeys(shown)))
+    cutouts = cutouts_by_id(source, list(dict.fromkeys(shown)))
     columns = 1 + min(args.alike, len(ids) - 1)
     figure = new_figure(1.4 * columns, 1.6 * len(found) + 0.3)
     title = f"Each row: a galaxy, and those most alike of {len(ids):,}"

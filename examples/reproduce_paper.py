@@ -5,8 +5,8 @@ it sums to its parent, docs/paper_figures.md); Adam, the learning rate halved on
 whether more patience would have helped: the tree is also trained with more, and on a cosine.
 
 Takes a minute with --quick, on a simulated sky, too short to learn anything; else hours on two
-cores, minutes on a GPU. Interrupted, the same command goes on. Expect a table of errors, figures in
-OUT, and in each run test.parquet, which `gz2tree plot` takes as --predictions:
+cores; not measured on a GPU. Interrupted, the same command goes on. Expect a table of errors,
+figures in OUT, and in each run test.parquet, which `gz2tree plot` takes as --predictions:
 
     python examples/reproduce_paper.py --quick --out runs/paper-quick
     python examples/reproduce_paper.py --images IMAGES --labels LABELS --pretrained W --out RUN
@@ -41,11 +41,11 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="folder, zip file or store")
     parser.add_argument("--labels", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--pretrained", default=True, help="weights, if the hub is out of reach")
+    parser.add_argument("--pretrained", default=True, help="file of ImageNet weights; '' for none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="a simulated sky, a small network")
     args = parser.parse_args()
-    start, short = ("resnet50_v1", TREE, args.pretrained), {}
+    start, short = ("resnet50_v1", TREE, args.pretrained or False), {}
     if args.quick:
         sky = simulate(args.out / "sky", 300, seed=args.seed, size=160)
         args.images, args.labels = sky / "images", sky / "labels.csv"

@@ -1,6 +1,7 @@
 """Train a network on your images and labels, then predict new images; the whole job from Python.
 
-Takes minutes on a simulated sky (`gz2tree simulate SKY --n 500`), and as long as it takes on yours:
+Takes minutes on a simulated sky (`gz2tree simulate SKY --n 500`), and as long as it takes on yours.
+Three epochs of a small network are too few to be good: for that, see docs/training.md.
 
     python examples/train_and_predict.py --images SKY/images --labels SKY/labels.csv --out RUN
 
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--backbone", default="resnet18")
-    parser.add_argument("--pretrained", default=False, help="a .safetensors or .pth file")
+    parser.add_argument("--pretrained", default=True, help="file of ImageNet weights; '' for none")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--size", type=int, default=64)
@@ -36,7 +37,8 @@ def main() -> None:
     parts = gz2tree.split_parts(galaxies.hashes, valid_fraction=0.1, test_fraction=0.2, seed=0)
 
     torch.manual_seed(0)
-    model = gz2tree.GalaxyTreeNet(args.backbone, pretrained=args.pretrained, cutouts=cutouts)
+    weights = args.pretrained or False
+    model = gz2tree.GalaxyTreeNet(args.backbone, pretrained=weights, cutouts=cutouts)
     config = gz2tree.TrainConfig(epochs=args.epochs)
     train, valid, test = (galaxies.take(parts == part) for part in ("train", "valid", "test"))
     gz2tree.fit(model, train, valid, config, out=args.out / "run")

@@ -1,4 +1,4 @@
-"""What an evaluation finds: figures of merit, to be printed, kept as JSON and set side by side."""
+"""What an evaluation finds: scores, to be printed, kept as JSON and set side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Report:
-    """How well predictions agree with labels; NaN where no cell is behind a figure.
+    """How well predictions agree with labels, as scores; NaN where a score rests on no label.
 
     Parameters
     ----------
@@ -24,13 +24,14 @@ class Report:
     rmse : float
         Over all measured labels: the score of Kaggle's Galaxy Challenge if all are measured.
     null_rmse, structural_null_rmse, voteless_null_rmse, nonnull_rmse : float
-        Over the labels of that sort.
+        RMSE over the labels of that sort.
     mean_baseline_rmse : float
-        Of predicting, for every galaxy, each answer's mean in the evaluated labels.
+        RMSE of predicting, for every galaxy, each answer's mean in the evaluated labels.
     vote_noise_rmse : float
-        What the true probabilities would score, since so few people vote; NaN without vote counts.
+        RMSE that the true probabilities would have, since only tens of people vote on a galaxy;
+        NaN without vote counts.
     conditional_rmse : float
-        Of conditional probabilities, weighted by the label's reach.
+        RMSE of conditional probabilities, weighted by the label's reach.
     calibration_error : float
         Expected calibration error of conditional probabilities, weighted by the label's reach; see
         `gz2tree.calibrationcurve.calibration_error`.
@@ -42,7 +43,7 @@ class Report:
         Largest absolute difference between the sum of a question's predicted answers and its
         predicted reach, in questions that the labels measure.
     per_question, per_answer : dict of dict of float
-        The same figures for each question and each answer.
+        The same scores for each question and each answer, by column.
     """
 
     n: int
@@ -63,11 +64,11 @@ class Report:
     per_answer: dict[str, dict[str, float]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures as JSON values; None where no cell is behind one."""
+        """Return all scores as JSON values; None where a score rests on no label."""
         return _without_nan(asdict(self))
 
     def to_json(self, **more: Any) -> str:
-        """Return all figures, and what the caller adds, as JSON."""
+        """Return all scores, and what the caller adds, as JSON."""
         return json.dumps(more | self.to_dict(), indent=2)
 
     def __str__(self) -> str:
@@ -86,25 +87,25 @@ class Report:
             ("share labelled exactly 0", self.null_share),
             ("largest violation of the tree", self.max_parent_violation),
         ):
-            lines.append(f"{text:<32}{figure(value)}")
+            lines.append(f"{text:<32}{score_text(value)}")
         shown = ("rmse", "null_rmse", "nonnull_rmse", "conditional_rmse", "mean_baseline_rmse")
         table = pd.DataFrame(self.per_question).T[list(shown)]
         table = table.rename(columns=lambda name: name.removesuffix("_rmse"))
-        return "\n".join([*lines, "", "RMSE by question", table.map(figure).to_string()])
+        return "\n".join([*lines, "", "RMSE by question", table.map(score_text).to_string()])
 
 
 def compare_reports(reports: Mapping[str, Report]) -> pd.DataFrame:
-    """Set the headline figures of several reports side by side.
+    """Set the most important scores of several reports side by side.
 
     Parameters
     ----------
     reports : mapping of str to Report
-        By the names of the models; of the same labels.
+        By the name of the model; all on the same labels.
 
     Returns
     -------
     table : DataFrame of str
-        A row for each figure, to four decimals, and a column for each model.
+        A row for each score, written as in the text of a report, and a column for each model.
     """
     rows = {
         "RMSE": "rmse",
@@ -117,15 +118,15 @@ def compare_reports(reports: Mapping[str, Report]) -> pd.DataFrame:
     }
     return pd.DataFrame(
         {
-            name: [f"{getattr(report, figure):.4f}" for figure in rows.values()]
+            name: [score_text(getattr(report, attribute)) for attribute in rows.values()]
             for name, report in reports.items()
         },
         index=list(rows),
     )
 
 
-def figure(value: float | None) -> str:
-    """Return an error as text; a dash if no cell is behind it."""
+def score_text(value: float | None) -> str:
+    """Write a score: four decimals, an exponent if it is too small for them, a dash for NaN."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:.4f}" if value == 0 or abs(value) >= 1e-4 else f"{value:.1e}"

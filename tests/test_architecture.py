@@ -46,7 +46,7 @@ LADDER = {
     ),
     "images": (
         "images.imagenames images.radii images.given images.fitsimages images.decoding "
-        "images.workers cutouts images.photometry"
+        "images.workers cutouts images.photometry images.byid"
     ),
     "store": "storeformat storewriter store",
     "streams": "images.streams images.listed images.tars images.opening",
@@ -58,7 +58,7 @@ LADDER = {
     "network": (
         "networks.weights networks.backbones networks.pooling networks.strength networks.heads "
         "networks.saved networks.typicality networks.network flat model networks.finetuning "
-        "networks.learning_rates networks.export"
+        "networks.learning_rates networks.export networks.seenimages"
     ),
     "processes": "processes",
     "predictor": "networks.precision networks.predictor networks.batches",
@@ -78,15 +78,15 @@ LADDER = {
     ),
     "plots": (
         "plots plots.style plots.layout plots.correlations plots.galaxies plots.history "
-        "plots.predictions plots.samples plots.trees"
+        "plots.predictions plots.curves plots.trees"
     ),
     "what commands are given": "commands.inputs commands.labelled commands.sources",
     "report": ("report report.figures report.galaxies report.page report.pictures report.writing"),
     "commands": (
         "commands.preparing commands.training commands.typifying commands.calibrating "
-        "commands.evaluating "
-        "commands.predicting commands.embedding commands.exporting "
-        "commands.reporting commands.selecting commands.comparisons commands.figures commands.demo"
+        "commands.evaluating commands.predicting commands.embedding commands.exporting "
+        "commands.reporting commands.selecting commands.figures_of_data "
+        "commands.figures_of_predictions commands.figures commands.demo"
     ),
     "command line": (
         "cli cli.parsing cli.sky cli.training cli.prediction cli.samples cli.viewing __main__"

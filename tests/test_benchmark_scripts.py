@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import shutil
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -14,9 +16,16 @@ import torch
 from conftest import run_script
 
 from gz2tree import CutoutOptions, GalaxyTreeNet
+from gz2tree.networks.seenimages import read_seen_images
 from gz2tree.simulate import simulate
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+sys.path.append(str(BENCHMARKS))
+
+
+def script(name: str) -> ModuleType:
+    """Load a script of benchmarks/, to run it in this process."""
+    return importlib.import_module(name)
 
 
 def test_paper_observations_looks_for_each_where_it_is_measured(sky: Path, tmp_path: Path) -> None:
@@ -55,9 +64,7 @@ def test_train_default_model(
     ):
         shutil.copytree(of / "images", tmp_path / "data" / name / "images")
         shutil.copy(of / source, tmp_path / "data" / name / table)
-    spec = importlib.util.spec_from_file_location("made", BENCHMARKS / "train_default_model.py")
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
+    made = script("train_default_model")
     written = {"DEFAULT_MODEL": "model", "RESULTS": "results", "CARD": "card.md", "FIGURE": "f.png"}
     for name, place in written.items():
         monkeypatch.setattr(made, name, tmp_path / place)
@@ -75,6 +82,20 @@ def test_train_default_model(
     assert (tmp_path / "f.png").is_file()
     assert "resnet10t" in (tmp_path / "card.md").read_text()
     assert GalaxyTreeNet.from_pretrained(tmp_path / "model").cutouts.matches(CutoutOptions(40, 32))
+    seen = read_seen_images(tmp_path / "model")
+    assert seen is not None
+    assert len(seen) == 150
+
+
+def test_the_page_of_the_default_model_is_what_its_script_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = script("train_default_model")
+    written = made.CARD.read_text()
+    monkeypatch.setattr(made, "CARD", tmp_path / "card.md")
+    monkeypatch.setattr("sys.argv", ["made", "--only", "card", "--data", "-", "--weights", "-"])
+    made.main()
+    assert (tmp_path / "card.md").read_text() == written
 
 
 def test_cost_model_is_arithmetic_on_what_was_measured(sky: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,10 +19,12 @@ from conftest import SMALL, SmallSky, write_images
 from PIL import Image
 from safetensors.torch import load_file
 
-from gz2tree import GZ2, GZ2_KAGGLE, GalaxyTreeNet
-from gz2tree.cli import main
+from gz2tree import GZ2, GZ2_KAGGLE, CutoutStore, GalaxyTreeNet
+from gz2tree.cli import COMMANDS, main
 from gz2tree.commands.inputs import warn_of_kind
+from gz2tree.networks.seenimages import write_seen_images
 from gz2tree.store import prepare
+from gz2tree.version import __version__
 
 NETWORK = ["--backbone", "resnet10t", "--pretrained", "false"]
 QUICK = [*NETWORK, "--epochs", "1", "--batch-size", "8"]
@@ -66,6 +69,29 @@ class TestHelp:
         text = capsys.readouterr().out
         assert "--valid-fraction" in text
         assert "--valid_fraction" not in text
+
+    @pytest.mark.parametrize("command", sorted(COMMANDS))
+    def test_help_speaks_of_options_not_of_python(
+        self, command: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run(command, "--help")
+        text = capsys.readouterr().out
+        for said in ("type:", "<class", "Literal[", "default: null", "default: False"):
+            assert said not in text
+
+    def test_help_keeps_a_default_of_0(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run("train", "--help")
+        assert "(default: 0.0)" in capsys.readouterr().out
+
+    def test_usage_fits_a_line_and_the_version_is_said(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run("--help") == 0
+        first, second, *_ = capsys.readouterr().out.splitlines()
+        assert first == "usage: gz2tree COMMAND ..."
+        assert second == ""
+        assert run("--version") == 0
+        assert capsys.readouterr().out.split() == ["gz2tree", __version__]
 
     def test_help_loads_nothing_heavy(self) -> None:
         heavy = ("torch", "numpy", "pandas", "lightning", "matplotlib", "PIL")
@@ -273,6 +299,48 @@ class TestEvaluate:
             assert self.evaluate(model, small_sky) == 2
         assert "26 of 40 labelled galaxies trained this model" in capsys.readouterr().err
         assert self.evaluate(trained, small_sky, "--part", "all") == 0
+
+    @pytest.mark.parametrize("images", ["store", "images"])
+    def test_a_model_without_a_split_knows_its_training_images(
+        self,
+        trained: Path,
+        small_sky: SmallSky,
+        images: str,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """As the model in the box does: by hashes of their files, whatever they are called."""
+        model, file = tmp_path / "model", tmp_path / "e.json"
+        shutil.copytree(trained / "model", model)
+        store = CutoutStore(small_sky.store)
+        write_seen_images(model, store.hashes[:30])
+        data = ("--labels", small_sky.table, "--images", getattr(small_sky, images))
+        scored = ("evaluate", "--model", model, *data, "--json", file)
+        assert run(*scored) == 2
+        assert "30 of 40 labelled galaxies trained this model" in capsys.readouterr().err
+        assert run("report", "--model", model, *data, "--out", tmp_path / "page") == 2
+        assert "30 of 40 labelled galaxies trained this model" in capsys.readouterr().err
+        assert run("plot", "calibration", "--model", model, *data, "--out", file) == 2
+        for part, n in (("test", 10), ("train", 30), ("all", 40)):
+            assert run(*scored, "--part", part) == 0
+            assert json.loads(file.read_text())["n"] == n
+        write_seen_images(model, store.hashes)
+        capsys.readouterr()
+        assert run(*scored) == 2
+        said = capsys.readouterr().err
+        assert "40 of 40" in said
+        assert "--part all" in said
+        assert "--part test" not in said
+
+    def test_a_calibrated_copy_knows_the_training_images_of_its_model(
+        self, trained: Path, small_sky: SmallSky, tmp_path: Path
+    ) -> None:
+        model, out = tmp_path / "model", tmp_path / "calibrated"
+        shutil.copytree(trained / "model", model)
+        write_seen_images(model, CutoutStore(small_sky.store).hashes[:30])
+        data = ("--labels", small_sky.table, "--images", small_sky.store)
+        assert run("calibrate", "--model", model, *data, "--part", "test", "--out", out) == 0
+        assert run("evaluate", "--model", out, *data) == 2
 
     def test_labels_of_training_galaxies_without_images_do_no_harm(
         self, trained: Path, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import write_images
+from conftest import SmallSky, write_images
 
-from gz2tree import GZ2_KAGGLE, GalaxyTreeNet, PredictOptions, evaluate, load_model, predict
+from gz2tree import (
+    GZ2_KAGGLE,
+    CutoutStore,
+    GalaxyTreeNet,
+    PredictOptions,
+    evaluate,
+    load_model,
+    predict,
+)
 from gz2tree.cli import main
+from gz2tree.errors import InputError
 from gz2tree.labelling.labeltable import read_labels
 from gz2tree.networks.saved import DEFAULT_MODEL
+from gz2tree.networks.seenimages import read_seen_images, seen_by, write_seen_images
 from gz2tree.simulate import simulate
 
 
@@ -64,6 +75,38 @@ def test_is_better_than_the_mean_on_simulated_galaxies(tmp_path: Path) -> None:
     report = evaluate(predict(load_model("default"), sky / "images", progress=False), labels)
     assert report.rmse < report.mean_baseline_rmse
     assert report.max_parent_violation < 1e-6
+
+
+def test_knows_its_training_images() -> None:
+    seen = read_seen_images(DEFAULT_MODEL)
+    assert seen is not None
+    assert len(seen) == load_model("default").training_record["n_train"]
+
+
+def test_what_a_model_or_a_run_has_seen(small_sky: SmallSky, tmp_path: Path) -> None:
+    hashes = CutoutStore(small_sky.store).hashes.tolist()
+    assert not seen_by("default", hashes).any()
+    write_seen_images(tmp_path, hashes[:3])
+    assert np.flatnonzero(seen_by(tmp_path, hashes)).tolist() == [0, 1, 2]
+    shutil.copytree(small_sky.store, tmp_path / "run" / "cutouts")
+    assert seen_by(tmp_path / "run", hashes).all()
+    (tmp_path / "training_images.npy").write_bytes(b"none")
+    with pytest.raises(InputError, match="damaged"):
+        seen_by(tmp_path, hashes)
+
+
+def test_refuses_to_be_scored_on_its_training_galaxies(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, table in (
+        ("kaggle_gz2", "solutions_17_columns.csv"), ("gz2_hart16", "gz2_hart16_sample.csv"),
+    ):  # fmt: skip
+        folder, images = shared / "data" / name, tmp_path / name
+        images.mkdir()
+        for image in sorted((folder / "images").iterdir())[:40]:
+            (images / image.name).symlink_to(image)
+        assert main(["evaluate", "--labels", str(folder / table), "--images", str(images)]) == 2
+        assert "40 of 40 labelled galaxies trained this model" in capsys.readouterr().err
 
 
 def test_hits_real_galaxies(shared: Path) -> None:

@@ -456,6 +456,16 @@ def test_small_figures_do_not_look_like_zero() -> None:
     assert re.search(r"tree +0\.0000\n", text)
 
 
+def test_reports_side_by_side_say_what_each_says_alone() -> None:
+    """A tiny violation is none of 0, and a score of no label is a dash."""
+    report = dataclasses.replace(
+        some_report(with_gaps), max_parent_violation=4.1e-8, voteless_null_rmse=math.nan
+    )
+    shown = compare_reports({"tree": report})["tree"]
+    assert shown["largest violation of the tree"] == "4.1e-08"
+    assert shown["  voteless"] == "-"
+
+
 def test_evaluation_needs_no_lightning() -> None:
     script = """
 import sys, numpy as np, pandas as pd

@@ -22,7 +22,7 @@ from gz2tree import CutoutOptions, CutoutStore, GalaxyTreeNet, InputError, load_
 from gz2tree.cli import main
 from gz2tree.config import OptionError
 from gz2tree.cutouts import ImageFiles, UnreadableImage, read_cutout
-from gz2tree.images.given import GZ2_RADII_PER_PIXEL, GivenImages, ImageOptions
+from gz2tree.images.given import GZ2_RADII_PER_PIXEL, GivenImages, ImageOptions, given_images
 from gz2tree.images.opening import some_ids
 from gz2tree.images.radii import Radii, read_radii
 from gz2tree.images.stretch import Stretch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -17,9 +18,10 @@ from gz2tree import plots as p
 from gz2tree.analysis import correlations, pair_counts
 from gz2tree.calibrationcurve import calibration_curve
 from gz2tree.cli import main
-from gz2tree.commands.sources import Sources, tree_values
+from gz2tree.commands.sources import Sources, short_names, tree_values
 from gz2tree.config import LabelOptions, PredictOptions
 from gz2tree.config.choices import FigureName
+from gz2tree.errors import InputError
 from gz2tree.plots.layout import layout_tree
 from gz2tree.science.binned import evaluate_by
 
@@ -172,6 +174,30 @@ def test_by_a_quantity_shows_errors_and_both_means(axes: Axes) -> None:
     assert axes.child_axes[0].get_title() == "60 galaxies"
 
 
+def test_a_bin_of_one_value_has_a_bar_that_can_be_seen(axes: Axes) -> None:
+    low, high = pd.Series([1.0, 2.0, 3.0]), pd.Series([2.0, 2.0, 5.0])
+    above = p.style.counts_above(axes, low, high - low, [5, 6, 7])
+    first, single, last = above.patches
+    assert (first.get_x(), first.get_width()) == (1, 1)
+    assert (last.get_x(), last.get_width()) == (3, 2)
+    assert single.get_width() > 0
+    assert single.get_x() + single.get_width() / 2 == pytest.approx(2)
+
+
+def test_nothing_measured_is_refused() -> None:
+    nothing = replace(LABELS, cumulative=np.full_like(LABELS.cumulative, np.nan))
+    with pytest.raises(InputError, match="measured, found none"):
+        p.draw_scatter(p.new_figure(4, 4), LABELS.cumulative, nothing)
+    with pytest.raises(InputError, match="found nothing"):
+        p.draw_examples(p.new_figure(4, 4), GZ2_KAGGLE, {}, "none")
+
+
+def test_models_are_named_by_their_folders_and_catalogues_by_their_files(tmp_path: Path) -> None:
+    (tmp_path / "tree-0.1").mkdir()
+    paths = [tmp_path / "tree-0.1", tmp_path / "flat.parquet"]
+    assert short_names(list(map(str, paths))) == ["tree-0.1", "flat"]
+
+
 def test_branches_are_as_thick_as_their_probability() -> None:
     cumulative = LABELS.cumulative[0]
     axes = Figure(figsize=(8, 8)).subplots()
@@ -186,7 +212,36 @@ def test_tree_says_once_what_nobody_measured(axes: Axes) -> None:
     unknown[1] = np.nan
     p.plot_tree(axes, GZ2_KAGGLE, unknown, "galaxy 0", voted=unknown)
     words = [text.get_text() for text in axes.texts]
-    assert [text for text in words if "not measured" in text] == ["features or disk  not measured"]
+    assert [text for text in words if "not measured" in text] == ["features or disk\nnot measured"]
+
+
+def test_a_tree_leaves_out_what_was_hardly_asked_and_what_is_not_measured(axes: Axes) -> None:
+    """Of the second question's answers one leads on, but to a question that nobody measured."""
+    values = np.array([0.6, 0.02, 0.38, 0.3, 0.32, np.nan, np.nan, np.nan, np.nan])
+    for least, shown in ((0.0, {"1", "2", "3"}), (0.05, {"1", "2"}), (0.7, {"1"})):
+        axes.clear()
+        p.plot_tree(axes, TWO_PARENTS, values, "mean", least_reach=least)
+        headings = {text.get_text()[0] for text in axes.texts if "." in text.get_text()[:2]}
+        assert headings == shown, least
+        assert ("d\n0.30" in [text.get_text() for text in axes.texts]) == ("2" in shown)
+    voted = np.where(np.isnan(values), 0.1, values)
+    p.plot_tree(axes, TWO_PARENTS, values, "mean", voted, least_reach=0.05)
+    assert any(text.get_text().startswith("3.") for text in axes.texts)
+
+
+@pytest.mark.parametrize("with_numbers", [True, False])
+def test_words_of_a_tree_are_large_and_do_not_overlap(with_numbers: bool) -> None:
+    cumulative = LABELS.cumulative[0] if with_numbers else None
+    figure = p.tree_figure(GZ2_KAGGLE, cumulative)
+    axes = p.plot_tree(figure.subplots(), GZ2_KAGGLE, cumulative, "a title")
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    for n, box in enumerate(boxes):
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+        assert not any(box.shrunk(0.98, 0.9).overlaps(other) for other in boxes[:n])
+    pixels = 740 / figure.get_size_inches()[0] / 72  # of a point, on a page of docs
+    assert min(text.get_fontsize() for text in axes.texts) * pixels > 10
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +275,7 @@ class TestCommand:
             ("scatter", "--answer", "merger"),
             ("by", "--by", "Class1.1", "--answer", "merger"),
             ("purity", "--flag", "smooth=0.5"),
-            ("tree", "--galaxy", small_sky.labels.ids[3]),
+            ("tree", "--galaxy", small_sky.labels.ids[3], "--least-reach", 0.05),
         ):
             assert self.run(figure, tmp_path / f"{figure}.png", *given, *more) == 0
             assert (tmp_path / f"{figure}.png").is_file()
@@ -293,6 +348,35 @@ class TestCommand:
         )
         _, predicted, voted, _ = tree_values(sources, None)
         np.testing.assert_allclose(predicted, voted)
+
+    @pytest.mark.parametrize("command", [["plot", "correlations"], ["tree", "GZ2"]])
+    def test_a_figure_is_there_as_a_whole_or_not_at_all(
+        self, command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def killed(self: Figure, file: Path, **options: object) -> None:
+            file.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+        out, table = tmp_path / "f.png", tmp_path / "labels.csv"
+        out.write_bytes(b"the former")
+        predictions().to_csv(table, index=False)
+        monkeypatch.setattr(Figure, "savefig", killed)
+        labels = ["--labels", str(table)] if command[0] == "plot" else []
+        assert main([*command, *labels, "--out", str(out)]) == 130
+        assert out.read_bytes() == b"the former"
+        assert sorted(tmp_path.iterdir()) == [out, table]
+
+    def test_examples_of_galaxies_of_which_nothing_is_measured_are_refused(
+        self, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        labels = pd.read_csv(small_sky.table, dtype={"GalaxyID": str})
+        measured = labels.head(1).assign(GalaxyID="without an image")
+        labels.iloc[:, 1:] = np.nan
+        labels = pd.concat([labels, measured])
+        labels.to_csv(tmp_path / "labels.csv", index=False)
+        data = ("--labels", tmp_path / "labels.csv", "--images", small_sky.store)
+        assert self.run("examples", tmp_path / "f.png", *data) == 2
+        assert "somebody chose, found none" in capsys.readouterr().err
 
     def test_wrong_ending(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.run("null", tmp_path / "figure.doc") == 2

@@ -146,6 +146,19 @@ def test_galaxy_opens_by_keyboard_and_its_branches_can_be_followed(
     playwright.expect(row_button(page, opened)).to_be_focused()
 
 
+def test_of_a_galaxy_that_nobody_measured_no_answer_is_disputed(page: Any, report: Path) -> None:
+    load(page, report)
+    said = page.evaluate(
+        """() => {
+          const data = { ...window.gz2tree, voted: window.gz2tree.voted.map((of) => of.slice()) };
+          data.voted.forEach((of, answer) => { of[0] = null; of[1] = answer === 3 ? 7 : null; });
+          const galaxies = new Galaxies(data);
+          return [galaxies.mostDisputed(0), galaxies.mostDisputed(1)];
+        }"""
+    )
+    assert said == [None, 3]
+
+
 def test_hostile_id_stays_text(page: Any, report: Path) -> None:
     load(page, report)
     page.fill("#search", HOSTILE)

@@ -18,7 +18,12 @@ from scipy import stats
 from strategies import trees
 
 from gz2tree import GZ2, DecisionGraph, DecisionTree, InputError, Question
-from gz2tree.votes.betas import beta_binomial, beta_interval, vote_probabilities
+from gz2tree.votes.betas import (
+    beta_binomial,
+    beta_interval,
+    strength_of_scatter,
+    vote_probabilities,
+)
 from gz2tree.votes.information import expected_information, information_of_votes
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
@@ -408,3 +413,12 @@ def test_votes_of_each_number_of_volunteers_are_beta_binomial() -> None:
     nobody = np.eye(8)[0]
     for row, answer in ((0, 2), (1, 0), (1, 1), (2, 2)):
         np.testing.assert_allclose(found[row, answer], nobody, atol=1e-15)
+
+
+def test_strength_of_scatter_is_that_of_the_draws() -> None:
+    rng = np.random.default_rng(0)
+    mean = rng.uniform(0.1, 0.9, 20_000)
+    for strength in (0.5, 5.0, 50.0):
+        drawn = rng.beta(strength * mean, strength * (1 - mean))
+        assert strength_of_scatter(mean, drawn) == pytest.approx(strength, rel=0.03)
+    assert strength_of_scatter(mean, mean) == np.inf

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-from gz2tree.config.choices import CommandName
 from gz2tree.errors import did_you_mean
 from gz2tree.tree import DecisionTree
 from gz2tree.treenames import find_tree, tree_names
@@ -29,17 +28,39 @@ _NOT_A_CHOICE = (
 _NOT_OF_TYPE = r'Parser key "(?:--)?(.+?)": Expected an? (\w+)\. Got value: (.*)'
 
 
+class HelpFormatter(DefaultHelpFormatter):
+    """jsonargparse's help, without Python types and without defaults that say nothing."""
+
+    def _get_type_str(self, action: Any) -> None:
+        return None
+
+    def _get_help_string(self, action: Any) -> str:
+        text = super()._get_help_string(action)
+        # By identity: 0 is a default that says something, and equals False.
+        if action.default is None or action.default is False or action.default == []:
+            text = re.sub(r",? ?default: %\(default\)s", "", text).replace(" ()", "")
+        return text.replace("(, ", "(")
+
+
 class Parser(ArgumentParser):
-    """jsonargparse's parser, with dashes in option names and errors of one line."""
+    """jsonargparse's parser, with dashes in option names and errors of one line.
+
+    Attributes
+    ----------
+    commands : tuple of str
+        Names of all commands: jsonargparse writes them before the options in its messages.
+    """
+
+    commands: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **options: Any) -> None:
         # A new option would otherwise change what an abbreviation means.
-        super().__init__(allow_abbrev=False, **options)
+        super().__init__(allow_abbrev=False, formatter_class=HelpFormatter, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Print what is wrong with the options, and exit with 2."""
         text = " ".join(message.split())
-        commands = "|".join(get_args(CommandName))
+        commands = "|".join(self.commands)
         text = re.sub(rf"(?<=[ \"])(?:{commands})\.(\w+)(?=[\",]|$)", r"--\1", text)
         text = re.sub(r"<class '(\w+)'>", r"\1", text)
         if unknown := re.match(r"unrecognized arguments: (--\w+)", text):
@@ -52,15 +73,36 @@ class Parser(ArgumentParser):
         return _with_dashes(super().format_help(*arguments))
 
 
-def add_options(parser: Parser, kind: type) -> None:
+class Command(NamedTuple):
+    """A command: how its options are parsed, what runs it, and what is said of it.
+
+    Parameters
+    ----------
+    parser : callable
+        Returns the parser of its options.
+    run : callable
+        Does the work, given the parsed options.
+    help : str
+        For ``gz2tree --help``.
+    after_interrupt : str
+        How to go on after Ctrl-C, if one can.
+    """
+
+    parser: Callable[..., Parser]
+    run: Callable[[Namespace], None]
+    help: str
+    after_interrupt: str = ""
+
+
+def add_options(parser: Parser, group: type) -> None:
     """Add the fields of a dataclass; a switch that is off by default needs no value."""
-    switches = {field.name for field in fields(kind) if field.default is False}
-    parser.add_class_arguments(kind, skip=switches)
+    switches = {field.name for field in fields(group) if field.default is False}
+    parser.add_class_arguments(group, skip=switches)
     if not switches:
         return
     # Their help is what the docstring says of them, as jsonargparse reads it.
     with_values = ArgumentParser()
-    with_values.add_class_arguments(kind)
+    with_values.add_class_arguments(group)
     texts = {action.dest: action.help for action in with_values._actions}
     for name in sorted(switches):
         parser.add_argument(f"--{name}", action="store_true", help=texts[name])
@@ -85,12 +127,17 @@ def add_workers(parser: Parser) -> None:
 
 def add_model(parser: Parser) -> None:
     """Add the option ``--model``, of one network."""
-    parser.add_argument(
-        "--model",
-        type=str,
-        default="default",
-        help="run directory, folder of a saved model, or 'default'",
+    text = "a trained network: run directory, folder of a saved model, or 'default'"
+    parser.add_argument("--model", type=str, default="default", help=text)
+
+
+def add_part(parser: Parser) -> None:
+    """Add the option ``--part``."""
+    text = (
+        "which galaxies of the model's split; without it all that are labelled, which is refused "
+        "if some of them trained the model"
     )
+    parser.add_argument("--part", choices=PARTS, help=text)
 
 
 def add_data(parser: Parser) -> None:
@@ -110,16 +157,16 @@ def given_tree(options: Namespace) -> DecisionTree | None:
     return find_tree(options.tree) if options.tree else None
 
 
-def take(kind: type[Options], options: Namespace) -> Options:
+def take(group: type[Options], options: Namespace) -> Options:
     """Make a dataclass of those options that are its fields."""
     values = {}
-    for field in fields(kind):  # type: ignore[arg-type]
+    for field in fields(group):  # type: ignore[arg-type]
         value = options[field.name]
         if isinstance(value, Namespace):
             nested: Any = type(field.default)
             value = nested(**value.as_dict())
         values[field.name] = value
-    return kind(**values)
+    return group(**values)
 
 
 def value_of(option: str, arguments: Sequence[str]) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from gz2tree.cli.parsing import (
-    PARTS,
+    Command,
     Parser,
     add_data,
     add_model,
     add_options,
+    add_part,
     add_tree,
     given_tree,
     take,
@@ -35,7 +36,7 @@ def evaluate_parser() -> Parser:
     add_model(evaluate)
     add_data(evaluate)
     evaluate.add_argument("--json", type=Path | None, default=None, help="file to be written")
-    evaluate.add_argument("--part", choices=PARTS, help="which galaxies of the run's split")
+    add_part(evaluate)
     add_tree(evaluate, "that of the model; another one is refused")
     add_options(evaluate, ByOptions)
     add_options(evaluate, LabelOptions)
@@ -50,7 +51,7 @@ def predict_parser() -> Parser:
         "--model",
         action="append",
         default=[],
-        help="run directory, folder of a saved model, or 'default', which it is by default; "
+        help="a trained network: run directory, folder of a saved model, or 'default' (default); "
         "repeated, the models predict together",
     )
     predict.add_argument(
@@ -167,3 +168,16 @@ def run_export(options: Namespace) -> None:
     from gz2tree.commands.exporting import export_model
 
     export_model(options.model, options.out)
+
+
+COMMANDS = {
+    "evaluate": Command(evaluate_parser, run_evaluate, "compare predictions with labels"),
+    "predict": Command(
+        predict_parser,
+        run_predict,
+        "predict a catalogue of images",
+        after_interrupt="a folder of shards is gone on with by the same command",
+    ),
+    "embed": Command(embed_parser, run_embed, "write a network's features of images"),
+    "export": Command(export_parser, run_export, "write a network as ONNX"),
+}

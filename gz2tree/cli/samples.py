@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gz2tree.cli.parsing import Parser, a_tree
+from gz2tree.cli.parsing import Command, Parser, a_tree
 from gz2tree.config.choices import Kind
 from gz2tree.treenames import find_tree
 
@@ -108,3 +108,10 @@ def _add_catalogue(parser: Parser) -> None:
     parser.add_argument("--tree", default="GZ2_KAGGLE", help=a_tree())
     parser.add_argument("--kind", type=Kind, default="debiased", help="of a table of votes")
     parser.add_argument("--id_column", type=str | None, default=None, help="of the galaxies' ids")
+
+
+COMMANDS = {
+    "select": Command(select_parser, run_select, "select a clean sample"),
+    "classes": Command(classes_parser, run_classes, "add class strings to a catalogue"),
+    "explain": Command(explain_parser, run_explain, "one galaxy's tree, and why answers are 0"),
+}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gz2tree.cli.parsing import Parser, add_workers
+from gz2tree.cli.parsing import Command, Parser, add_workers
 from gz2tree.config.choices import check_workers
 
 
@@ -54,3 +54,9 @@ def run_demo(options: Namespace) -> None:
     from gz2tree.commands.demo import demo
 
     demo(options.out, options.seed)
+
+
+COMMANDS = {
+    "simulate": Command(simulate_parser, run_simulate, "simulate a sky to try it on"),
+    "demo": Command(demo_parser, run_demo, "the whole job on a simulated sky, in minutes"),
+}

@@ -7,12 +7,13 @@ from pathlib import Path
 from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
 
 from gz2tree.cli.parsing import (
-    PARTS,
+    Command,
     Parser,
     a_tree,
     add_data,
     add_model,
     add_options,
+    add_part,
     add_tree,
     add_workers,
     given_tree,
@@ -92,7 +93,7 @@ def calibrate_parser() -> Parser:
         default=None,
         help="folder for the calibrated model; its own by default",
     )
-    calibrate.add_argument("--part", choices=PARTS, help="which galaxies of the run's split")
+    add_part(calibrate)
     add_options(calibrate, LabelOptions)
     add_options(calibrate, PredictOptions)
     return calibrate
@@ -209,3 +210,27 @@ def _add_crop_and_size(parser: Parser, text: str) -> None:
     for name, default in (("crop", CutoutOptions.crop), ("size", CutoutOptions.size)):
         help_ = text.format(default)
         parser.add_argument(f"--{name}", type=int | None, default=None, help=help_)
+
+
+COMMANDS = {
+    "prepare": Command(
+        prepare_parser,
+        run_prepare,
+        "images to a store of cutouts",
+        after_interrupt="the same command goes on",
+    ),
+    "train": Command(
+        train_parser,
+        run_train,
+        "train a network",
+        after_interrupt="the same command with --resume goes on",
+    ),
+    "finetune": Command(
+        finetune_parser,
+        run_finetune,
+        "train a trained network further",
+        after_interrupt="the same command with --resume goes on",
+    ),
+    "calibrate": Command(calibrate_parser, run_calibrate, "fit temperatures and strengths"),
+    "typical": Command(typical_parser, run_typical, "fit what training galaxies look like"),
+}

@@ -7,7 +7,16 @@ from typing import get_args
 
 from jsonargparse import Namespace
 
-from gz2tree.cli.parsing import PARTS, Parser, a_tree, add_options, add_tree, given_tree, take
+from gz2tree.cli.parsing import (
+    Command,
+    Parser,
+    a_tree,
+    add_options,
+    add_part,
+    add_tree,
+    given_tree,
+    take,
+)
 from gz2tree.config import FigureOptions, LabelOptions, PredictOptions
 from gz2tree.config.choices import FigureName
 from gz2tree.errors import InputError
@@ -37,11 +46,11 @@ def plot_parser() -> Parser:
         type=str,
         nargs="+",
         default=[],
-        help="run directories or saved models to predict with, where there is no catalogue; "
-        "'default' by default",
+        help="trained networks to predict with where there is no catalogue: run directories, "
+        "folders of saved models, or 'default', which is taken where none is named",
     )
     plot.add_argument("--runs", type=Path, nargs="+", default=[], help="run directories")
-    plot.add_argument("--part", choices=PARTS, help="which galaxies of a model's split")
+    add_part(plot)
     add_tree(plot, f"{a_tree()}; that of model or catalogue, Kaggle's for labels alone, by default")
     for kind in (FigureOptions, LabelOptions, PredictOptions):
         add_options(plot, kind)
@@ -52,7 +61,10 @@ def report_parser() -> Parser:
     """Build the parser of the command ``report``."""
     report = Parser(description="Write a page to browse galaxies, predicted and voted.")
     report.add_argument(
-        "--model", type=str | None, default=None, help="as of evaluate; 'default' by default"
+        "--model",
+        type=str | None,
+        default=None,
+        help="a trained network: run directory, folder of a saved model, or 'default'",
     )
     report.add_argument(
         "--predictions", type=Path | None, default=None, help="catalogue to show instead of a model"
@@ -60,7 +72,7 @@ def report_parser() -> Parser:
     report.add_argument("--images", type=Path, required=True, help="folder, zip file or store")
     report.add_argument("--labels", type=Path | None, default=None, help="table of labels")
     report.add_argument("--out", type=Path, required=True, help="folder to be written")
-    report.add_argument("--part", choices=PARTS, help="which galaxies of the run's split")
+    add_part(report)
     add_tree(report, f"{a_tree()}; that of the model or catalogue by default")
     report.add_argument("--pixels", type=int, default=128, help="side of the pictures")
     report.add_argument(
@@ -136,3 +148,10 @@ def _refuse_both(model: object, predictions: object) -> None:
     """Refuse a model beside predictions, which would be shown instead."""
     if model and predictions:
         raise InputError("expected a model or predictions, found both --model and --predictions")
+
+
+COMMANDS = {
+    "tree": Command(tree_parser, run_tree, "check and draw a decision tree"),
+    "plot": Command(plot_parser, run_plot, "draw a figure"),
+    "report": Command(report_parser, run_report, "a page to browse galaxies"),
+}

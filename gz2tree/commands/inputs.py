@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from gz2tree.labelling.matching import which_have
 from gz2tree.labels import CUMULATIVE, Labels, kinds_of
 from gz2tree.model import load_model
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.saved import DEFAULT_NAME, replace_model
+from gz2tree.networks.saved import DEFAULT_MODEL, DEFAULT_NAME, replace_model
+from gz2tree.networks.seenimages import SEEN_IMAGES, hashes_of, read_seen_images, were_seen
 from gz2tree.runs.run import RunDirectory
 from gz2tree.splits import read_split
 from gz2tree.store import open_images
@@ -79,11 +81,19 @@ def store_model(model: GalaxyNet, name: str, out: Path | None) -> Path:
     if out is not None:
         with write_errors_named(out):
             replace_model(model, out)
+            if (seen := _folder_of(name, find_run(name)) / SEEN_IMAGES).is_file():
+                shutil.copyfile(seen, out / SEEN_IMAGES)
         return out
-    run = find_run(name)
-    folder = Path(name) if run is None else run.model
+    folder = _folder_of(name, find_run(name))
     model.save_config(folder)
     return folder
+
+
+def _folder_of(name: str, run: RunDirectory | None) -> Path:
+    """Folder of the saved model that `find_model` found by a name."""
+    if run is not None:
+        return run.model
+    return DEFAULT_MODEL if name == DEFAULT_NAME else Path(name)
 
 
 def open_labelled(
@@ -105,10 +115,11 @@ def open_labelled(
     """
     model, run = find_model(model_path)
     check_tree(model, tree)
-    return model, *labelled_for(model, run, table, images, part, label_options)
+    return model, *labelled_for(model_path, model, run, table, images, part, label_options)
 
 
 def labelled_for(
+    model_path: str,
     model: GalaxyNet,
     run: RunDirectory | None,
     table: Path,
@@ -116,12 +127,14 @@ def labelled_for(
     part: str | None,
     label_options: LabelOptions,
 ) -> tuple[CutoutSource, Labels]:
-    """Open what `open_labelled` opens for a network, found with its run."""
+    """Open what `open_labelled` opens for a network that `find_model` found with its run."""
     source = open_images(images, model.cutouts)
     labels = read_labels_as(table, model.tree, label_options, source.ids)
     have = which_have(labels.ids, source.ids, galaxies="labelled", what="image")
     labels = labels.take(have)
-    labels = labels.take(rows_of_part(labels, run, part))
+    seen = read_seen_images(_folder_of(model_path, run))
+    trained = None if seen is None else were_seen(seen, hashes_of(source, labels.ids.tolist()))
+    labels = labels.take(rows_of_part(labels, run, part, trained))
     warn_of_kind(model, labels)
     return source, labels
 
@@ -200,7 +213,12 @@ def read_predictions(
     )
 
 
-def rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) -> NDArray[np.bool_]:
+def rows_of_part(
+    labels: Labels,
+    run: RunDirectory | None,
+    part: str | None,
+    trained: NDArray[np.bool_] | None = None,
+) -> NDArray[np.bool_]:
     """Choose galaxies by their part in the run's split; its training galaxies only if asked for.
 
     Parameters
@@ -209,6 +227,9 @@ def rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) -> 
     run : RunDirectory, optional
         That of the model.
     part : {"train", "valid", "test", "all"}, optional
+    trained : array of bool, shape (n,), optional
+        Galaxies whose images trained a model that is known to have seen them. Without a split,
+        these are its part ``"train"`` and the others its part ``"test"``.
 
     Returns
     -------
@@ -219,21 +240,27 @@ def rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) -> 
     InputError
         A part without a split, one without galaxies, or no part where galaxies trained the model.
     """
-    if part in ("all", None) and (run is None or not run.split.is_file()):
+    has_split = run is not None and run.split.is_file()
+    if part == "all" or (part is None and not has_split and trained is None):
         return np.ones(len(labels), dtype=bool)
-    if run is None or not run.split.is_file():
+    if run is not None and has_split:
+        split, known_by = read_split(run.split), str(run.split)
+        part_of = np.array([split.get(galaxy, "") for galaxy in labels.ids])
+    elif trained is not None:
+        part_of, known_by = np.where(trained, "train", "test"), "known by their images"
+    else:
         raise InputError(f"part {part!r}: expected a model within its run directory, with a split")
-    split = read_split(run.split)
-    part_of = np.array([split.get(galaxy, "") for galaxy in labels.ids])
     if part is None:
         n_train = int((part_of == "train").sum())
         if n_train:
+            others = "--part test evaluates on those it never saw, " * (n_train < len(labels))
             raise InputError(
-                f"{n_train} of {len(labels)} labelled galaxies trained this model ({run.split}); "
-                "--part test evaluates on those it never saw, --part all or train on these as well"
+                f"{n_train:,} of {len(labels):,} labelled galaxies trained this model "
+                f"({known_by}); {others}--part all or train on these as well, which says little "
+                "about other galaxies"
             )
         return np.ones(len(labels), dtype=bool)
-    rows = part_of == part if part != "all" else np.ones(len(labels), dtype=bool)
+    rows = part_of == part
     if not rows.any():
         raise InputError(f"part {part!r}: expected galaxies of it among the labels, found none")
     return rows

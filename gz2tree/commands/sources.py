@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,7 +19,7 @@ from gz2tree.commands.inputs import (
     rows_of_part,
 )
 from gz2tree.config import LabelOptions, PredictOptions
-from gz2tree.cutouts import CutoutSource, log_unreadable
+from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError
 from gz2tree.labelling.matching import align, read_catalogue, which_have
 from gz2tree.labels import Labels
@@ -191,23 +190,9 @@ def compare_one(sources: Sources) -> tuple[pd.DataFrame, Labels]:
 
 def short_names(paths: Sequence[str]) -> list[str]:
     """Short names for several files or folders; their whole paths where those are not unique."""
-    short = [Path(path).resolve().stem for path in paths]
+    resolved = [Path(path).resolve() for path in paths]
+    short = [path.name if path.is_dir() else path.stem for path in resolved]
     return short if len(set(short)) == len(short) else list(paths)
-
-
-def read_cutouts(source: CutoutSource, ids: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
-    """Read the cutouts of some galaxies, by id; those that cannot be read are named in the log."""
-    positions = positions_of(source.ids, ids, "images")
-    found: dict[str, NDArray[np.uint8]] = {}
-    problems: list[tuple[str, str]] = []
-    with closing(source.batches(positions, workers=0)) as batches:
-        for batch in batches:
-            found |= zip(source.ids[batch.positions], batch.cutouts, strict=True)
-            problems += [(source.ids[position], text) for position, text in batch.problems]
-    log_unreadable(problems, len(positions))
-    if not found:
-        raise InputError(f"expected images that can be read, found none among {len(positions)}")
-    return found
 
 
 def tree_values(

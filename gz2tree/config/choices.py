@@ -9,10 +9,6 @@ from gz2tree.errors import InputError
 
 Accelerator = Literal["auto", "cpu", "gpu"]
 Activation = Literal["softmax", "normalised_sigmoid", "divisive_relu", "entmax15", "sparsemax"]
-CommandName = Literal[
-    "tree", "simulate", "prepare", "train", "finetune", "evaluate", "calibrate", "typical",
-    "predict", "select", "classes", "explain", "embed", "export", "plot", "report", "demo",
-]  # fmt: skip
 Columns = Literal["cumulative", "conditional", "reach", "uncertainty"]
 MoreColumns = Literal["cumulative", "conditional", "reach", "uncertainty", "atypical"]
 CountLoss = Literal["multinomial", "dirichlet_multinomial"]

@@ -35,11 +35,14 @@ class FigureOptions:
         1,000 in a scatter plot.
     seed : int
         Of the choice of galaxies.
+    least_reach : float
+        In the tree, questions that are reached with a lower probability, or of which nothing is
+        measured, are left out; 0 shows all.
 
     Raises
     ------
     OptionError
-        No galaxies, fewer than 2 bins, or a negative seed.
+        No galaxies, fewer than 2 bins, a negative seed, or a reach outside 0 to 1.
     """
 
     what: Probability = "cumulative"
@@ -51,12 +54,14 @@ class FigureOptions:
     galaxy: str | None = None
     n: int | None = None
     seed: int = 0
+    least_reach: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("what", self.what, Probability)
         check("bins", self.bins, self.bins >= 2, "at least 2")
         check("n", self.n, self.n is None or self.n >= 1, "at least 1, or none")
         check("seed", self.seed, self.seed >= 0, "at least 0")
+        check("least_reach", self.least_reach, 0 <= self.least_reach <= 1, "0 to 1")
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,8 @@ class NetworkOptions:
     Parameters
     ----------
     model : {"tree", "flat", "flat-renormalised", "flat-to-parent"}
-        One softmax head for each question, joined by the decision tree; or a flat head of
+        Kind of the new network (a trained one is the start of `finetune`, and has its own): one
+        softmax head for each question, joined by the decision tree; or a flat head of
         sigmoids: as it is, divided by each question's sum, or so that each question's answers sum
         to the probability that it was asked.
     backbone : str

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gz2tree.calibrationcurve import calibration_error
+from gz2tree.errors import InputError
 from gz2tree.labels import Labels
 from gz2tree.plots.style import COLOURS, answer_title, counts_above, panels, question_names, style
 from gz2tree.splits import sample_rows
@@ -133,10 +134,17 @@ def draw_scatter(
     Returns
     -------
     figure : Figure
+
+    Raises
+    ------
+    InputError
+        Nothing is measured of the galaxies.
     """
     chosen = sample_rows(len(labels), n, seed)
     predicted, labels = predicted[chosen], labels.take(chosen)
     answers = np.flatnonzero(labels.measured.any(0))
+    if not len(answers):
+        raise InputError("scatter: expected answers that are measured, found none")
     for axes, answer in zip(panels(figure, len(answers), columns), answers, strict=False):
         axes.set_axis_on()
         plot_scatter(axes, predicted, labels, int(answer))

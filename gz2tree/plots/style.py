@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gz2tree.errors import InputError
 from gz2tree.tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -56,7 +57,15 @@ def answer_names(tree: DecisionTree) -> list[str]:
 
 
 def panels(figure: Figure, n: int, columns: int) -> list[Axes]:
-    """Axes for n panels, row by row, and the empty ones at the end; all without their frames."""
+    """Make axes for n panels, row by row, and the empty ones at the end; all without frames.
+
+    Raises
+    ------
+    InputError
+        There is nothing to show.
+    """
+    if n == 0:
+        raise InputError("figure: expected something to show, found nothing")
     columns = min(columns, n)
     grid = list(figure.subplots(-(-n // columns), columns, squeeze=False).flat)
     for axes in grid:
@@ -65,7 +74,23 @@ def panels(figure: Figure, n: int, columns: int) -> list[Axes]:
 
 
 def counts_above(axes: Axes, left: ArrayLike, widths: ArrayLike, counts: ArrayLike) -> Axes:
-    """Draw a histogram of numbers along the upper edge, on a logarithmic scale."""
+    """Draw a histogram of numbers along the upper edge, on a logarithmic scale.
+
+    Parameters
+    ----------
+    axes : Axes
+    left, widths, counts : array_like, shape (n,)
+        Of the bars. One without a width, of a bin that holds a single value, is drawn thin, with
+        its middle there.
+
+    Returns
+    -------
+    above : Axes
+    """
+    left, widths = np.asarray(left, np.float64), np.asarray(widths, np.float64)
+    thin = 0.01 * (np.ptp(np.append(left, left + widths)) or 1.0)
+    single = widths == 0
+    left, widths = left - thin / 2 * single, widths + thin * single
     above = axes.inset_axes((0, 1.06, 1, 0.16))
     above.sharex(axes)
     edge = 0.5 if np.size(counts) <= _FEW else 0.0

@@ -1,4 +1,4 @@
-"""The figures of a report, each drawn for light and for dark pages."""
+"""The figures of a page, each drawn for light and for dark pages."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gz2tree.report.galaxies import Flagged, Galaxies
 from gz2tree.report.pictures import COLUMNS
-from gz2tree.scores import Report, figure
+from gz2tree.scores import Report, score_text
 from gz2tree.tree import DecisionTree
 
 UNIT = 10_000
@@ -26,7 +26,7 @@ TEMPLATE = "index.html"
 
 @dataclass(frozen=True)
 class Headline:
-    """A figure of the page's head.
+    """A number in the page's head: a score, or a count of galaxies.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def _questions(tree: DecisionTree) -> list[dict[str, Any]]:
 
 
 def headlines(galaxies: Galaxies, report: Report | None, flagged: Flagged | None) -> list[Headline]:
-    """Choose the figures of the page's head; those of errors need a report."""
+    """Choose the numbers of the page's head; scores need a report."""
     shown = [Headline("Galaxies", f"{len(galaxies):,}", "in this report")]
     if flagged is not None:
         shown = [Headline("Flagged", f"{flagged.n:,}", f"of {flagged.n_of:,} galaxies")]
@@ -114,7 +114,7 @@ def headlines(galaxies: Galaxies, report: Report | None, flagged: Flagged | None
     else:
         violation = report.max_parent_violation
         shown += [
-            Headline(name, figure(value), meaning)
+            Headline(name, score_text(value), meaning)
             for name, value, meaning in (
                 ("RMSE", report.rmse, f"over {report.n_cells:,} measured labels"),
                 ("of the mean", report.mean_baseline_rmse, "RMSE of predicting the mean answers"),
@@ -124,7 +124,7 @@ def headlines(galaxies: Galaxies, report: Report | None, flagged: Flagged | None
                 ("Calibration error", report.calibration_error, "of answers, weighted by reach"),
             )
         ]
-    broken = Headline("Violation", figure(violation), "largest, of the tree's sums")
+    broken = Headline("Violation", score_text(violation), "largest, of the tree's sums")
     return [*shown, broken]
 
 
@@ -147,7 +147,7 @@ def render(
     captions : mapping of str to str
         What each figure shows.
     made_from : mapping of str to str
-        Where all this comes from, for the page's foot.
+        Where all this comes from, for the page's head.
     """
     environment = Environment(
         loader=PackageLoader("gz2tree.report", PAGE.name),
@@ -156,7 +156,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["figure"] = figure
+    environment.filters["score"] = score_text
     per_question = report.per_question.values() if report else ()
     return environment.get_template(TEMPLATE).render(
         n=len(galaxies),

@@ -18,7 +18,7 @@ from gz2tree.scores import Report
 from gz2tree.wholefiles import appearing_folder
 
 RECORD = "report.json"
-"""Figures and provenance; where it lies, there is a report."""
+"""Scores and provenance; a folder that holds this file is a report."""
 
 _VENDOR = Path(__file__).with_name("vendor")
 
@@ -66,7 +66,7 @@ def write_report(
     flagged : Flagged, optional
         The flag that chose them.
     made_from : mapping of str to str, optional
-        Where all this comes from; shown at the page's foot.
+        Where all this comes from; shown in the page's head.
     progress : bool
         Show a progress bar.
 
@@ -91,7 +91,7 @@ def write_report(
         (folder / TEMPLATE).write_text(page, encoding="utf-8")
         shutil.copytree(PAGE, folder / "page", ignore=shutil.ignore_patterns(TEMPLATE))
         shutil.copytree(_VENDOR, folder / "vendor")
-        figures = report.to_dict() if report else {"n": len(galaxies)}
+        scores = report.to_dict() if report else {"n": len(galaxies)}
         flag = {"flag": asdict(flagged)} if flagged else {}
-        record = json.dumps(dict(made_from) | flag | figures, indent=2)
+        record = json.dumps(dict(made_from) | flag | scores, indent=2)
         (folder / RECORD).write_text(record + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""How error and mean answer depend on a quantity of the galaxies: figures in quantile bins.
+"""How error and mean answer depend on a quantity of the galaxies: scores in quantile bins.
 
 Whether small or faint galaxies are called smooth more often, and are predicted worse.
 """
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from gz2tree.errors import InputError
 from gz2tree.labelling.matching import align
 from gz2tree.labels import Labels
-from gz2tree.scores import figure
+from gz2tree.scores import score_text
 from gz2tree.tree import DecisionTree
 
 Array = NDArray[np.float64]
@@ -55,7 +55,7 @@ def evaluate_by(
         ``rmse_high``: 95 % percentile interval of ``rmse``, galaxies drawn with replacement (Efron
         & Tibshirani 1993, chapter 13). ``predicted``, ``voted``: mean cumulative probability of
         the answer. ``predicted_error``, ``voted_error``: standard errors of these means. NaN
-        where there is nothing to take a figure of.
+        where a score rests on no label.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def binned_text(binned: pd.DataFrame, quantity: str, tree: DecisionTree, answer:
             "n": f"{row['n']:,.0f}",
             "RMSE": f"{row['rmse']:.4f}",
             "95 %": f"{row['rmse_low']:.4f} to {row['rmse_high']:.4f}",
-            "null": figure(row["null_rmse"]),
+            "null": score_text(row["null_rmse"]),
             "predicted": _with_error(row["predicted"], row["predicted_error"]),
             "voted": _with_error(row["voted"], row["voted_error"]),
         }

@@ -133,3 +133,22 @@ def _share(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
     scatters &= largest > 0
     share = np.clip(variance / np.where(scatters, largest, 1.0), _NARROWEST, 1 - _NARROWEST)
     return mean, np.where(scatters, share, 0.0)
+
+
+def strength_of_scatter(mean: ArrayLike, fractions: ArrayLike) -> float:
+    """Fit how fractions scatter about their means, as Beta distributions of one strength.
+
+    Parameters
+    ----------
+    mean, fractions : array_like, shape (n,), in [0, 1]
+        What is expected of each galaxy, and what was found.
+
+    Returns
+    -------
+    strength : float, at least 0.1
+        By the method of moments: a Beta distribution of mean m and strength s (the sum of its two
+        parameters) has the variance m (1 - m) / (s + 1). Infinite if nothing scatters.
+    """
+    m, found = np.asarray(mean, np.float64), np.asarray(fractions, np.float64)
+    scatter = np.square(found - m).sum()
+    return max(float((m * (1 - m)).sum() / scatter - 1), 0.1) if scatter > 0 else np.inf

@@ -52,7 +52,10 @@ class Detail {
       for (const [name, title] of Object.entries(ERRORS)) {
         facts.push([title, digits(this.galaxies.error(this.galaxy, name))]);
       }
-      facts.push(["Differ most in", this.galaxies.describe(this.galaxies.mostDisputed(this.galaxy))]);
+      const answer = this.galaxies.mostDisputed(this.galaxy);
+      if (answer !== null) {
+        facts.push(["Differ most in", this.galaxies.describe(answer)]);
+      }
     }
     return facts.map(([name, value]) => {
       const fact = make("div");

@@ -61,11 +61,13 @@ class Galaxies {
       this.predicted(galaxy, answer) > this.predicted(galaxy, best) ? answer : best);
   }
 
-  /** The answer in which votes and model differ most. */
+  /** The answer in which votes and model differ most; null if nothing is measured. */
   mostDisputed(galaxy) {
-    const gap = (answer) =>
-      Math.abs(this.predicted(galaxy, answer) - this.voted(galaxy, answer)) || 0;
-    return this.answers.reduce((worst, _, answer) => (gap(answer) > gap(worst) ? answer : worst), 0);
+    const gap = (answer) => Math.abs(this.predicted(galaxy, answer) - this.voted(galaxy, answer));
+    return this.answers.reduce((worst, _, answer) => {
+      const larger = worst === null ? !Number.isNaN(gap(answer)) : gap(answer) > gap(worst);
+      return larger ? answer : worst;
+    }, null);
   }
 
   /** An answer's label; with its question where another one, like yes, is called the same. */

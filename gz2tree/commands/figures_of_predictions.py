@@ -1,7 +1,8 @@
-"""Predictions against labels, from files to the figure; see `gz2tree.commands.figures`."""
+"""Figures of predictions, alone or against labels, for the command ``plot``."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,21 +10,31 @@ import numpy as np
 from gz2tree import plots
 from gz2tree.calibrationcurve import calibration_curve
 from gz2tree.catalogues.flags import read_flags
-from gz2tree.commands.sources import Sources, compare, compare_one, needed, open_one
+from gz2tree.commands.sources import (
+    Sources,
+    compare,
+    compare_one,
+    needed,
+    open_one,
+    tree_values,
+)
 from gz2tree.config import FigureOptions
 from gz2tree.errors import InputError
 from gz2tree.evaluation import conditional_answers, evaluate
+from gz2tree.images.byid import cutouts_by_id
 from gz2tree.labelling.matching import align
 from gz2tree.plots import new_figure
 from gz2tree.science.binned import evaluate_by
 from gz2tree.science.purity import purity_completeness
 from gz2tree.science.quantities import APPARENT_SIZE, read_quantity
 from gz2tree.splits import sample_rows
+from gz2tree.store import open_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SCATTERED = 1000  # galaxies of a scatter plot
+_PATHS = 16  # galaxies shown with their paths
 
 
 def scatter_figure(sources: Sources, shown: FigureOptions) -> Figure:
@@ -32,7 +43,7 @@ def scatter_figure(sources: Sources, shown: FigureOptions) -> Figure:
     n = shown.n or _SCATTERED
     if shown.answer is None:
         measured = int(labels.measured.any(0).sum())
-        columns = min(6, measured)
+        columns = max(1, min(6, measured))
         figure = new_figure(2 * columns + 0.4, 2.2 * -(-measured // columns) + 1)
         return plots.draw_scatter(figure, predicted, labels, n, shown.seed, columns)
     answer = labels.tree.find_answer(shown.answer)
@@ -59,7 +70,7 @@ def calibration_figure(sources: Sources, shown: FigureOptions) -> Figure:
 
 
 def agreement_figure(sources: Sources, shown: FigureOptions) -> Figure:
-    """Draw how often both choose the same answer."""
+    """Draw how often each pair of a voted and a predicted probability occurs."""
     figure = new_figure(5.8, 5)
     plots.plot_agreement(figure.subplots(), *align(*compare_one(sources)))
     return figure
@@ -117,3 +128,37 @@ def purity_figure(sources: Sources, shown: FigureOptions) -> Figure:
     figure = new_figure(6.4, 4.8)
     plots.plot_purity_completeness(figure.subplots(), curve, title, flag.threshold)
     return figure
+
+
+def galaxies_figure(sources: Sources, shown: FigureOptions) -> Figure:
+    """Draw galaxies with their most probable paths through the tree."""
+    needed(sources, "images")
+    opened = replace(open_one(sources), labels=None).with_images()
+    assert opened.images is not None
+    chosen = sample_rows(len(opened.ids), shown.n or _PATHS, shown.seed)
+    ids = [shown.galaxy] if shown.galaxy is not None else opened.ids[chosen].tolist()
+    cutouts = cutouts_by_id(opened.images, ids)
+    predictions = opened.take(list(cutouts)).predict(sources.options)
+    predictions[opened.untrained] = np.nan
+    predictions = predictions.set_index(opened.tree.id_column).loc[list(cutouts)]
+    values = predictions[list(opened.tree.columns)].to_numpy(np.float64)
+    columns = min(4, len(cutouts))
+    figure = new_figure(2.75 * columns, 3.7 * -(-len(cutouts) // columns))
+    images, titles = list(cutouts.values()), list(cutouts)
+    return plots.draw_galaxies(figure, images, opened.tree, values, titles, columns)
+
+
+def tree_figure(sources: Sources, shown: FigureOptions) -> Figure:
+    """Draw a tree with the probabilities of a galaxy, or the means of many."""
+    tree, filled, voted, n = tree_values(sources, shown.galaxy)
+    named = "galaxy" if n == 1 else "galaxies"
+    of_whom = f"mean of {n:,} {named}" if shown.galaxy is None else f"galaxy {shown.galaxy}"
+    title = f"{tree.name}, {of_whom}: branches as thick as their cumulative probability"
+    if shown.galaxy is None or sources.images is None:
+        figure = plots.tree_figure(tree, filled, voted, shown.least_reach)
+        plots.plot_tree(figure.subplots(), tree, filled, title, voted, shown.least_reach)
+        return figure
+    cutout = cutouts_by_id(open_images(sources.images), [shown.galaxy])[shown.galaxy]
+    figure = plots.tree_figure(tree, filled, voted, shown.least_reach, cutout=True)
+    least = shown.least_reach
+    return plots.draw_galaxy_tree(figure, cutout, tree, filled, title, voted, least)

@@ -1,4 +1,4 @@
-"""How well samples come out: flagged galaxies, and error against a quantity."""
+"""Curves against a quantity of galaxies, or a threshold: purity, errors, fractions."""
 
 from __future__ import annotations
 
@@ -99,4 +99,27 @@ def plot_by(axes: Axes, binned: pd.DataFrame, column_name: str, answer_name: str
     axes.legend(fontsize=7)
     above = counts_above(axes, binned["low"], binned["high"] - binned["low"], binned["n"])
     above.set_title(f"{binned['n'].sum():,} galaxies", fontsize=9)
+    return axes
+
+
+def plot_fractions(axes: Axes, table: pd.DataFrame) -> Axes:
+    """Compare the fraction of galaxies that are something among samples, against a quantity.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame, a row for each bin of each sample
+        ``sample``, its name; ``at``, the quantity; ``n`` galaxies; ``fraction``, and the ends
+        ``low`` and ``high`` of its interval.
+
+    Returns
+    -------
+    axes : Axes
+        A curve for each sample, its number of galaxies in the legend.
+    """
+    for number, (name, rows) in enumerate(table.groupby("sample", sort=False)):
+        errors = np.stack([rows["fraction"] - rows["low"], rows["high"] - rows["fraction"]])
+        look: dict[str, Any] = style(number) | {"label": f"{name} (n = {rows['n'].sum():,})"}
+        axes.errorbar(rows["at"], rows["fraction"], errors, capsize=3, **look)
+    axes.legend(fontsize=8)
     return axes
