@@ -94,9 +94,13 @@ def train_both(args: argparse.Namespace) -> None:
         rows = {name: parts[name] == "train" for name in samples}
         rows["hart"] &= of_hart_alone(samples)
         train(args, joined(samples, rows), args.out / "held-out")
-        ids = [galaxy for galaxies in samples.values() for galaxy in galaxies.labels.ids]
-        split = np.concatenate([parts[name] for name in samples])
-        write_split(RunDirectory(args.out / "held-out").split, ids, split)
+        part_of_id: dict[str, str] = {}
+        for name, galaxies in samples.items():
+            for galaxy, part in zip(galaxies.labels.ids, parts[name], strict=True):
+                # A few ids are in both samples, with other images: none of theirs is for testing.
+                part_of_id[galaxy] = part if part_of_id.get(galaxy, part) == part else "train"
+        split = np.array(list(part_of_id.values()))
+        write_split(RunDirectory(args.out / "held-out").split, list(part_of_id), split)
         test(args, samples, {name: parts[name] == "test" for name in samples})
     if args.only != "held-out":
         ship(train(args, everything(samples), args.out / "everything"))

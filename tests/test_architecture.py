@@ -233,6 +233,16 @@ def test_a_module_loads_no_more_than_it_needs(module: str, heavy: str) -> None:
     assert run.stdout.split() == []
 
 
+def test_a_folder_of_its_name_does_not_hide_the_package(tmp_path: Path) -> None:
+    """As in the folder around a clone, where most people start Python."""
+    (tmp_path / "gz2tree").mkdir()
+    script = "import gz2tree; print(gz2tree.DecisionTree.__name__)"
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert run.stdout.split() == ["DecisionTree"]
+
+
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
 def test_no_module_is_long(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LINES_OF_A_MODULE
