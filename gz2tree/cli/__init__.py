@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "prepare": "; the same command goes on",
             "train": "; the same command with --resume goes on",
             "finetune": "; the same command with --resume goes on",
-            "predict": "; a folder of shards is gone on with by the same command",
+            "predict": "; into a folder of shards the same command goes on where it stopped",
         }.get(command, "")
         print(f"interrupted{again}", file=sys.stderr)
         return 130
