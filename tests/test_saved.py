@@ -13,6 +13,7 @@ from gz2tree import DecisionTree, Question, __version__, load_model
 from gz2tree.cli import build_parser
 from gz2tree.cli.parsing import with_underscores
 from gz2tree.networks.finetuning import adapt
+from gz2tree.networks.saved import shown_name
 
 VERSIONS = sorted(folder for folder in SAVED.iterdir() if folder.is_dir())
 
@@ -47,3 +48,16 @@ def test_files_of_options_are_understood(saved: Path) -> None:
     assert options.augment.zoom == now.augment.zoom == 0.1
     assert options.model == now.model
     assert options.test_fraction == now.test_fraction == 0.25
+
+
+def test_a_model_is_shown_by_the_name_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its whole name if there is a dot in it, and a name if it is the folder one is in."""
+    folder = tmp_path / "lr.001"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert shown_name(".") == shown_name(folder) == "lr.001"
+    (folder / "catalogue.csv").touch()
+    assert shown_name("catalogue.csv") == "catalogue"
+    assert shown_name("default") == "default"

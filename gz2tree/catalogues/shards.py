@@ -1,4 +1,4 @@
-"""Writing a catalogue in shards, by any number of processes, whichever of them are killed."""
+"""Writing a catalogue in shards, by any number of processes, any of which may be killed."""
 
 from __future__ import annotations
 

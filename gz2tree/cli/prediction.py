@@ -176,7 +176,7 @@ COMMANDS = {
         predict_parser,
         run_predict,
         "predict a catalogue of images",
-        after_interrupt="a folder of shards is gone on with by the same command",
+        after_interrupt="into a folder of shards the same command goes on where it stopped",
     ),
     "embed": Command(embed_parser, run_embed, "write a network's features of images"),
     "export": Command(export_parser, run_export, "write a network as ONNX"),

@@ -107,6 +107,27 @@ def open_labelled(
 ) -> tuple[GalaxyNet, CutoutSource, Labels]:
     """Open a network, images, and the labels of those of them that it may be compared with.
 
+    Parameters
+    ----------
+    model_path : str
+        A run directory, a saved model or ``"default"``.
+    table : Path
+        Of labels.
+    images : Path
+        Folder, zip file or store.
+    tree : DecisionTree, optional
+        Refused if it is not the model's.
+    part : {"train", "valid", "test", "all"}, optional
+        Which galaxies of the run's split; see `rows_of_part`.
+    label_options : LabelOptions
+
+    Returns
+    -------
+    model : GalaxyNet
+    images : CutoutSource
+    labels : Labels
+        Of galaxies that have an image, and are of the part.
+
     Raises
     ------
     InputError
@@ -127,7 +148,29 @@ def labelled_for(
     part: str | None,
     label_options: LabelOptions,
 ) -> tuple[CutoutSource, Labels]:
-    """Open what `open_labelled` opens for a network that `find_model` found with its run."""
+    """Open images, and the labels of those of them that a network may be compared with.
+
+    Parameters
+    ----------
+    model_path : str
+        By which `find_model` found it.
+    model : GalaxyNet
+    run : RunDirectory, optional
+        That it came from, as `find_model` finds it.
+    table, images, part, label_options
+        As in `open_labelled`.
+
+    Returns
+    -------
+    images : CutoutSource
+    labels : Labels
+        Of galaxies that have an image, and are of the part.
+
+    Raises
+    ------
+    InputError
+        As in `open_labelled`.
+    """
     source = open_images(images, model.cutouts)
     labels = read_labels_as(table, model.tree, label_options, source.ids)
     have = which_have(labels.ids, source.ids, galaxies="labelled", what="image")

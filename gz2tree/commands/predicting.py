@@ -14,6 +14,7 @@ from gz2tree.config import CatalogueOptions, ImageOptions, PredictOptions, Shard
 from gz2tree.errors import InputError
 from gz2tree.images.given import given_images
 from gz2tree.images.opening import is_streamed, some_ids
+from gz2tree.networks.saved import shown_name
 from gz2tree.prediction import predict_to_file
 
 
@@ -60,7 +61,7 @@ def predict_catalogue(
         )
     models = [find_model(path)[0] for path in model_paths]
     given = given_images(image_options, models[0].cutouts, partial(some_ids, images))
-    names = ", ".join(Path(path).resolve().name for path in model_paths)
+    names = ", ".join(shown_name(path) for path in model_paths)
     catalogue = replace(catalogue, model_names=names)
     if not is_folder(out):
         n = predict_to_file(models, images[0], out, options, catalogue, given=given)

@@ -11,6 +11,7 @@ from gz2tree.config import CutoutOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError
 from gz2tree.evaluation import evaluate
+from gz2tree.networks.saved import shown_name
 from gz2tree.report.galaxies import Galaxies
 from gz2tree.report.writing import check_free, write_report
 from gz2tree.store import open_images
@@ -69,7 +70,7 @@ def _made_from(sources: Sources, opened: Opened) -> dict[str, str]:
     if sources.predictions:
         made_from |= {"predictions": sources.predictions[0].name}
     else:
-        made_from |= {"model": Path(sources.models[0]).name, "views": f"{options.views}"}
+        made_from |= {"model": shown_name(sources.models[0]), "views": f"{options.views}"}
         made_from |= {"gate": f"{options.gate:g}"} if options.gate else {}
     if opened.labels is not None and sources.labels is not None:
         made_from |= {"labels": sources.labels.name, "kind": opened.labels.kind}

@@ -24,6 +24,7 @@ from gz2tree.errors import InputError
 from gz2tree.labelling.matching import align, read_catalogue, which_have
 from gz2tree.labels import Labels
 from gz2tree.networks.network import GalaxyNet
+from gz2tree.networks.saved import shown_name
 from gz2tree.positions import positions_of
 from gz2tree.prediction import predict
 from gz2tree.store import open_images
@@ -190,8 +191,7 @@ def compare_one(sources: Sources) -> tuple[pd.DataFrame, Labels]:
 
 def short_names(paths: Sequence[str]) -> list[str]:
     """Short names for several files or folders; their whole paths where those are not unique."""
-    resolved = [Path(path).resolve() for path in paths]
-    short = [path.name if path.is_dir() else path.stem for path in resolved]
+    short = list(map(shown_name, paths))
     return short if len(set(short)) == len(short) else list(paths)
 
 

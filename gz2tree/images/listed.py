@@ -97,7 +97,7 @@ class ListedImages:
         return decode(lambda entry: file_bytes(self.root / entry.name), entries, options, given)
 
     def description(self) -> dict[str, Any]:
-        """Say by what the list is known again."""
+        """Describe the list so that it can be identified later."""
         name = self.root.resolve().name if self.kind == "folder" else self.listing.name
         return {"kind": self.kind, "name": name, "images": self.images, "sha256": self.sha256}
 

@@ -70,7 +70,7 @@ class ImageStream(Protocol):
         """
 
     def description(self) -> dict[str, Any]:
-        """Say, in JSON values, by what the stream is known again, wherever it has been moved."""
+        """Describe the stream in JSON values that identify it, wherever it has been moved."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class ZippedImages:
         return decode(lambda entry: files.read_files(entry.start)[0], entries, options, given)
 
     def description(self) -> dict[str, Any]:
-        """Say by what the zip file is known again."""
+        """Describe the zip file so that it can be identified later."""
         images, sha256 = digest_of(entry.name for entry in self.entries())
         return {"kind": "zip", "name": self.path.name, "images": images, "sha256": sha256}
 
@@ -143,7 +143,7 @@ class StoredCutouts:
         return Cutouts(np.arange(len(entries)), np.asarray(store.array[positions]), hashes, [])
 
     def description(self) -> dict[str, Any]:
-        """Say by what the store is known again."""
+        """Describe the store so that it can be identified later."""
         images, sha256 = digest_of(_store(self.path).hashes)
         name = self.path.resolve().name
         return {"kind": "store", "name": name, "images": images, "sha256": sha256}

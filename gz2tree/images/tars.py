@@ -91,5 +91,5 @@ class TarredImages:
             return decode(bytes_of, entries, options, given)
 
     def description(self) -> dict[str, Any]:
-        """Say by what the tar file is known again."""
+        """Describe the tar file so that it can be identified later."""
         return {"kind": "tar", "name": self.path.name, "bytes": self.size}

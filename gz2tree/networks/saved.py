@@ -164,6 +164,18 @@ def known_name(name: str | Path) -> str:
     return known
 
 
+def shown_name(name: str | Path) -> str:
+    """Name of a model or a catalogue for people: that of its folder, or its file without suffix.
+
+    Examples
+    --------
+    >>> shown_name("runs/../default")
+    'default'
+    """
+    path = Path(name).resolve()  # of "." as well
+    return path.stem if path.is_file() else path.name
+
+
 def replace_model(model: GalaxyNet, folder: Path) -> None:
     """Save a network so that a kill at any moment leaves whole files, the old or the new."""
     with aside(folder) as whole:
