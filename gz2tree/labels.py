@@ -48,6 +48,9 @@ class Labels:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        return f"<Labels: {len(self)} galaxies, {self.tree.name}, {self.kind}>"
+
     @cached_property
     def measured(self) -> NDArray[np.bool_]:
         """Which cells are measured; shape (n, n_answers)."""

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from gz2tree.errors import InputError, shown, suggestion
+from gz2tree.errors import InputError, did_you_mean, shown, suggestion
 from gz2tree.questions import NAME, Answer, Question, TreeError, check_texts
 from gz2tree.treechecks import check_names, check_parents
 from gz2tree.treefields import read_declaration
@@ -74,8 +74,13 @@ class DecisionTree:
         check_texts("tree", name=name, source=source)
         for kind, ending in (kinds or {}).items():
             check_texts("tree: kinds", kind=kind, **{f"ending of {shown(kind)}": ending})
+            if kind not in KINDS:
+                raise TreeError(
+                    f"tree: kinds: expected {', '.join(KINDS)}, found {shown(kind)}"
+                    f"{did_you_mean(kind, KINDS)}"
+                )
         self.name = name
-        self.questions = tuple(questions)
+        self.questions = _as_questions(name, questions)
         self.naming: Naming = naming
         self.kinds = dict(kinds or {})
         self.source = source
@@ -292,6 +297,19 @@ class DecisionTree:
         title = f"{self.name}: {len(self.questions)} questions, {len(self)} answers"
         source = [f"Source: {self.source}"] if self.source else []
         return "\n".join([title, *tree_lines(self), *source])
+
+
+def _as_questions(tree: str, given: object) -> tuple[Question, ...]:
+    """Refuse what are no questions of a tree, such as what a file declares them by."""
+    if isinstance(given, Sequence) and all(isinstance(question, Question) for question in given):
+        return tuple(given)
+    found = type(given).__name__
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        found = shown(next(question for question in given if not isinstance(question, Question)))
+    raise TreeError(
+        f"tree {tree!r}: expected a list of Question, found {found}; DecisionTree.from_dict takes "
+        "dictionaries, DecisionTree.from_file a tree file"
+    )
 
 
 def _plain(label: str) -> str:

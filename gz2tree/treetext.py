@@ -38,6 +38,8 @@ def tree_lines(
         if is_question:
             others = [tree.answers[p].label for p in tree.parents[which][1:]]
             also = f" (also after: {', '.join(others)})" if others else ""
+            if not tree.parents[which]:
+                also = " (asked of everyone)"
             said = of_question(which) if of_question else ""
             yield f"{indent}{which + 1}. {tree.questions[which].label}{also}{said}"
             answers = range(tree.slices[which].start, tree.slices[which].stop)
