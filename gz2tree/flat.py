@@ -16,6 +16,7 @@ from gz2tree.errors import InputError
 from gz2tree.labels import Labels
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.tree import DecisionTree
+from gz2tree.treenames import check_is_tree
 from gz2tree.trees import GZ2_KAGGLE
 
 
@@ -66,6 +67,7 @@ class FlatNet(GalaxyNet):
             raise InputError(
                 f"renormalised: expected False, True or 'to_parent', found {renormalised!r}"
             )
+        check_is_tree(tree)
         super().__init__(
             backbone, tree, pretrained, "normalised_sigmoid", cutouts, kind, training, mean, std
         )

@@ -93,9 +93,7 @@ class Question:
         parents = (asked_after,) if isinstance(asked_after, str) else tuple(asked_after)
         for parent in parents:
             check_texts(f"question {name!r}", asked_after=parent)
-        made = tuple(
-            a if isinstance(a, Answer) else Answer(_answer_name(name, a)) for a in answers
-        )
+        made = tuple(a if isinstance(a, Answer) else Answer(_answer_name(name, a)) for a in answers)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "answers", made)
         object.__setattr__(self, "asked_after", parents)

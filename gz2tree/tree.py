@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from gz2tree.errors import InputError, did_you_mean, shown, suggestion
+from gz2tree.errors import InputError, shown, suggestion
 from gz2tree.questions import NAME, Answer, Question, TreeError, check_texts
-from gz2tree.treechecks import check_names, check_parents
+from gz2tree.treechecks import check_kinds, check_names, check_parents, questions_of
 from gz2tree.treefields import read_declaration
 from gz2tree.treetext import tree_difference, tree_lines
 from gz2tree.treeyaml import read_yaml, write_yaml
@@ -72,15 +72,9 @@ class DecisionTree:
         if naming not in ("catalogue", "kaggle"):
             raise TreeError(f"naming is 'catalogue' or 'kaggle', found {shown(naming)}")
         check_texts("tree", name=name, source=source)
-        for kind, ending in (kinds or {}).items():
-            check_texts("tree: kinds", kind=kind, **{f"ending of {shown(kind)}": ending})
-            if kind not in KINDS:
-                raise TreeError(
-                    f"tree: kinds: expected {', '.join(KINDS)}, found {shown(kind)}"
-                    f"{did_you_mean(kind, KINDS)}"
-                )
+        check_kinds(kinds or {})
         self.name = name
-        self.questions = _as_questions(name, questions)
+        self.questions = questions_of(name, questions)
         self.naming: Naming = naming
         self.kinds = dict(kinds or {})
         self.source = source
@@ -297,19 +291,6 @@ class DecisionTree:
         title = f"{self.name}: {len(self.questions)} questions, {len(self)} answers"
         source = [f"Source: {self.source}"] if self.source else []
         return "\n".join([title, *tree_lines(self), *source])
-
-
-def _as_questions(tree: str, given: object) -> tuple[Question, ...]:
-    """Refuse what are no questions of a tree, such as what a file declares them by."""
-    if isinstance(given, Sequence) and all(isinstance(question, Question) for question in given):
-        return tuple(given)
-    found = type(given).__name__
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        found = shown(next(question for question in given if not isinstance(question, Question)))
-    raise TreeError(
-        f"tree {tree!r}: expected a list of Question, found {found}; DecisionTree.from_dict takes "
-        "dictionaries, DecisionTree.from_file a tree file"
-    )
 
 
 def _plain(label: str) -> str:

@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from gz2tree.errors import did_you_mean, first_few
-from gz2tree.questions import Question, TreeError
+from gz2tree.errors import did_you_mean, first_few, shown
+from gz2tree.questions import Question, TreeError, check_texts
 
 if TYPE_CHECKING:
     from gz2tree.tree import DecisionTree
+
+
+KINDS = ("count", "weight", "fraction", "weighted_fraction", "debiased")
+"""Kinds of label that a catalogue may have; `gz2tree.config.choices.Kind` lists the same."""
+
+
+def questions_of(tree: str, given: object) -> tuple[Question, ...]:
+    """Take the questions of a tree, unless they are something else, such as dictionaries.
+
+    Raises
+    ------
+    TreeError
+        No sequence, or one of something else.
+    """
+    if isinstance(given, Sequence) and all(isinstance(question, Question) for question in given):
+        return tuple(given)
+    found = type(given).__name__
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        found = shown(next(question for question in given if not isinstance(question, Question)))
+    raise TreeError(
+        f"tree {tree!r}: expected a list of Question, found {found}; DecisionTree.from_dict takes "
+        "dictionaries, DecisionTree.from_file a tree file"
+    )
+
+
+def check_kinds(kinds: Mapping[str, str]) -> None:
+    """Refuse endings that are no text, and kinds that nobody could ask for.
+
+    Raises
+    ------
+    TreeError
+        The first of them.
+    """
+    for kind, ending in kinds.items():
+        check_texts("tree: kinds", kind=kind, **{f"ending of {shown(kind)}": ending})
+        if kind not in KINDS:
+            raise TreeError(
+                f"tree: kinds: expected {', '.join(KINDS)}, found {shown(kind)}"
+                f"{did_you_mean(kind, KINDS)}"
+            )
 
 
 def check_names(tree: DecisionTree) -> None:

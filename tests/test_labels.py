@@ -965,6 +965,13 @@ def test_table_with_other_columns_is_told_how_to_name_them() -> None:
         read_labels(table.drop(columns="No. of shells: 2+").assign(d=0), OWN_TREE, "count")
 
 
+def test_what_could_be_either_of_two_columns_is_neither() -> None:
+    answers = [Answer("up", column="a+"), Answer("down", column="a-"), "else"]
+    tree = DecisionTree("own", [Question("which", answers)])
+    table = pd.DataFrame({"id": ["1"], "a_": [0.5], "which_else": [0.5]})
+    assert read_labels(table, tree).measured.tolist() == [[False, False, True]]
+
+
 def test_labels_are_shown_in_one_line() -> None:
     labels = read_labels(OWN_VOTES, OWN_TREE, "count")
     assert repr(labels) == "<Labels: 2 galaxies, shells, count>"

@@ -19,6 +19,7 @@ from gz2tree.tables.files import read_table
 from gz2tree.tables.idcolumns import choose_id_column, names_of_files
 from gz2tree.tables.opened import TableSource, table_source
 from gz2tree.tree import DecisionTree
+from gz2tree.treenames import check_is_tree
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -73,6 +74,7 @@ def read_columns(
 ) -> TabulatedLabels:
     """Read a table's labels as it holds them; parameters and refusals as of `read_labels`."""
     source = table_source(path)
+    check_is_tree(tree)
     if kind is not None:
         check_choice("kind", kind, Kind)
     layout = layout_of(
