@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from gz2tree.prediction import predict as predict
     from gz2tree.questions import Answer as Answer
     from gz2tree.questions import Question as Question
+    from gz2tree.questions import TreeError as TreeError
     from gz2tree.scores import Report as Report
     from gz2tree.splits import split_parts as split_parts
     from gz2tree.store import CutoutStore as CutoutStore
     from gz2tree.store import prepare as prepare
     from gz2tree.training import fit as fit
     from gz2tree.tree import DecisionTree as DecisionTree
+    from gz2tree.treenames import find_tree as find_tree
     from gz2tree.trees import GZ2 as GZ2
     from gz2tree.trees import GZ2_KAGGLE as GZ2_KAGGLE
     from gz2tree.version import __version__ as __version__
@@ -53,8 +55,10 @@ _MODULE_OF = {
     "Question": "questions",
     "Report": "scores",
     "TrainConfig": "config",
+    "TreeError": "questions",
     "__version__": "version",
     "evaluate": "evaluation",
+    "find_tree": "treenames",
     "fit": "training",
     "load_model": "model",
     "predict": "prediction",

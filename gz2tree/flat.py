@@ -16,6 +16,7 @@ from gz2tree.errors import InputError
 from gz2tree.labels import Labels
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.tree import DecisionTree
+from gz2tree.treenames import check_is_tree
 from gz2tree.trees import GZ2_KAGGLE
 
 
@@ -64,6 +65,7 @@ class FlatNet(GalaxyNet):
         check_choice("head", head, Head)
         fine = renormalised in (False, True, "to_parent")
         check("renormalised", renormalised, fine, "False, True or 'to_parent'")
+        check_is_tree(tree)
         super().__init__(
             backbone, tree, pretrained, "normalised_sigmoid", cutouts, kind, training, mean, std
         )

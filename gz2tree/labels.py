@@ -86,6 +86,9 @@ class Labels:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        return f"<Labels: {len(self)} galaxies, {self.tree.name}, {self.kind}>"
+
     @property
     def kinds(self) -> tuple[str, ...]:
         """What they were made from, one by one: several of labels that were joined."""

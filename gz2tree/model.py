@@ -24,6 +24,7 @@ from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.saved import DEFAULT_MODEL, DEFAULT_NAME
 from gz2tree.networks.strength import StrengthHeads
 from gz2tree.tree import DecisionTree
+from gz2tree.treenames import check_is_tree
 from gz2tree.trees import GZ2_KAGGLE
 from gz2tree.votes.calibration import Calibration
 
@@ -91,6 +92,7 @@ class GalaxyTreeNet(GalaxyNet):
         dirichlet: bool = False,
         calibration: Calibration | dict[str, Any] | None = None,
     ) -> None:
+        check_is_tree(tree)
         super().__init__(backbone, tree, pretrained, activation, cutouts, kind, training, mean, std)
         check_choice("pooling", pooling, Pooling)
         self._add_heads(pooling)

@@ -11,8 +11,6 @@ from gz2tree.errors import InputError, shown
 
 # Names become keys of a state dict and columns of FITS, SQL and CSV tables.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
-# Those of published catalogues have hyphens as well.
-_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 
 
 class TreeError(InputError):
@@ -31,8 +29,8 @@ class Answer:
     label : str, optional
         Wording for people; the name without its number by default.
     column : str, optional
-        What its column is called in the survey's catalogue, without the kind; the question's name
-        and the answer's by default.
+        What its column is called in the survey's catalogue, without the kind: any text in one
+        line. The question's name and the answer's by default.
     """
 
     name: str
@@ -42,10 +40,9 @@ class Answer:
     def __post_init__(self) -> None:
         check_name("answer", self.name)
         check_texts(f"answer {self.name!r}", label=self.label, column=self.column)
-        if self.column and not _COLUMN.match(self.column):
+        if self.column and (not self.column.strip() or not self.column.isprintable()):
             raise TreeError(
-                f"answer {self.name!r}: column: expected letters, digits, underscores and hyphens "
-                f"starting with a letter, found {self.column!r}"
+                f"answer {self.name!r}: column: expected text in one line, found {self.column!r}"
             )
         if not self.label:
             text = re.sub(r"^a\d+_", "", self.name).replace("_", " ")
@@ -67,9 +64,10 @@ class Question:
         Identifier, unique in the tree, e.g. ``"t02_edgeon"``.
     answers : sequence of Answer or str
         At least one; a string stands for ``Answer(string)``.
-    asked_after : sequence of str, optional
-        Names of the answers that lead to this question. Several are allowed if no two of them can
-        be given of the same galaxy; their probabilities add. Empty: asked of everyone.
+    asked_after : str or sequence of str, optional
+        Name of the answer that leads to this question, or names of several. Several are allowed if
+        no two of them can be given of the same galaxy; their probabilities add. Empty: asked of
+        everyone.
     label : str, optional
         Wording for people; derived from the name by default.
     """
@@ -83,24 +81,22 @@ class Question:
         self,
         name: str,
         answers: Sequence[Answer | str],
-        asked_after: Sequence[str] = (),
+        asked_after: str | Sequence[str] = (),
         label: str = "",
     ) -> None:
         check_name("question", name)
-        for field, value in (("answers", answers), ("asked_after", asked_after)):
-            if isinstance(value, str):
-                raise TreeError(
-                    f"question {name!r}: {field} is a sequence, found the string {value!r}"
-                )
+        if isinstance(answers, str):
+            raise TreeError(f"question {name!r}: answers is a sequence, found the text {answers!r}")
         if not answers:
             raise TreeError(f"question {name!r} has no answers; at least one is expected")
         check_texts(f"question {name!r}", label=label)
-        for parent in asked_after:
+        parents = (asked_after,) if isinstance(asked_after, str) else tuple(asked_after)
+        for parent in parents:
             check_texts(f"question {name!r}", asked_after=parent)
-        made = tuple(a if isinstance(a, Answer) else Answer(a) for a in answers)
+        made = tuple(a if isinstance(a, Answer) else Answer(_answer_name(name, a)) for a in answers)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "answers", made)
-        object.__setattr__(self, "asked_after", tuple(asked_after))
+        object.__setattr__(self, "asked_after", parents)
         text = label or re.sub(r"^t\d+_", "", name).replace("_", " ") + "?"
         object.__setattr__(self, "label", text)
 
@@ -115,6 +111,23 @@ class Question:
             "answers": [answer.to_dict() for answer in self.answers],
             "asked_after": list(self.asked_after),
         }
+
+
+def _answer_name(question: str, given: object) -> str:
+    """Refuse what is no name of an answer, saying what would be an answer."""
+    if not isinstance(given, str) or not NAME.match(given):
+        raise TreeError(
+            f"question {question!r}: answer name: expected letters, digits and underscores "
+            f"starting with a letter, found {shown(given)}; give it a name and a label: "
+            f'{{name: {_a_name(given)}, label: "{given if isinstance(given, str) else "…"}"}}'
+        )
+    return given
+
+
+def _a_name(given: object) -> str:
+    """Make a name of text that is none."""
+    made = re.sub(r"[^A-Za-z0-9]+", "_", given).strip("_") if isinstance(given, str) else ""
+    return made if NAME.match(made) else f"answer_{made}" if made else "some_name"
 
 
 def check_name(what: str, name: object) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from gz2tree.errors import InputError, shown, suggestion
 from gz2tree.questions import NAME, Answer, Question, TreeError, check_texts
-from gz2tree.treechecks import check_names, check_parents
+from gz2tree.treechecks import check_kinds, check_names, check_parents, questions_of
 from gz2tree.treefields import read_declaration
 from gz2tree.treetext import tree_difference, tree_lines
 from gz2tree.treeyaml import read_yaml, write_yaml
@@ -72,10 +72,9 @@ class DecisionTree:
         if naming not in ("catalogue", "kaggle"):
             raise TreeError(f"naming is 'catalogue' or 'kaggle', found {shown(naming)}")
         check_texts("tree", name=name, source=source)
-        for kind, ending in (kinds or {}).items():
-            check_texts("tree: kinds", kind=kind, **{f"ending of {shown(kind)}": ending})
+        check_kinds(kinds or {})
         self.name = name
-        self.questions = tuple(questions)
+        self.questions = questions_of(name, questions)
         self.naming: Naming = naming
         self.kinds = dict(kinds or {})
         self.source = source

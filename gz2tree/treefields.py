@@ -12,7 +12,7 @@ from gz2tree.errors import did_you_mean, first_few, shown
 from gz2tree.questions import Answer, Question, TreeError
 
 _FIELDS = {
-    "tree": ("name", "naming", "kinds", "source", "questions"),
+    "tree": ("name", "questions", "kinds", "source", "naming"),
     "question": ("name", "label", "answers", "asked_after"),
     "answer": ("name", "label", "column"),
 }
@@ -55,6 +55,8 @@ def _question(number: int, given: Any) -> Question:
         who = f"question {shown(given['name'])}"
     _check_fields("question", who, given, needed=("name", "answers"))
     parents = given.get("asked_after") or []
+    if parents == "null" or parents == "~":  # as the base loader of YAML leaves it
+        parents = []
     return Question(
         given["name"],
         [_answer(who, answer) for answer in _listed(f"{who}: answers", given["answers"])],
@@ -63,11 +65,14 @@ def _question(number: int, given: Any) -> Question:
     )
 
 
-def _answer(who: str, given: Any) -> Answer:
+def _answer(who: str, given: Any) -> Answer | str:
     if isinstance(given, str):
-        return Answer(given)
+        return given
     _check_fields("answer", f"{who}: an answer", given, needed=("name",))
-    return Answer(given["name"], given.get("label", ""), given.get("column", ""))
+    try:
+        return Answer(given["name"], given.get("label", ""), given.get("column", ""))
+    except TreeError as error:
+        raise TreeError(f"{who}: {error}") from error
 
 
 def _listed(what: str, given: Any) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gz2tree.errors import did_you_mean
+from gz2tree.errors import did_you_mean, shown
 from gz2tree.questions import TreeError
 from gz2tree.tree import DecisionTree
 from gz2tree.trees import TREES
@@ -15,6 +15,21 @@ _FOLDER = Path(__file__).parent / "tree_files"
 def tree_names() -> list[str]:
     """Names of the trees that come with the package."""
     return [*TREES, *sorted(file.stem for file in _FOLDER.glob("*.yaml"))]
+
+
+def check_is_tree(given: object) -> None:
+    """Refuse a tree's name, or the path of its file, where a tree is expected.
+
+    Raises
+    ------
+    TreeError
+        The message says how the tree is found.
+    """
+    if not isinstance(given, DecisionTree):
+        raise TreeError(
+            f"tree: expected a DecisionTree, found {shown(given)}; gz2tree.find_tree finds one by "
+            "its name or reads it from a file"
+        )
 
 
 def find_tree(name: str | Path) -> DecisionTree:

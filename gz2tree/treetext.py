@@ -20,8 +20,8 @@ def tree_lines(
     ----------
     tree : DecisionTree
     of_question, of_answer : function of int to str, optional
-        What is said behind a question, by its number, and an answer, by its position; nothing and
-        its column by default.
+        What is said behind a question, by its number, and an answer, by its position. By default
+        it is whether everyone is asked, and the answer's column.
 
     Yields
     ------
@@ -38,6 +38,8 @@ def tree_lines(
         if is_question:
             others = [tree.answers[p].label for p in tree.parents[which][1:]]
             also = f" (also after: {', '.join(others)})" if others else ""
+            if not tree.parents[which] and of_question is None:
+                also = "  asked of everyone"
             said = of_question(which) if of_question else ""
             yield f"{indent}{which + 1}. {tree.questions[which].label}{also}{said}"
             answers = range(tree.slices[which].start, tree.slices[which].stop)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import trees
 
-from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, InputError, Labels, Question, read_labels
+from gz2tree import GZ2, GZ2_KAGGLE, Answer, DecisionTree, InputError, Labels, Question, read_labels
 from gz2tree.config.choices import Kind
 from gz2tree.labelling.labeltable import read_fractions
 from gz2tree.labels import CUMULATIVE
@@ -332,7 +332,10 @@ def test_incomplete_kind_is_refused(tmp_path: Path, kind: Any) -> None:
 def test_kind_the_catalogue_lacks_is_refused_naming_those_it_has(tmp_path: Path) -> None:
     table = catalogue(random_votes(3), "fraction")
     path = save(table.join(catalogue(random_votes(3), "count").drop(columns="dr7objid")), tmp_path)
-    with pytest.raises(InputError, match=r"found neither; it has the kinds count, fraction$"):
+    with pytest.raises(
+        InputError,
+        match=r"found neither; it has the kinds count, fraction, as in t01\w+: add --kind count$",
+    ):
         read_labels(path, GZ2, "debiased")
 
 
@@ -929,3 +932,105 @@ def test_digest_is_of_tree_and_kind_as_well() -> None:
     ]
     assert labels.digest() == random_labels(["a", "b"]).digest()
     assert len({labels.digest(), *(other.digest() for other in others)}) == 6
+
+
+# a tree of one's own, whose answers have columns of their own names
+
+OWN_TREE = DecisionTree(
+    "shells",
+    [
+        Question("type", [Answer("stream", column="LSB_yes"), Answer("none", column="LSB_no")]),
+        Question(
+            "number",
+            [Answer("one", column="shells_1"), Answer("more", column="No. of shells: 2+")],
+            ["stream"],
+        ),
+    ],
+)
+OWN_VOTES = pd.DataFrame(
+    {
+        "id": ["a", "b"],
+        "LSB_yes": [16, 5],
+        "LSB_no": [4, 15],
+        "shells_1": [12, 5],
+        "No. of shells: 2+": [4, 0],
+    }
+)
+OWN_LABELS = [[0.8, 0.2, 0.6, 0.2], [0.25, 0.75, 0.25, 0.0]]
+
+
+def counted(tree: DecisionTree) -> DecisionTree:
+    return DecisionTree(tree.name, tree.questions, kinds={"count": ""})
+
+
+@pytest.mark.parametrize("tree", [OWN_TREE, counted(OWN_TREE)], ids=["undeclared", "declared"])
+def test_columns_without_an_ending_are_of_the_kind_that_is_said(tree: DecisionTree) -> None:
+    labels = read_labels(OWN_VOTES, tree, "count")
+    assert labels.kind == "count"
+    np.testing.assert_allclose(labels.cumulative, OWN_LABELS)
+    np.testing.assert_array_equal(labels.counts, OWN_VOTES.drop(columns="id"))
+
+
+def test_fractions_without_an_ending_are_of_the_kind_that_is_said() -> None:
+    shares = OWN_VOTES.assign(LSB_yes=[0.8, 0.25], LSB_no=[0.2, 0.75])
+    shares = shares.assign(**{"shells_1": [0.75, 1.0], "No. of shells: 2+": [0.25, 0.0]})
+    labels = read_labels(shares, OWN_TREE, "fraction")
+    assert (labels.kind, labels.counts) == ("fraction", None)
+    np.testing.assert_allclose(labels.cumulative, OWN_LABELS)
+
+
+def test_cumulative_probabilities_make_the_same_labels_as_whichever_kind_is_said() -> None:
+    table = pd.DataFrame(OWN_LABELS, columns=list(OWN_TREE.columns)).assign(id=["a", "b"])
+    for kind in (None, "count", "fraction"):
+        np.testing.assert_allclose(read_labels(table, OWN_TREE, kind).cumulative, OWN_LABELS)
+
+
+def test_votes_taken_for_probabilities_are_refused_saying_what_to_do() -> None:
+    with pytest.raises(InputError, match=r"found 16\.0 \(read as a cumulative .* --kind count\)"):
+        read_labels(OWN_VOTES, OWN_TREE)
+    with pytest.raises(InputError, match=r'`kinds: \{count: ""\}` in the tree'):
+        read_labels(OWN_VOTES, OWN_TREE, predicted=True)
+
+
+@pytest.mark.parametrize("tree", [OWN_TREE, counted(OWN_TREE)], ids=["undeclared", "declared"])
+def test_misspelt_column_of_a_kind_that_is_said_is_named(tree: DecisionTree) -> None:
+    table = OWN_VOTES.rename(columns={"shells_1": "shels_1"})
+    with pytest.raises(
+        InputError, match=r"kind 'count' is incomplete: 1 .*: shells_1; did you mean shels_1\?"
+    ):
+        read_labels(table, tree, "count")
+
+
+def test_a_kind_that_bare_columns_are_not_of_is_refused() -> None:
+    with pytest.raises(InputError, match=r"it has the kinds count, as in LSB_yes: add --kind"):
+        read_labels(OWN_VOTES, counted(OWN_TREE), "fraction")
+
+
+def test_questions_without_columns_of_a_kind_are_not_measured(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    table = OWN_VOTES.drop(columns=["shells_1", "No. of shells: 2+"])
+    table.columns = ["id", "LSB_yes_count", "LSB_no_count"]
+    labels = read_labels(table.assign(shels_1_count=0), OWN_TREE, "count")
+    np.testing.assert_allclose(labels.cumulative[:, :2], [row[:2] for row in OWN_LABELS])
+    assert np.isnan(labels.cumulative[:, 2:]).all()
+    (warning,) = warnings_in(caplog)
+    assert "of kind 'count' are not measured: number; did you mean shels_1_count?" in warning
+
+
+def test_table_with_other_columns_is_told_how_to_name_them() -> None:
+    table = OWN_VOTES.rename(columns={"LSB_yes": "a", "LSB_no": "b", "shells_1": "c"})
+    with pytest.raises(InputError, match=r"the table has id, a, b and 2 more\. .*`column:`"):
+        read_labels(table.drop(columns="No. of shells: 2+").assign(d=0), OWN_TREE, "count")
+
+
+def test_what_could_be_either_of_two_columns_is_neither() -> None:
+    answers = [Answer("up", column="a+"), Answer("down", column="a-"), "else"]
+    tree = DecisionTree("own", [Question("which", answers)])
+    table = pd.DataFrame({"id": ["1"], "a_": [0.5], "which_else": [0.5]})
+    assert read_labels(table, tree).measured.tolist() == [[False, False, True]]
+
+
+def test_labels_are_shown_in_one_line() -> None:
+    labels = read_labels(OWN_VOTES, OWN_TREE, "count")
+    assert repr(labels) == "<Labels: 2 galaxies, shells, count>"

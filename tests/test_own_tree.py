@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pandas as pd
 import pytest
 from conftest import random_labels, write_images
 
-from gz2tree import DecisionTree, load_model
+from gz2tree import DecisionTree, load_model, read_labels
 from gz2tree.cli import main
 
 # Of five levels; "how_many" can be reached from two questions, "why" is asked of everyone.
@@ -139,3 +141,63 @@ def test_report_of_a_model_and_of_predictions(job: Path) -> None:
         text = (job / page / "index.html").read_text()
         assert "Does it have a tail?" in text
         assert "mooth" not in text.split("<script", 1)[0]
+
+
+# what the page of the documentation shows
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "own_tree.md"
+SMALL = shlex.split(
+    "--crop 40 --size 32 --backbone resnet10t --pretrained false --epochs 1 --batch-size 8"
+)
+
+
+def shown(heading: str) -> dict[str, str]:
+    """The first block of each language below a heading of the page."""
+    section = PAGE.read_text("utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", section, flags=re.M | re.S)
+    return dict(reversed(found))
+
+
+def simulated_votes(header: list[str], n: int) -> pd.DataFrame:
+    """Twenty volunteers a galaxy, who answer the three questions of the page at random."""
+    random = np.random.default_rng(0)
+    faint = random.integers(4, 20, n)
+    shell = random.binomial(faint, 0.7)
+    several = random.binomial(shell, 0.4)
+    votes = [faint, 20 - faint, faint - shell, shell, shell - several, several]
+    ids = [f"NGC{number:04}" for number in range(n)]
+    return pd.DataFrame(dict(zip(header, [ids, *votes], strict=True)))
+
+
+def test_the_example_of_a_volunteer_project_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = shown("A volunteer project from beginning to end")
+    Path("shells.yaml").write_text(blocks["yaml"])
+    Path("votes.csv").write_text(blocks["csv"])
+    tree = DecisionTree.from_file("shells.yaml")
+    labels = read_labels("votes.csv", tree, "count", "galaxy")
+    np.testing.assert_allclose(labels.cumulative[0, :4], [17 / 20, 3 / 20, 0.25, 0.6])
+    header, _, _ = blocks["csv"].partition("\n")
+    votes = simulated_votes(header.split(","), 30)
+    votes.to_csv("votes.csv", index=False)
+    write_images(Path("images"), list(votes["galaxy"]))
+    write_images(Path("new"), ["NGC9000"])
+    for line in blocks["sh"].splitlines():
+        program, command, *options = shlex.split(line)
+        assert program == "gz2tree"
+        run(command, *options, *(SMALL if command == "train" else ()))
+    predicted = pd.read_csv("catalogue.csv")
+    assert list(predicted.columns) == ["id", *header.split(",")[1:]]
+    assert load_model("RUN").kind == "count"
+    assert "2 or more" in capsys.readouterr().out
+
+
+def test_the_python_of_the_page_declares_its_tree_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shown.yaml").write_text(shown("A tree file")["yaml"])
+    exec(shown("In Python")["python"], {})
+    assert DecisionTree.from_file("jellyfish.yaml") == DecisionTree.from_file("shown.yaml")

@@ -7,7 +7,7 @@ import json
 import pickle
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
@@ -15,9 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import questionnaires, trees
 
+import gz2tree
+from gz2tree.config.choices import Kind
 from gz2tree.errors import InputError
 from gz2tree.questions import Answer, Question, TreeError
 from gz2tree.tree import DecisionTree
+from gz2tree.treechecks import KINDS
 from gz2tree.trees import GZ2, GZ2_KAGGLE, TREES
 
 ROOT = Question("shape", ["smooth", "disk", "star"])
@@ -59,19 +62,41 @@ REFUSED: dict[str, tuple[list[Question], str]] = {
     ),
     "question after itself": (
         [Question("bar", ["barred", "unbarred"], ["barred"])],
-        "question 'bar' is asked after 'barred' of question 'bar', which must be declared before",
+        "question 'bar' is asked after its own answer",
     ),
     "cycle": (
         [Question("one", ["a"], ["b"]), Question("two", ["b"], ["a"])],
-        "question 'one' is asked after 'b' of question 'two', which must be declared before",
+        "cycle: one -> two -> one",
+    ),
+    "long cycle": (
+        [
+            ROOT,
+            Question("one", ["a"], ["c"]),
+            Question("two", ["b"], ["a"]),
+            Question("three", ["c"], ["disk", "b"]),
+        ],
+        "cycle: one -> two -> three -> one",
+    ),
+    "declared too late": (
+        [Question("one", ["a"], ["b"]), Question("two", ["b"])],
+        "question 'one' is asked after 'b' of question 'two', which must be declared before it",
+    ),
+    "a question for an answer": (
+        [ROOT, Question("bar", ["barred"], ["shape"])],
+        "'shape' is a question: name the answer of it that leads here, of smooth, disk, star",
+    ),
+    "a label for an answer": (
+        [Question("any", [Answer("feature", "yes"), "nothing"]), Question("b", ["c"], ["yes"])],
+        "'yes' is the label of 'feature'",
     ),
     "duplicate answer": (
         [ROOT, Question("odd", ["ring", "disk"])],
-        "duplicate answer 'disk': in question 'odd' and already in 'shape'",
+        "duplicate answer 'disk': in question 'odd' and already in 'shape'; names are unique in a "
+        "tree: call it odd_disk and give it label: 'disk'",
     ),
     "duplicate answer in one question": (
         [Question("odd", ["ring", "lens", "ring"])],
-        "duplicate answer 'ring': in question 'odd' and already in 'odd'",
+        "question 'odd' has the answer 'ring' twice",
     ),
     "duplicate question": (
         [ROOT, Question("odd", ["ring"]), Question("odd", ["lens"])],
@@ -121,8 +146,7 @@ def test_malformed_tree_is_refused_by_name(name: str) -> None:
     ("arguments", "message"),
     [
         (("bar", []), "question 'bar' has no answers"),
-        (("bar", "yes"), "question 'bar': answers is a sequence, found the string 'yes'"),
-        (("bar", ["a"], "disk"), "question 'bar': asked_after is a sequence, found .* 'disk'"),
+        (("bar", "yes"), "question 'bar': answers is a sequence, found the text 'yes'"),
         (("", ["a"]), "question name: expected letters.* found ''"),
         (("2nd", ["a"]), "question name: .* found '2nd'"),
         (("bar?", ["a"]), r"question name: .* found 'bar\?'"),
@@ -130,6 +154,10 @@ def test_malformed_tree_is_refused_by_name(name: str) -> None:
         ((3, ["a"]), "question name: .* found 3"),
         (("bar", ["a b"]), "answer name: .* found 'a b'"),
         (("bar", ["a", 1]), "answer name: .* found 1"),
+        (
+            ("n", ["one", "4+"]),
+            r"question 'n': answer name: .* found '4\+'; .*: \{name: answer_4, label: \"4\+\"\}",
+        ),
         (("bar", ["naïve"]), "answer name: .* found 'naïve'"),
         (("bar", ["Class1.1"]), "answer name: .* found 'Class1.1'"),
     ],
@@ -412,7 +440,7 @@ def test_drawing_hangs_questions_below_their_answers() -> None:
     )
     assert str(tree) == (
         "toy: 4 questions, 7 answers\n"
-        "1. shape?\n"
+        "1. shape?  asked of everyone\n"
         "   ├─ smooth  [shape_smooth]\n"
         "   │  3. odd? (also after: disk)\n"
         "   │     └─ ring  [odd_ring]\n"
@@ -643,3 +671,38 @@ def test_a_tree_may_be_deeper_than_functions_may_call_each_other() -> None:
     assert sum("last?" in line for line in lines) == 1
     with pytest.raises(TreeError, match="'last' is asked after 'no1499' and 'yes0', which can"):
         DecisionTree("chain", [*chain[:-1], Question("last", ["yes"], ["no1499", "yes0"])])
+
+
+def test_a_parent_may_be_plain_text() -> None:
+    assert Question("bar", ["a"], "disk") == Question("bar", ["a"], ["disk"])
+
+
+@pytest.mark.parametrize("questions", [Question("bar", ["a"]), [{"name": "bar"}], "bar"])
+def test_what_are_no_questions_is_refused(questions: Any) -> None:
+    with pytest.raises(TreeError, match=r"tree 'own': expected a list of Question, found"):
+        DecisionTree("own", questions)
+
+
+def test_kinds_are_those_that_can_be_asked_for() -> None:
+    assert get_args(Kind) == KINDS
+    with pytest.raises(TreeError, match=r"kinds: .*found 'cuont'; did you mean count\?"):
+        DecisionTree("own", [ROOT], kinds={"cuont": "_votes"})
+
+
+@pytest.mark.parametrize("column", ["No. of shells: 2+", "T0 = yes", "2", "größer"])
+def test_a_column_may_be_any_text_in_one_line(column: str) -> None:
+    tree = DecisionTree("own", [Question("shells", [Answer("two", column=column)])])
+    assert tree.columns == (column,)
+
+
+@pytest.mark.parametrize("column", [" ", "a\nb", "a\x00"])
+def test_a_column_is_no_more_than_a_line(column: str) -> None:
+    with pytest.raises(TreeError, match="answer 'two': column: expected text in one line"):
+        Answer("two", column=column)
+
+
+def test_a_name_is_no_tree() -> None:
+    with pytest.raises(TreeError, match=r"found 'own\.yaml'; gz2tree\.find_tree finds one"):
+        gz2tree.read_labels(pd.DataFrame(), "own.yaml")  # type: ignore[arg-type]
+    with pytest.raises(TreeError, match=r"found 'own\.yaml'; gz2tree\.find_tree finds one"):
+        gz2tree.GalaxyTreeNet("resnet10t", "own.yaml", pretrained=False)  # type: ignore[arg-type]

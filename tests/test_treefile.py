@@ -76,6 +76,7 @@ def test_words_that_yaml_takes_for_values_are_answers(tmp_path: Path) -> None:
         (OWN.replace("- name: ring", "- nme: ring"), "question 2: unknown field nme; did you mean"),
         (OWN.replace("[smooth, disk, none]", "smooth"), "'shape': answers: expected a list, found"),
         (OWN.replace("[smooth, disk, none]", "[a-b]"), "answer name: expected letters.*'a-b'"),
+        (OWN.replace("[smooth, disk, none]", "[1, 4+]"), "'shape': answer name.*'1'; give"),
         (OWN.replace("name: own", "nam: own"), "the file: unknown field nam; did you mean name"),
         ("name: own", "the file: expected the field 'questions', found none"),
         ("- smooth", "the file: expected the fields name, .*found \\['smooth'\\]"),
@@ -212,3 +213,9 @@ def test_cumulative_probabilities_may_be_named_as_a_catalogue_names_its_counts(
     labels = read_labels(tmp_path / "cumulative.csv", tree)
     np.testing.assert_allclose(labels.cumulative, values)
     assert labels.counts is None
+
+
+@pytest.mark.parametrize("nothing", ["null", "~", "", "[]"])
+def test_nothing_leads_to_a_question_that_everyone_is_asked(nothing: str, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(OWN.replace("asked_after: disk", f"asked_after: {nothing}"))
+    assert DecisionTree.from_file(tmp_path / "own.yaml").parents == ((), ())

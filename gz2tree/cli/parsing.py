@@ -23,6 +23,8 @@ PARTS = ["train", "valid", "test", "all"]
 _NOT_A_CHOICE = (
     r'Parser key "(?:--)?(?P<name>.+?)": Expected a typing\.Literal\[(?P<choices>.*?)\]\. '
     r"Got value: (?P<found>.*)",
+    r'Parser key "(?:--)?(?P<name>.+?)": Does not validate against any of the Union subtypes '
+    r"Subtypes: \[typing\.Literal\[(?P<choices>[^]]*)\], NoneType\] .*Given value: (?P<found>.*)",
     r"argument (?:--)?(?P<name>.+?): invalid choice: (?P<found>.*) \(choose from (?P<choices>.*)\)",
 )
 _NOT_OF_TYPE = r'Parser key "(?:--)?(.+?)": Expected an? (\w+)\. Got value: (.*)'

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from gz2tree.config.choices import Kind, check
 
+DEFAULT_KIND: Kind = "debiased"
+"""Which columns of a catalogue are used where nobody says."""
+
 
 @dataclass(frozen=True)
 class LabelOptions:
@@ -13,8 +16,9 @@ class LabelOptions:
 
     Parameters
     ----------
-    kind : {"count", "weight", "fraction", "weighted_fraction", "debiased"}
-        Which columns of a catalogue to use; a table of cumulative probabilities has only one kind.
+    kind : {"count", "weight", "fraction", "weighted_fraction", "debiased"}, optional
+        Which columns of a catalogue to use; debiased by default. Columns without the ending of a
+        kind are cumulative probabilities, unless a kind is given and the table has none of it.
     id_column : str, optional
         By default GalaxyID, else that of asset_id, dr7objid, objid, id_str, iauname,
         zooniverse_id, id and the files of file_loc that matches most of the image names.
@@ -22,7 +26,7 @@ class LabelOptions:
         Drop and count rows whose values are no probabilities or break the tree's sums.
     """
 
-    kind: Kind = "debiased"
+    kind: Kind | None = None
     id_column: str | None = None
     allow_bad_rows: bool = False
 

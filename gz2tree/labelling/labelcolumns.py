@@ -19,6 +19,7 @@ from gz2tree.tables.files import read_table
 from gz2tree.tables.idcolumns import choose_id_column, names_of_files
 from gz2tree.tables.opened import TableSource, table_source
 from gz2tree.tree import DecisionTree
+from gz2tree.treenames import check_is_tree
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -65,7 +66,7 @@ class TabulatedLabels:
 def read_columns(
     path: str | Path | pd.DataFrame | Table,
     tree: DecisionTree,
-    kind: Kind,
+    kind: Kind | None,
     id_column: str | None,
     image_ids: Collection[str] | None,
     *,
@@ -73,7 +74,9 @@ def read_columns(
 ) -> TabulatedLabels:
     """Read a table's labels as it holds them; parameters and refusals as of `read_labels`."""
     source = table_source(path)
-    check_choice("kind", kind, Kind)
+    check_is_tree(tree)
+    if kind is not None:
+        check_choice("kind", kind, Kind)
     layout = layout_of(
         source, known_columns(source.columns, tree), tree, kind, id_column,
         any_ids=image_ids is None, predicted=predicted,
@@ -87,7 +90,8 @@ def read_columns(
     ids = table[choose_id_column(source, table, id_columns, image_ids)].to_numpy(dtype=object)
     there = np.array([column is not None for column in layout.answers])
     numbers_of_votes = layout.written_in is None and kind in NUMBERS_OF_VOTES
-    values, bad = _numbers(table, layout.answers, np.inf if numbers_of_votes else 1.0)
+    highest = np.inf if numbers_of_votes else 1.0
+    values, bad = _numbers(table, layout.answers, highest, _read_as(layout.written_in, predicted))
     if layout.written_in is not None:
         _warn_of_gaps(source, np.isnan(values[:, there]), bad)
     counts: NDArray[np.float64] | None = None
@@ -107,12 +111,21 @@ def _warn_of_gaps(source: TableSource, gaps: NDArray[np.bool_], bad: Collection[
         )  # fmt: skip
 
 
+def _read_as(written_in: DecisionTree | None, predicted: bool) -> str:
+    """Say what numbers above 1 were taken for, where their columns' names do not tell."""
+    if written_in is None or written_in.naming == "kaggle":
+        return ""
+    mend = 'declare `kinds: {count: ""}` in the tree and give' if predicted else "give"
+    return f" (read as a cumulative probability; if these are votes, {mend} --kind count)"
+
+
 def _numbers(
-    table: pd.DataFrame, columns: Sequence[str | None], highest: float
+    table: pd.DataFrame, columns: Sequence[str | None], highest: float, above: str = ""
 ) -> tuple[NDArray[np.float64], dict[int, str]]:
     """Values of the columns, (n, n_answers), and what is wrong in rows with values out of range.
 
-    Those are NaN, as are all values of answers without a column.
+    Those are NaN, as are all values of answers without a column. What is said of numbers above the
+    highest besides is `above`.
     """
     values = np.full((len(table), len(columns)), np.nan)
     bad: dict[int, str] = {}
@@ -126,6 +139,7 @@ def _numbers(
         for row in np.flatnonzero(text | outside):
             expected = "a number from 0 to 1" if highest == 1.0 else "a finite number from 0"
             found = repr(given.iloc[row]) if text[row] else numbers[row]
-            bad.setdefault(int(row), f"column {column}: expected {expected}, found {found}")
+            more = above if numbers[row] > highest else ""
+            bad.setdefault(int(row), f"column {column}: expected {expected}, found {found}{more}")
         values[:, place] = np.where(outside, np.nan, numbers)
     return values, bad

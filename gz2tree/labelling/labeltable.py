@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gz2tree.config.choices import Kind
+from gz2tree.config.labels import DEFAULT_KIND
 from gz2tree.errors import InputError
 from gz2tree.labelling.labelcolumns import NUMBERS_OF_VOTES, read_columns
 from gz2tree.labels import CUMULATIVE, Labels
@@ -39,7 +40,7 @@ _log = logging.getLogger("gz2tree")
 def read_labels(
     path: str | Path | pd.DataFrame | Table,
     tree: DecisionTree = GZ2_KAGGLE,
-    kind: Kind = "debiased",
+    kind: Kind | None = None,
     id_column: str | None = None,
     *,
     image_ids: Collection[str] | None = None,
@@ -60,9 +61,12 @@ def read_labels(
         TOPCAT wants them, with ``_`` for hyphens and dots.
     tree : DecisionTree
         The tree under which the labels are read.
-    kind : str
-        Which columns of a catalogue to use. Its fractions are conditional: they are normalised
-        within each question, then multiplied down the tree. Cumulative tables have no kinds.
+    kind : str, optional
+        Which columns of a catalogue to use, ``"debiased"`` by default. Its fractions are
+        conditional: they are normalised within each question, then multiplied down the tree.
+        Cumulative tables have no kinds. Columns without the ending of a kind are cumulative
+        probabilities, unless a kind is given and the table has nothing else of it. Questions that
+        have no columns of the kind at all are not measured.
     id_column : str, optional
         By default ``GalaxyID``, else that of ``asset_id``, ``dr7objid``, ``objid``, ``id_str``,
         ``iauname``, ``zooniverse_id``, ``id`` and ``file_loc`` (a path, of which the file's name
@@ -97,7 +101,7 @@ def read_labels(
     if given.counts is not None:
         log_disagreement(str(given.source), tree, given.counts)
     bad = given.miscounted | broken | given.bad
-    labelled_as = kind if given.written_in is None else CUMULATIVE
+    labelled_as = kind or DEFAULT_KIND if given.written_in is None else CUMULATIVE
     labels = Labels(given.ids, cumulative, tree, labelled_as, given.counts)
     labels = _without_bad_rows(given.source, labels, bad, allow_bad_rows)
     refuse_duplicates(given.source, labels.ids)
@@ -129,7 +133,7 @@ class Fractions:
 def read_fractions(
     path: str | Path | pd.DataFrame | Table,
     tree: DecisionTree = GZ2_KAGGLE,
-    kind: Kind = "debiased",
+    kind: Kind | None = None,
     id_column: str | None = None,
     *,
     predicted: bool = False,

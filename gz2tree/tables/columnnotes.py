@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ def recognised(header: Collection[str], known: Iterable[str]) -> list[str]:
     header : collection of str
         A table's columns.
     known : iterable of str
-        Columns that may be there.
+        Columns that may be there. What could be the spelling of two of them is neither.
 
     Examples
     --------
@@ -67,10 +68,12 @@ def recognised(header: Collection[str], known: Iterable[str]) -> list[str]:
     ['ra', 'Class1.1']
     """
     names = set(known)
+    spellings = {column: _topcat_name(column) for column in names}
+    ambiguous = Counter(spellings.values())
     spelled = {
         name: column
-        for column, name in ((column, _topcat_name(column)) for column in names)
-        if column not in header and name not in names
+        for column, name in spellings.items()
+        if column not in header and name not in names and ambiguous[name] == 1
     }
     return [spelled.get(column, column) for column in header]
 

@@ -50,10 +50,11 @@ def log_disagreement(what: str, tree: DecisionTree, counts: Floats) -> None:
     if rows:
         worst = int((difference > 0).sum(0).argmax())
         _log.info(
-            "%s: in %d of %d rows a question has other votes than the answers that lead to it "
-            "have, by up to %g; most often %s, in %d; each question's own votes count",
-            what, rows, len(counts), difference.max(), tree.questions[worst].name,
-            int((difference[:, worst] > 0).sum()),
+            "%s: in %d of %d rows a question got more or fewer votes than the answers that lead to "
+            "it, most often %s (in %d rows), by at most %g votes. This is usual: volunteers leave. "
+            "Of each question its own votes are used",
+            what, rows, len(counts), tree.questions[worst].name,
+            int((difference[:, worst] > 0).sum()), difference.max(),
         )  # fmt: skip
 
 
