@@ -26,7 +26,7 @@ LADDER = {
     "tree": "questions treechecks treetext treeyaml tree trees treefile",
     "options": (
         "images.stretch config config.choices config.cutouts config.figures config.labels "
-        "config.prediction config.training"
+        "config.prediction config.samples config.training"
     ),
     "tables": (
         "tables.columnnotes tables.tableformat tables.astropytables tables.astropyfiles "
@@ -38,9 +38,9 @@ LADDER = {
     ),
     "uncertainty": "votes.betas votes.uncertainty votes.information",
     "labels": (
-        "labels splits labelling.galaxydatasets labelling.labelcolumns labelling.labeltable "
-        "labelling.matching labelling.surveys labelling.regression science.samples "
-        "science.classstrings science.explaining"
+        "labels splits labelling.galaxydatasets labelling.whichtree labelling.labelcolumns "
+        "labelling.labeltable labelling.matching labelling.surveys labelling.regression "
+        "science.samples science.classstrings science.explaining science.onegalaxy"
     ),
     "images": (
         "images.imagenames images.radii images.given images.fitsimages images.decoding "
@@ -85,7 +85,8 @@ LADDER = {
         "commands.predicting commands.selecting commands.comparisons commands.figures commands.demo"
     ),
     "command line": (
-        "cli cli.parsing cli.sky cli.training cli.prediction cli.samples cli.viewing __main__"
+        "cli cli.parsing cli.printing cli.sky cli.training cli.prediction cli.samples "
+        "cli.viewing __main__"
     ),
     "public names": "__init__",
 }

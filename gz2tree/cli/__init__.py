@@ -22,6 +22,7 @@ from gz2tree.cli.prediction import (
     run_export,
     run_predict,
 )
+from gz2tree.cli.printing import spell_in_ascii
 from gz2tree.cli.samples import (
     classes_parser,
     explain_parser,
@@ -97,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         before it kills; 141 if what reads the output has ended.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    spell_in_ascii()
     given = [with_underscores(argument) for argument in arguments]
     parsed = build_parser(given).parse_args(given)
     command = parsed.subcommand

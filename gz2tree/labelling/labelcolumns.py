@@ -15,8 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gz2tree.config.choices import Kind
-from gz2tree.errors import InputError, first_few
+from gz2tree.errors import InputError, first_few, shown
 from gz2tree.labelling import galaxydatasets
+from gz2tree.labelling.whichtree import conditional_columns, likeness
+from gz2tree.labels import multiply_down
 from gz2tree.tables.columnnotes import recognised
 from gz2tree.tables.files import TableSource, read_table, table_columns, table_source
 from gz2tree.tables.idcolumns import choose_id_column, id_candidates, names_of_files
@@ -63,9 +65,12 @@ def read_columns(
     source = table_source(path)
     if kind not in get_args(Kind):
         raise InputError(f"kind: expected one of {', '.join(get_args(Kind))}, found {kind!r}")
-    header = recognised(table_columns(source), (*tree.columns, *tree.kaggle_columns))
+    conditional = conditional_columns(tree)
+    known = (*tree.columns, *tree.kaggle_columns, *conditional)
+    header = recognised(table_columns(source), known)
     id_columns = id_candidates(source, header, id_column)
     written_in, of_answers = _columns_of_answers(source, header, tree, kind, predicted)
+    rebuilt = of_answers == conditional
     of_predictions = written_in is not None and image_ids is None and id_column is None
     if of_predictions and header[0] == tree.id_column:
         id_columns = header[:1]  # others may have been carried, with gaps
@@ -85,7 +90,9 @@ def read_columns(
     ids = table[choose_id_column(source, table, id_columns, image_ids)].to_numpy(dtype=object)
     highest = np.inf if written_in is None and kind in NUMBERS_OF_VOTES else 1.0
     found, bad = _numbers(table, columns, highest)
-    if written_in is not None:
+    if rebuilt:  # NaN is what was not asked there, and no gap
+        found = multiply_down(tree, found)
+    elif written_in is not None:
         _warn_of_gaps(source, np.isnan(found), bad)
     values = _where_there_are(there, found)
     counts: NDArray[np.float64] | None = None
@@ -107,9 +114,10 @@ def _warn_of_gaps(source: TableSource, gaps: NDArray[np.bool_], bad: Collection[
     """Count the rows that lack values, where every row of such a table is expected to have them."""
     rows = [row for row in np.flatnonzero(gaps.any(-1)) if row not in bad]
     if rows:
+        lacking = "lacks values, which is" if len(rows) == 1 else "lack values, the first of them"
         _log.warning(
-            "%s: %d of %d rows lack values, as row %d does; these count as not measured",
-            source, len(rows), len(gaps), rows[0] + 1,
+            "%s: %d of %d rows %s row %d; what is lacking counts as not measured",
+            source, len(rows), len(gaps), lacking, rows[0] + 1,
         )  # fmt: skip
 
 
@@ -123,6 +131,9 @@ def _columns_of_answers(
     voted = _voted(header, tree, kind)
     written_in = _tree_of_table(header, tree, kind)
     if written_in is None:
+        conditional = conditional_columns(tree)
+        if not voted and set(conditional) <= set(header):
+            return tree, conditional
         return None, voted or _catalogue_columns(source, header, tree, kind)
     if voted and not predicted:
         _log.warning(
@@ -188,7 +199,10 @@ def _catalogue_columns(
     missing = [column for column in columns if column not in header]
     if len(missing) == len(columns):
         kinds = [k for k in get_args(Kind) if tree.kind_columns(k)[0] in header]
-        hint = f"it has the kinds {', '.join(kinds)}" if kinds else "--tree names another tree"
+        hint = f"it has the kinds {', '.join(kinds)}"
+        if not kinds:
+            hint = likeness(header, tree) or "--tree names another tree"
+            hint += f"; there are the columns {first_few(list(map(shown, header)))}"
         raise InputError(
             f"{path}: expected columns of {tree.name}, {tree.columns[0]}, … or {columns[0]}, …, "
             f"found neither; {hint}"

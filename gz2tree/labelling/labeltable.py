@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gz2tree.config.choices import Kind
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
-from gz2tree.labelling.labelcolumns import NUMBERS_OF_VOTES, read_columns
+from gz2tree.labelling.labelcolumns import NUMBERS_OF_VOTES, TabulatedLabels, read_columns
 from gz2tree.labels import CUMULATIVE, Labels, multiply_down
 from gz2tree.tables.files import TableSource
 from gz2tree.tables.idcolumns import refuse_duplicates
@@ -80,10 +80,7 @@ def read_labels(
         sums that break the tree by more than 0.01.
     """
     given = read_columns(path, tree, kind, id_column, image_ids, predicted=predicted)
-    if given.written_in is not None:
-        cumulative, broken = _from_cumulative(given.values, given.written_in, tree)
-    else:
-        cumulative, broken = multiply_down(tree, _normalise(tree, given.values)), {}
+    cumulative, broken = cumulative_of(given, tree)
     if given.counts is not None:
         log_disagreement(str(given.source), tree, given.counts)
     bad = given.miscounted | broken | given.bad
@@ -108,12 +105,15 @@ class Fractions:
         Which answers the table has a column of.
     votes : array of float64, shape (n, n_questions), optional
         Votes that each question got, where the table has counts; predictions have none.
+    kind : str
+        What they were made from: a kind of the GZ2 catalogue, or ``"cumulative"``.
     """
 
     ids: NDArray[np.object_]
     conditional: NDArray[np.float64]
     tabulated: NDArray[np.bool_]
     votes: NDArray[np.float64] | None = None
+    kind: str = CUMULATIVE
 
 
 def read_fractions(
@@ -152,9 +152,32 @@ def read_fractions(
         return Fractions(given.ids, conditional, given.there)
     votes = None if given.counts is None else asked(tree, given.counts)
     if kind in NUMBERS_OF_VOTES:
-        return Fractions(given.ids, _normalise(tree, given.values), given.there, votes)
+        return Fractions(given.ids, _normalise(tree, given.values), given.there, votes, kind)
     known = (asked(tree, given.values) > 0)[:, list(tree.question_of)]
-    return Fractions(given.ids, np.where(known, given.values, np.nan), given.there, votes)
+    return Fractions(given.ids, np.where(known, given.values, np.nan), given.there, votes, kind)
+
+
+def cumulative_of(
+    given: TabulatedLabels, tree: DecisionTree
+) -> tuple[NDArray[np.float64], dict[int, str]]:
+    """Cumulative probabilities of what a table holds.
+
+    Parameters
+    ----------
+    given : TabulatedLabels
+        As `gz2tree.labelling.labelcolumns.read_columns` gives it, of n rows.
+    tree : DecisionTree
+
+    Returns
+    -------
+    cumulative : array of float64, shape (n, n_answers)
+        NaN where not measured.
+    broken : dict of int to str
+        By row, what is wrong where sums break the tree by more than 0.01.
+    """
+    if given.written_in is not None:
+        return _from_cumulative(given.values, given.written_in, tree)
+    return multiply_down(tree, _normalise(tree, given.values)), {}
 
 
 def _from_cumulative(

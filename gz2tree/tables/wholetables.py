@@ -13,7 +13,7 @@ from gz2tree.tables.astropytables import to_arrow
 from gz2tree.tables.columnnotes import ColumnNote
 from gz2tree.tables.csvtables import read_csv_whole
 from gz2tree.tables.files import write_table
-from gz2tree.tables.parquet import read_parquet_whole
+from gz2tree.tables.parquet import parquet_metadata, read_parquet_whole
 from gz2tree.tables.tableformat import existing_format, unreadable
 
 
@@ -74,3 +74,33 @@ def read_whole(path: Path) -> WholeTable:
     if len(twice):
         raise InputError(f"{path}: expected each column once, found {twice[0]} repeated")
     return table
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read what a table says of itself, such as the gate that it was predicted with.
+
+    Parameters
+    ----------
+    path : Path
+        As of `read_whole`.
+
+    Returns
+    -------
+    metadata : dict of str to str
+        Its keys in small letters, as FITS has them in capitals. Empty for CSV files, which cannot
+        say anything of themselves.
+
+    Raises
+    ------
+    InputError
+        No such file, an unknown or damaged format.
+    """
+    kind = existing_format(path)
+    if kind == "csv":
+        return {}
+    try:
+        said = parquet_metadata(path) if kind == "parquet" else read_astropy(path, kind).metadata
+    # Each reader has its own errors for a damaged file, down to those of C libraries.
+    except Exception as error:
+        raise unreadable(path, kind, error) from error
+    return {key.lower(): text for key, text in said.items()}
