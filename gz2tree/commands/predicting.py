@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast, get_args
@@ -17,6 +18,9 @@ from gz2tree.errors import InputError
 from gz2tree.images.given import ImageOptions
 from gz2tree.images.opening import is_streamed
 from gz2tree.prediction import predict_to_file
+
+_HIGH_GATE = 0.1
+_log = logging.getLogger("gz2tree")
 
 
 def predict_catalogue(
@@ -41,6 +45,11 @@ def predict_catalogue(
             f"{out}: expected a folder, a name without a suffix, to write shards into: one table "
             "is written of one folder, zip file or store, by one process"
         )
+    if options.gate > _HIGH_GATE:
+        _log.warning(
+            "gate %g: above %g a gate removes answers that people give; 0.01 is usual",
+            options.gate, _HIGH_GATE,
+        )  # fmt: skip
     probabilities, atypical = _which_columns(columns)
     models = [find_model(path)[0] for path in model_paths]
     wanted = read_flags(flags, models[0].tree)
