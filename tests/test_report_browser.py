@@ -180,15 +180,15 @@ def test_zeros_what_is_tiny_and_what_is_not_measured_look_different(
     assert shown("features or disk", "voted") == ("0", 1)
     assert shown("star or artifact", "predicted") == ("0", 1)
     assert shown("bar", "predicted") == ("0", 1)
-    assert shown("bar", "voted") == ("never asked", 0)
-    assert shown("tight", "predicted") == ("never asked", 0)
+    assert shown("bar", "voted") == ("never", 0)
+    assert shown("tight", "predicted") == ("never", 0)
     assert shown("completely round", "predicted") == ("1.000", 1)
     assert shown("completely round", "voted") == ("–", 0)
     assert "–: not measured" in page.locator("#legend").inner_text()
     page.get_by_label("of those asked").check()
     page.evaluate("for (const b of document.querySelectorAll('details')) b.open = true")
     assert shown("no bar", "predicted") == ("1.000", 1)
-    assert shown("tight", "predicted") == ("never asked", 0)
+    assert shown("tight", "predicted") == ("never", 0)
 
 
 def test_hostile_id_stays_text(page: Any, report: Path) -> None:

@@ -79,7 +79,7 @@ class Detail {
     legend.append(
       make("span", "", "bold: the most probable path"),
       make("span", "", "0: exactly 0"),
-      make("span", "", "never asked: an answer that leads to the question is 0"),
+      make("span", "", "never: the question is never asked, as what leads to it is 0"),
       make("span", "", "–: not measured"),
     );
   }

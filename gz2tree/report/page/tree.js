@@ -81,7 +81,7 @@ class TreeView {
           bars.append(bar);
         }
         const number = make("span", never ? `${whose} never` : whose);
-        number.append(make("span", "spoken", `${whose} `), never ? "never asked" : digits(value), " ");
+        number.append(make("span", "spoken", `${whose} `), never ? "never" : digits(value), " ");
         numbers.append(number);
       }
     }
