@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gz2tree.evaluation import evaluate as evaluate
     from gz2tree.flat import FlatNet as FlatNet
     from gz2tree.graph import DecisionGraph as DecisionGraph
+    from gz2tree.labelling.labeltable import Fractions as Fractions
+    from gz2tree.labelling.labeltable import read_fractions as read_fractions
     from gz2tree.labelling.labeltable import read_labels as read_labels
     from gz2tree.labels import Labels as Labels
     from gz2tree.model import GalaxyTreeNet as GalaxyTreeNet
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from gz2tree.questions import Answer as Answer
     from gz2tree.questions import Question as Question
     from gz2tree.questions import TreeError as TreeError
+    from gz2tree.science.onegalaxy import explain_galaxies as explain_galaxies
+    from gz2tree.science.samples import Cuts as Cuts
+    from gz2tree.science.samples import select as select
     from gz2tree.scores import Report as Report
     from gz2tree.splits import split_parts as split_parts
     from gz2tree.store import CutoutStore as CutoutStore
@@ -40,11 +45,13 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "Answer": "questions",
     "AugmentOptions": "config",
+    "Cuts": "science.samples",
     "CutoutOptions": "config",
     "CutoutStore": "store",
     "DecisionGraph": "graph",
     "DecisionTree": "tree",
     "FlatNet": "flat",
+    "Fractions": "labelling.labeltable",
     "GZ2": "trees",
     "GZ2_KAGGLE": "trees",
     "GalaxyTreeNet": "model",
@@ -58,12 +65,15 @@ _MODULE_OF = {
     "TreeError": "questions",
     "__version__": "version",
     "evaluate": "evaluation",
+    "explain_galaxies": "science.onegalaxy",
     "find_tree": "treenames",
     "fit": "training",
     "load_model": "model",
     "predict": "prediction",
     "prepare": "store",
+    "read_fractions": "labelling.labeltable",
     "read_labels": "labelling.labeltable",
+    "select": "science.samples",
     "split_parts": "splits",
 }
 

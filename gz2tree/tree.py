@@ -199,7 +199,9 @@ class DecisionTree:
             return found[0]
         if found:
             which = ", ".join(
-                f"{self.columns[n]} ({self.questions[self.question_of[n]].label})" for n in found
+                f"{self.columns[n]} = {self.answers[n].name} "
+                f"({self.questions[self.question_of[n]].label})"
+                for n in found
             )
             raise InputError(f"answer {name!r}: expected one answer, found {len(found)}: {which}")
         known = dict(zip(labels, (answer.label for answer in self.answers), strict=True))

@@ -9,6 +9,21 @@ if TYPE_CHECKING:
     from gz2tree.tree import DecisionTree
 
 
+def answer_name(tree: DecisionTree, position: int) -> str:
+    """Name an answer for people: its label, behind its question where another is called the same.
+
+    Examples
+    --------
+    >>> from gz2tree import GZ2
+    >>> answer_name(GZ2, GZ2.find_answer("a06_bar")), answer_name(GZ2, GZ2.find_answer("a05_no"))
+    ('bar', 'Edge-on disk? no')
+    """
+    label = tree.answers[position].label
+    if sum(answer.label == label for answer in tree.answers) == 1:
+        return label
+    return f"{tree.questions[tree.question_of[position]].label} {label}"
+
+
 def tree_lines(
     tree: DecisionTree,
     of_question: Callable[[int], str] | None = None,

@@ -27,7 +27,7 @@ LADDER = {
     "the tree in numbers": "probabilities",
     "options": (
         "images.stretch config config.choices config.cutouts config.figures config.images "
-        "config.labels config.processes config.prediction config.sky config.training"
+        "config.labels config.processes config.prediction config.samples config.sky config.training"
     ),
     "tables": (
         "tables.columnnotes tables.tableformat tables.astropytables tables.astropyfiles "
@@ -39,10 +39,10 @@ LADDER = {
     ),
     "uncertainty": "votes.betas votes.uncertainty votes.information",
     "labels": (
-        "labels splits labelling.galaxydatasets labelling.layout labelling.labelcolumns "
-        "labelling.labeltable "
+        "labels splits labelling.galaxydatasets labelling.whichtree labelling.layout "
+        "labelling.labelcolumns labelling.labeltable "
         "labelling.matching labelling.surveys labelling.regression science.samples "
-        "science.classstrings science.explaining"
+        "science.classstrings science.explaining science.onegalaxy"
     ),
     "images": (
         "images.imagenames images.radii images.given images.fitsimages images.decoding "
@@ -89,7 +89,8 @@ LADDER = {
         "commands.figures_of_predictions commands.figures commands.demo"
     ),
     "command line": (
-        "cli cli.parsing cli.sky cli.training cli.prediction cli.samples cli.viewing __main__"
+        "cli cli.parsing cli.printing cli.sky cli.training cli.prediction cli.samples "
+        "cli.viewing __main__"
     ),
     "public names": "__init__",
 }

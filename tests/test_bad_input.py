@@ -254,7 +254,7 @@ class TestTables:
                 "2 of 42 labelled galaxies have no usable image",
             ),
             (lambda t: t.iloc[:30], ""),
-            (with_cell(FIRST, None), "1 of 40 rows lack values, as row 4 does"),
+            (with_cell(FIRST, None), "1 of 40 rows lacks values, which is row 4"),
             (lambda t: t.assign(GalaxyID=" " + t["GalaxyID"]), ""),
         ],
         ids=[
@@ -284,8 +284,8 @@ class TestTables:
     @pytest.mark.parametrize(
         ("write", "expected"),
         [
-            (lambda t, p: t.to_csv(p, index=False, sep=";"), "columns 'GalaxyID;Class1.1;"),
-            (lambda t, p: t.to_csv(p, index=False, sep="\t"), "columns 'GalaxyID\\tClass1.1"),
+            (lambda t, p: t.to_csv(p, index=False, sep=";"), "found them by semicolons"),
+            (lambda t, p: t.to_csv(p, index=False, sep="\t"), "found them by tabs"),
             (lambda t, p: t.to_csv(p, index=False, decimal=","), f"{FIRST}: expected a number"),
             (
                 lambda t, p: p.write_text(t.to_csv(index=False).replace("00003,", "00003,7,")),
@@ -332,7 +332,7 @@ class TestTables:
             (lambda text: text.replace("\n", "\r\n").encode(), ""),
             (lambda text: text.replace(",", ", ").encode(), ""),
             (with_longer_rows, "all 40 rows have more values than the header has names, wh"),
-            (lambda text: text[: text.rindex(",")].encode(), "1 of 40 rows lack values, as row 40"),
+            (lambda text: text[: text.rindex(",")].encode(), "1 of 40 rows lacks values"),
         ],
         ids=[
             "byte order mark", "lines of Windows", "blanks after commas",

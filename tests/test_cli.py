@@ -366,6 +366,20 @@ class TestEvaluate:
         assert shares[0] == 0
         assert shares[0] < shares[1] < shares[2]
 
+    @pytest.mark.parametrize(("gate", "warned"), [(0.01, False), (0.7, True)])
+    def test_a_gate_that_removes_what_people_answer_is_warned_of(
+        self,
+        trained: Path,
+        small_sky: SmallSky,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        gate: float,
+        warned: bool,
+    ) -> None:
+        given = ("--model", trained, "--images", small_sky.store, "--out", tmp_path / "p.csv")
+        assert run("predict", *given, "--gate", gate) == 0
+        assert ("removes answers that people give" in capsys.readouterr().err) == warned
+
     def test_by_a_column_and_by_apparent_size(
         self, trained: Path, small_sky: SmallSky, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

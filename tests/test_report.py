@@ -215,6 +215,7 @@ def test_flagged_galaxies_are_counted_against_the_votes(
     record = json.loads((tmp_path / "report" / "report.json").read_text())
     assert record["n"] == record["flag"]["n"] == predicted.sum()
     assert record["flag"]["n_both"] == both
+    assert record["gate"] == "not said by the table"
     page = " ".join((tmp_path / "report" / "index.html").read_text().split())
     assert f"volunteers flag {both} of the {predicted.sum()} that have votes" in page
     capsys.readouterr()
@@ -236,6 +237,10 @@ def test_catalogue_of_no_known_tree_is_refused(tmp_path: Path) -> None:
     table.drop(columns=GZ2.columns[5]).to_csv(tmp_path / "q.csv", index=False)
     with pytest.raises(InputError, match="expected a catalogue of cumulative predictions of tree"):
         read_predictions(tmp_path / "q.csv", TREES.values())
+    conditional = table.add_suffix("_conditional").rename(columns={"id_conditional": "id"})
+    conditional.to_csv(tmp_path / "c.csv", index=False)
+    with pytest.raises(InputError, match="predict again without --columns conditional"):
+        read_predictions(tmp_path / "c.csv", TREES.values())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from conftest import SMALL, SmallSky, random_labels, write_images
 from test_report import catalogue
 
-from gz2tree import GZ2_KAGGLE, evaluate
+from gz2tree import GZ2_KAGGLE, Labels, evaluate
 from gz2tree.catalogues.flags import read_flags
 from gz2tree.cutouts import ImageFiles
 from gz2tree.report.galaxies import Galaxies
@@ -157,6 +158,50 @@ def test_of_a_galaxy_that_nobody_measured_no_answer_is_disputed(page: Any, repor
         }"""
     )
     assert said == [None, 3]
+
+
+def test_zeros_what_is_tiny_and_what_is_not_measured_look_different(
+    page: Any, tmp_path: Path
+) -> None:
+    """A galaxy that is surely smooth: of its disk nothing is asked; its roundness is not known."""
+    predicted, voted = np.zeros((2, 1, len(GZ2_KAGGLE)))
+    at = GZ2_KAGGLE.find_answer
+    predicted[0, [at("smooth"), at("completely round"), at("a15_no")]] = 0.9998, 0.9998, 1.0
+    predicted[0, [at("features or disk"), at("a05_no"), at("no bar")]] = 2e-4, 2e-4, 2e-4
+    predicted[0, [at("no spiral"), at("obvious")]] = 2e-4, 2e-4
+    voted[0, [at("smooth"), at("a15_no")]] = 1.0
+    voted[0, GZ2_KAGGLE.slices[6]] = np.nan
+    labels = Labels(np.array(["1"], dtype=object), voted, GZ2_KAGGLE, "cumulative")
+    one = Galaxies(labels.ids, predicted, GZ2_KAGGLE, labels)
+    images = ImageFiles(write_images(tmp_path / "images", ["1"]), SMALL)
+    write_report(tmp_path / "r", one, images, made_from={"gate": "0.01"}, progress=False)
+    load(page, tmp_path / "r" / "index.html")
+    assert "gate 0.01" in page.locator(".from").inner_text()
+    page.click("button.open")
+    page.evaluate("for (const b of document.querySelectorAll('details')) b.open = true")
+
+    def shown(label: str, whose: str) -> tuple[str, int]:
+        line = (
+            page.locator(".answer")
+            .filter(has=page.locator(".label", has_text=re.compile(f"^{label}(, most probable)?$")))
+            .first
+        )
+        number = line.locator(f".numbers .{whose}").inner_text()
+        return number.removeprefix(whose).strip(), line.locator(f".bars .{whose}").count()
+
+    assert shown("features or disk", "predicted") == ("<0.001", 1)
+    assert shown("features or disk", "voted") == ("0", 1)
+    assert shown("star or artifact", "predicted") == ("0", 1)
+    assert shown("bar", "predicted") == ("0", 1)
+    assert shown("bar", "voted") == ("never", 0)
+    assert shown("tight", "predicted") == ("never", 0)
+    assert shown("completely round", "predicted") == ("1.000", 1)
+    assert shown("completely round", "voted") == ("–", 0)
+    assert "–: not measured" in page.locator("#legend").inner_text()
+    page.get_by_label("of those asked").check()
+    page.evaluate("for (const b of document.querySelectorAll('details')) b.open = true")
+    assert shown("no bar", "predicted") == ("1.000", 1)
+    assert shown("tight", "predicted") == ("never", 0)
 
 
 def test_hostile_id_stays_text(page: Any, report: Path) -> None:

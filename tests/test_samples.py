@@ -13,9 +13,11 @@ from hypothesis.extra import numpy as hnp
 
 from gz2tree import GZ2, GZ2_KAGGLE, DecisionTree, Question, read_labels
 from gz2tree.cli import main
+from gz2tree.commands.selecting import read_preceding
 from gz2tree.errors import InputError
 from gz2tree.science.classstrings import class_strings
-from gz2tree.science.samples import SAMPLES, WELL_SAMPLED, Cuts, answers_before, select
+from gz2tree.science.samples import SAMPLES, WELL_SAMPLED, Cuts, answers_before, funnel, select
+from gz2tree.tables.files import write_table
 
 FRACTIONS = hnp.arrays(np.float64, (5, len(GZ2)), elements=st.floats(0, 1))
 
@@ -75,6 +77,15 @@ class TestSelect:
         loose = select(fractions, GZ2, name, Cuts(low))
         strict = select(fractions, GZ2, name, Cuts(min(1.0, low + more)))
         assert (loose | ~strict).all()
+
+    @given(FRACTIONS, st.sampled_from(sorted(SAMPLES)))
+    def test_the_last_step_of_the_funnel_leaves_the_sample(
+        self, fractions: np.ndarray, name: str
+    ) -> None:
+        votes = np.full((5, len(GZ2.questions)), [[10], [20], [30], [40], [50]])
+        steps = funnel(fractions, GZ2, name, votes=votes)
+        assert steps[-1].n == select(fractions, GZ2, name, votes=votes).sum()
+        assert [step.n for step in steps] == sorted((step.n for step in steps), reverse=True)
 
     @pytest.mark.parametrize("cuts", [{"threshold": 0.0}, {"threshold": 1.2}, {"votes": -1}])
     def test_cuts_outside_their_domain_are_refused(self, cuts: dict[str, float]) -> None:
@@ -224,6 +235,63 @@ class TestCommands:
         assert "2 of 9 galaxies" in said
         assert "purity 0.50" in said
         assert "completeness 1.00" in said
+
+    def test_select_says_what_each_cut_leaves(
+        self, catalogue: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["select", str(catalogue), "--sample", "barred"]) == 0
+        said = capsys.readouterr().out
+        assert "features or disk >= 0.43: 3; Edge-on disk? no >= 0.715: 3; bar >= 0.8: 3" in said
+        assert "votes on Bar feature? >= 20: 2" in said
+        assert "of 7 galaxies 'bar' is not known: 'Bar feature?' is never asked" in said
+        assert "not applied" not in said
+        assert main(["select", str(catalogue), "--sample", "barred", "--threshold", "0.9"]) == 0
+        assert "bar >= 0.9: 0 (largest 0.85; try --threshold)" in capsys.readouterr().out
+        assert main(["select", str(catalogue), "--sample", "barred", "--votes", "61"]) == 0
+        assert "0 (largest 60; try --votes)" in capsys.readouterr().out
+
+    def test_select_says_which_options_had_no_effect(
+        self, catalogue: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        labels = read_labels(catalogue, GZ2_KAGGLE)
+        predictions = pd.DataFrame(labels.cumulative, columns=list(GZ2_KAGGLE.columns))
+        predictions.insert(0, "GalaxyID", labels.ids)
+        predictions.to_csv(catalogue.parent / "p.csv", index=False)
+        command = ["select", str(catalogue.parent / "p.csv"), "--sample", "barred"]
+        assert main([*command, "--votes", "50", "--preceding-kind", "fraction"]) == 0
+        said = capsys.readouterr().out
+        assert "3 of 10" in said
+        assert "no counts in this table: --votes 50 not applied" in said
+        assert "no kinds in this table: --preceding-kind fraction not applied" in said
+
+    def test_predictions_are_not_taken_for_votes(
+        self, catalogue: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        labels = read_labels(catalogue, GZ2_KAGGLE)
+        predictions = pd.DataFrame(labels.cumulative, columns=list(GZ2_KAGGLE.columns))
+        predictions.insert(0, "GalaxyID", labels.ids)
+        told, untold = catalogue.parent / "p.parquet", catalogue.parent / "p.csv"
+        write_table(predictions, told, {"gate": "0"})
+        predictions.to_csv(untold, index=False)
+        command = ["select", str(catalogue), "--sample", "barred", "--against"]
+        assert main([*command, str(told)]) == 2
+        assert "expected votes, found a catalogue of predictions" in capsys.readouterr().err
+        assert main([*command, str(untold)]) == 0
+        said = capsys.readouterr().out
+        assert "p.csv does not say whether it holds votes or predictions" in said
+        assert "3 of 10 galaxies are in the sample by the votes" in said
+
+    @pytest.mark.parametrize("name", ["features", "featured", "Features or disk", "Class1.2"])
+    def test_answers_on_the_way_are_found_as_people_name_them(
+        self, catalogue: Path, capsys: pytest.CaptureFixture[str], name: str
+    ) -> None:
+        command = ["select", str(catalogue), "--sample", "barred", "--preceding", f"{name}=0.95"]
+        assert main(command) == 0
+        assert "features or disk >= 0.95: 0 (largest 0.9;" in capsys.readouterr().out
+
+    def test_an_answer_is_unique_on_the_way_that_is_not_in_the_tree(self) -> None:
+        assert read_preceding(["no=0.1"], GZ2_KAGGLE, "barred")["a05_no"] == 0.1
+        assert read_preceding(["yes=0.1"], GZ2_KAGGLE, "boxy")["a04_yes"] == 0.1
 
     def test_votes_are_cut_as_the_catalogue_is(
         self, catalogue: Path, capsys: pytest.CaptureFixture[str]

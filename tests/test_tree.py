@@ -383,7 +383,7 @@ def test_ambiguous_answer_is_refused_with_its_candidates() -> None:
     with pytest.raises(InputError, match="expected one answer, found 2") as caught:
         GZ2_KAGGLE.find_answer("Yes")
     said = str(caught.value)
-    assert "Class2.1 (Edge-on disk?), Class6.1 (Anything odd?)" in said
+    assert "Class2.1 = a04_yes (Edge-on disk?), Class6.1 = a14_yes (Anything odd?)" in said
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from gz2tree.cli import prediction, samples, sky, training, viewing
 from gz2tree.cli.parsing import Command, Parser, value_of, with_underscores
+from gz2tree.cli.printing import spell_in_ascii
 from gz2tree.errors import InputError
 from gz2tree.version import __version__
 
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         before it kills; 141 if what reads the output has ended.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    spell_in_ascii()
     given = [with_underscores(argument) for argument in arguments]
     parsed = build_parser(given).parse_args(given)
     command = parsed.subcommand

@@ -62,6 +62,8 @@ class Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Print what is wrong with the options, and exit with 2."""
         text = " ".join(message.split())
+        for key, name in self._without_dashes().items():
+            text = re.sub(rf"(?<=[ \"]){re.escape(key)}(?=[\",]|$)", name, text)
         commands = "|".join(self.commands)
         text = re.sub(rf"(?<=[ \"])(?:{commands})\.(\w+)(?=[\",]|$)", r"--\1", text)
         text = re.sub(r"<class '(\w+)'>", r"\1", text)
@@ -69,6 +71,19 @@ class Parser(ArgumentParser):
             text += did_you_mean(unknown[1], self._option_string_actions)
         print("error:", _with_dashes(_expected(text)), file=sys.stderr)
         raise SystemExit(2)
+
+    def _without_dashes(self) -> dict[str, str]:
+        """Map what messages call the arguments without dashes of all commands to what help does.
+
+        ``explain.catalogue`` is no option, and not to be shown as one.
+        """
+        commands = next((a.choices for a in self._actions if a.dest == "subcommand"), None) or {}
+        return {
+            f"{command}.{action.dest}": action.dest.upper()
+            for command, parser in dict(commands).items()
+            for action in parser._actions
+            if not action.option_strings
+        }
 
     def format_help(self, *arguments: Any) -> str:
         """Show option names with dashes."""

@@ -6,16 +6,21 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from gz2tree.cli.parsing import Command, Parser, a_tree
+from gz2tree.cli.parsing import Command, Parser, a_tree, add_tree, given_tree
 from gz2tree.config.choices import Kind
-from gz2tree.treenames import find_tree
+from gz2tree.config.samples import SAMPLES, WELL_SAMPLED
 
 
 def select_parser() -> Parser:
     """Build the parser of the command ``select``."""
-    select = Parser(description="Select a clean sample of a catalogue of votes or predictions.")
+    select = Parser(
+        description="Select a clean sample of a catalogue of votes or predictions, and say how "
+        "many galaxies each cut leaves."
+    )
     _add_catalogue(select)
-    select.add_argument("--sample", required=True, help="such as barred, or any answer")
+    select.add_argument(
+        "--sample", required=True, help=f"{', '.join(SAMPLES)}; or any answer, as in a34_4"
+    )
     select.add_argument("--out", type=Path | None, default=None, help="table to be written")
     select.add_argument(
         "--threshold", type=float, default=0.8, help="least fraction of the sample's own answer"
@@ -28,7 +33,8 @@ def select_parser() -> Parser:
         action="append",
         default=[],
         metavar="ANSWER=FRACTION",
-        help="least fraction of an answer on the way; those of Willett et al. 2013 by default",
+        help="least fraction of an answer on the way, as in features=0.2; by default those of "
+        f"Willett et al. 2013: {', '.join(f'{name}={f:.3f}' for name, f in WELL_SAMPLED.items())}",
     )
     select.add_argument(
         "--preceding_kind", type=Kind | None, default=None, help="kind of these fractions"
@@ -50,28 +56,41 @@ def classes_parser() -> Parser:
 def explain_parser() -> Parser:
     """Build the parser of the command ``explain``."""
     explain = Parser(
-        description="Say of one galaxy how probable each branch of its tree is, and why it is 0."
+        description="Say of galaxies how probable each branch of the tree is, and why a number is "
+        "0, tiny or not measured."
     )
     _add_catalogue(explain)
-    explain.add_argument("--galaxy", required=True, metavar="ID", help="of the galaxy")
+    explain.add_argument("--galaxy", required=True, nargs="+", metavar="ID", help="of galaxies")
+    explain.add_argument(
+        "--answer",
+        nargs="+",
+        default=[],
+        metavar="ANSWER",
+        help="say in one line how the probability of an answer comes about, as in bar",
+    )
+    explain.add_argument(
+        "--gate",
+        type=float | None,
+        default=None,
+        help="that the catalogue was predicted with, 0 for none, where it cannot say so (CSV)",
+    )
     return explain
 
 
 def run_select(options: Namespace) -> None:
     """Select a clean sample."""
-    from gz2tree.commands.selecting import read_preceding, select_catalogue
-    from gz2tree.science.samples import Cuts
+    from gz2tree.commands.selecting import select_catalogue
 
-    tree = find_tree(options.tree)
-    preceding = read_preceding(options.preceding, tree, options.sample)
     select_catalogue(
         options.catalogue,
         options.sample,
         options.out,
-        tree=tree,
+        tree=given_tree(options),
         kind=options.kind,
         id_column=options.id_column,
-        cuts=Cuts(options.threshold, options.votes, preceding),
+        threshold=options.threshold,
+        votes=options.votes,
+        preceding=options.preceding,
         preceding_kind=options.preceding_kind,
         against=options.against,
     )
@@ -84,28 +103,31 @@ def run_classes(options: Namespace) -> None:
     spell_catalogue(
         options.catalogue,
         options.out,
-        tree=find_tree(options.tree),
+        tree=given_tree(options),
         kind=options.kind,
         id_column=options.id_column,
     )
 
 
 def run_explain(options: Namespace) -> None:
-    """Explain one galaxy."""
-    from gz2tree.commands.selecting import explain_galaxy
+    """Explain galaxies."""
+    from gz2tree.science.onegalaxy import explain_galaxies
 
-    explain_galaxy(
+    text = explain_galaxies(
         options.catalogue,
         options.galaxy,
-        tree=find_tree(options.tree),
+        options.answer,
+        tree=given_tree(options),
         kind=options.kind,
         id_column=options.id_column,
+        gate=options.gate,
     )
+    print(text)
 
 
 def _add_catalogue(parser: Parser) -> None:
     parser.add_argument("catalogue", type=Path, help="table of votes or of predictions")
-    parser.add_argument("--tree", default="GZ2_KAGGLE", help=a_tree())
+    add_tree(parser, f"{a_tree()}; that whose columns the catalogue has by default")
     parser.add_argument("--kind", type=Kind, default="debiased", help="of a table of votes")
     parser.add_argument("--id_column", type=str | None, default=None, help="of the galaxies' ids")
 

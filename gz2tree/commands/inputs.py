@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -252,8 +252,16 @@ def read_predictions(
         expected.append(f"{tree.name} (no column {first_few(missing)})")
     raise InputError(
         f"{path}: expected a catalogue of cumulative predictions of tree {first_few(expected)}; "
-        f"found {first_few(header)}"
+        f"found {first_few(header)}{_other_probabilities(header)}"
     )
+
+
+def _other_probabilities(header: Collection[str]) -> str:
+    """Say so where a catalogue holds what ``gz2tree predict --columns`` wrote in their place."""
+    for columns in ("conditional", "reach"):
+        if any(name.endswith(f"_{columns}") for name in header):
+            return f": these are {columns} probabilities; predict again without --columns {columns}"
+    return ""
 
 
 def rows_of_part(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,9 @@ from gz2tree.images.given import given_images
 from gz2tree.images.opening import is_streamed, some_ids
 from gz2tree.networks.saved import shown_name
 from gz2tree.prediction import predict_to_file
+
+_HIGH_GATE = 0.1
+_log = logging.getLogger("gz2tree")
 
 
 def predict_catalogue(
@@ -59,6 +63,11 @@ def predict_catalogue(
             f"{out}: expected a folder, a name without a suffix, to write shards into: one table "
             "is written of one folder, zip file or store, by one process"
         )
+    if options.gate > _HIGH_GATE:
+        _log.warning(
+            "gate %g: above %g a gate removes answers that people give; 0.01 is usual",
+            options.gate, _HIGH_GATE,
+        )  # fmt: skip
     models = [find_model(path)[0] for path in model_paths]
     given = given_images(image_options, models[0].cutouts, partial(some_ids, images))
     names = ", ".join(shown_name(path) for path in model_paths)

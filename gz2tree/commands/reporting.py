@@ -16,7 +16,10 @@ from gz2tree.report.galaxies import Galaxies
 from gz2tree.report.writing import check_free, write_report
 from gz2tree.store import open_images
 from gz2tree.storeformat import HEADER
+from gz2tree.tables.wholetables import read_metadata
 from gz2tree.version import __version__
+
+_UNSAID = "not said by the table"
 
 
 def make_report(sources: Sources, out: Path, *, pixels: int = 128, flag: str | None = None) -> None:
@@ -68,10 +71,13 @@ def _made_from(sources: Sources, opened: Opened) -> dict[str, str]:
     options = sources.options
     made_from = {"gz2tree": __version__, "images": needed(sources, "images").name}
     if sources.predictions:
-        made_from |= {"predictions": sources.predictions[0].name}
+        table = sources.predictions[0]
+        gate = read_metadata(table).get("gate", _UNSAID)
+        made_from |= {"predictions": table.name}
     else:
+        gate = f"{options.gate:g}"
         made_from |= {"model": shown_name(sources.models[0]), "views": f"{options.views}"}
-        made_from |= {"gate": f"{options.gate:g}"} if options.gate else {}
+    made_from |= {"gate": "none" if gate == "0" else gate}
     if opened.labels is not None and sources.labels is not None:
         made_from |= {"labels": sources.labels.name, "kind": opened.labels.kind}
         made_from |= {"part": sources.part} if sources.part else {}

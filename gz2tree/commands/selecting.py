@@ -1,4 +1,4 @@
-"""The commands ``select``, ``classes`` and ``explain``, of catalogues of votes or predictions."""
+"""The commands ``select`` and ``classes``, of catalogues of votes or predictions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,26 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from gz2tree.config.choices import Kind
-from gz2tree.errors import InputError, first_few
-from gz2tree.labelling.labeltable import Fractions, read_fractions, read_labels
+from gz2tree.errors import InputError
+from gz2tree.labelling.labeltable import Fractions, read_fractions
+from gz2tree.labelling.whichtree import tree_of_columns
+from gz2tree.labels import CUMULATIVE
 from gz2tree.science.classstrings import class_strings
-from gz2tree.science.explaining import explain
-from gz2tree.science.samples import SAMPLES, WELL_SAMPLED, Cuts, answers_before, select
+from gz2tree.science.samples import (
+    SAMPLES,
+    WELL_SAMPLED,
+    Cuts,
+    Step,
+    answers_before,
+    funnel,
+    select,
+)
 from gz2tree.tables.columnnotes import ColumnNote
 from gz2tree.tables.files import table_columns
 from gz2tree.tables.tableformat import format_to_write
-from gz2tree.tables.wholetables import read_whole
+from gz2tree.tables.wholetables import read_metadata, read_whole
 from gz2tree.tree import DecisionTree
-from gz2tree.trees import GZ2_KAGGLE
+from gz2tree.treetext import answer_name
 
 CLASS_COLUMN = "class_string"
 
@@ -33,8 +42,9 @@ def read_preceding(texts: Sequence[str], tree: DecisionTree, sample: str) -> dic
     Parameters
     ----------
     texts : sequence of str
-        ``ANSWER=FRACTION``, the answer as `DecisionTree.find_answer` knows it; they replace those
-        of Willett et al. (2013), Table 3.
+        ``ANSWER=FRACTION``, the answer as `DecisionTree.find_answer` knows it, as a sample's name,
+        or any part of its label that no other answer on the way has; they replace those of
+        Willett et al. (2013), Table 3.
     tree : DecisionTree
     sample : str
         As of `gz2tree.science.samples.select`.
@@ -50,12 +60,15 @@ def read_preceding(texts: Sequence[str], tree: DecisionTree, sample: str) -> dic
 
     Examples
     --------
+    >>> from gz2tree import GZ2_KAGGLE
     >>> read_preceding(["spiral=0.5"], GZ2_KAGGLE, "tight")["a08_spiral"]
     0.5
+    >>> read_preceding(["features=0.2"], GZ2_KAGGLE, "barred")["a02_features_or_disk"]
+    0.2
     """
     preceding = dict(WELL_SAMPLED)
     question = tree.question_of[tree.find_answer(SAMPLES.get(sample, sample))]
-    way = [tree.answers[position].name for position in answers_before(tree, question)]
+    way = list(answers_before(tree, question))
     for text in texts:
         name, separator, number = text.rpartition("=")
         try:
@@ -64,14 +77,24 @@ def read_preceding(texts: Sequence[str], tree: DecisionTree, sample: str) -> dic
             separator = ""
         if not separator:
             raise InputError(f"preceding: expected ANSWER=FRACTION, found {text!r}")
-        answer = tree.answers[tree.find_answer(name.strip())].name
-        if answer not in way:
-            raise InputError(
-                f"preceding: expected an answer that every galaxy of sample {sample!r} has had "
-                f"({', '.join(way) or 'there is none'}), found {answer}"
-            )
-        preceding[answer] = least
+        preceding[tree.answers[_on_the_way(name.strip(), way, tree, sample)].name] = least
     return preceding
+
+
+def _on_the_way(name: str, way: Sequence[int], tree: DecisionTree, sample: str) -> int:
+    """Find the answer on the way to a sample's question that people name so."""
+    for part in (str.__eq__, str.__contains__):
+        found = [p for p in way if part(tree.answers[p].label.casefold(), name.casefold())]
+        if len(found) == 1:
+            return found[0]
+    answer = tree.find_answer(SAMPLES.get(name, name))
+    if answer not in way:
+        of_way = ", ".join(f"{tree.answers[p].name} ({answer_name(tree, p)})" for p in way)
+        raise InputError(
+            f"preceding: expected an answer that every galaxy of sample {sample!r} has had "
+            f"({of_way or 'there is none'}), found {tree.answers[answer].name}"
+        )
+    return answer
 
 
 def select_catalogue(
@@ -79,10 +102,12 @@ def select_catalogue(
     sample: str,
     out: Path | None,
     *,
-    tree: DecisionTree = GZ2_KAGGLE,
+    tree: DecisionTree | None = None,
     kind: Kind = "debiased",
     id_column: str | None = None,
-    cuts: Cuts = Cuts(),
+    threshold: float = 0.8,
+    votes: int = 20,
+    preceding: Sequence[str] = (),
     preceding_kind: Kind | None = None,
     against: Path | None = None,
 ) -> None:
@@ -96,9 +121,14 @@ def select_catalogue(
         As of `gz2tree.science.samples.select`.
     out : Path, optional
         Without it the galaxies are only counted.
-    tree, kind, id_column
+    tree : DecisionTree, optional
+        By default that whose columns the catalogue has.
+    kind, id_column
         As of `gz2tree.read_labels`.
-    cuts : Cuts
+    threshold, votes
+        As of `gz2tree.science.samples.Cuts`.
+    preceding : sequence of str
+        As of `read_preceding`.
     preceding_kind : str, optional
         Kind of the fractions for the cuts on the way to the question, if it is another.
     against : Path, optional
@@ -106,22 +136,61 @@ def select_catalogue(
     """
     if out is not None:
         format_to_write(out)
-    tree.find_answer(SAMPLES.get(sample, sample))
-    fractions, chosen = _selected(
+    tree = tree or tree_of_columns(table_columns(catalogue))
+    cuts = Cuts(threshold, votes, read_preceding(preceding, tree, sample))
+    fractions, chosen, steps = _selected(
         catalogue, tree, sample, kind, id_column, cuts, preceding_kind, predicted=True
     )
     print(f"{chosen.sum():,} of {len(chosen):,} galaxies are in the sample {sample!r}")
+    print(*_told_of(fractions, tree, sample, cuts, steps, preceding_kind), sep="\n")
     if against is not None:
         if id_column not in table_columns(against):
             id_column = None
-        votes, truly = _selected(
+        if "gate" in read_metadata(against):
+            raise InputError(f"{against}: expected votes, found a catalogue of predictions")
+        voted, truly, _ = _selected(
             against, tree, sample, kind, id_column, cuts, preceding_kind, predicted=False
         )
-        print(_against(fractions, chosen, votes, truly, against))
+        if voted.kind == CUMULATIVE:
+            print(f"{against} does not say whether it holds votes or predictions: taken for votes")
+        print(_against(fractions, chosen, voted, truly, against))
     if out is not None:
         table = read_whole(catalogue)
         replace(table, frame=table.frame[chosen]).write(out)
         print(f"they are in {out}")
+
+
+def _told_of(
+    fractions: Fractions,
+    tree: DecisionTree,
+    sample: str,
+    cuts: Cuts,
+    steps: Sequence[Step],
+    preceding_kind: Kind | None,
+) -> list[str]:
+    """Say how many galaxies each cut leaves, and which options had no effect."""
+    said = []
+    ended = False
+    for step in steps:
+        largest = ""
+        if step.n == 0 and not ended:  # what follows has nothing to choose from
+            found = "nothing measured" if np.isnan(step.largest) else f"largest {step.largest:.3g}"
+            largest, ended = f" ({found}; try {step.option})", True
+        said.append(f"{step.cut}: {step.n:,}{largest}")
+    lines = [f"  {'; '.join(said)}"]
+    answer = tree.find_answer(SAMPLES.get(sample, sample))
+    unknown = int(np.isnan(fractions.conditional[:, answer]).sum())
+    if unknown:
+        question = tree.questions[tree.question_of[answer]].label
+        lines.append(
+            f"  of {unknown:,} galaxies {answer_name(tree, answer)!r} is not known: {question!r} "
+            "is never asked, or not measured"
+        )
+    if fractions.votes is None and cuts.votes:
+        lines.append(f"  no counts in this table: --votes {cuts.votes} not applied")
+    if fractions.kind == CUMULATIVE and preceding_kind is not None:
+        lines.append(f"  no kinds in this table: --preceding-kind {preceding_kind} not applied")
+    return lines
 
 
 def _selected(
@@ -134,7 +203,7 @@ def _selected(
     preceding_kind: Kind | None,
     *,
     predicted: bool,
-) -> tuple[Fractions, NDArray[np.bool_]]:
+) -> tuple[Fractions, NDArray[np.bool_], list[Step]]:
     """Read a catalogue's fractions, and choose the galaxies that are in the sample."""
     fractions = read_fractions(catalogue, tree, kind, id_column, predicted=predicted)
     before = None
@@ -142,23 +211,23 @@ def _selected(
         before = read_fractions(
             catalogue, tree, preceding_kind, id_column, predicted=predicted
         ).conditional
-    chosen = select(
-        fractions.conditional, tree, sample, cuts,
-        votes=fractions.votes, preceding_fractions=before,
-    )  # fmt: skip
-    return fractions, chosen
+    given = fractions.conditional, tree, sample, cuts
+    chosen = select(*given, votes=fractions.votes, preceding_fractions=before)
+    steps = funnel(*given, votes=fractions.votes, preceding_fractions=before)
+    return fractions, chosen, steps
 
 
 def spell_catalogue(
     catalogue: Path,
     out: Path,
     *,
-    tree: DecisionTree = GZ2_KAGGLE,
+    tree: DecisionTree | None = None,
     kind: Kind = "debiased",
     id_column: str | None = None,
 ) -> None:
     """Write a catalogue again with a column of class strings; parameters as `select_catalogue`."""
     format_to_write(out)
+    tree = tree or tree_of_columns(table_columns(catalogue))
     fractions = read_fractions(catalogue, tree, kind, id_column, predicted=True)
     unmeasured = [
         column
@@ -180,45 +249,6 @@ def spell_catalogue(
     print(f"{pd.Series(classes).nunique():,} classes of {len(frame):,} galaxies in {out}")
 
 
-def explain_galaxy(
-    catalogue: Path,
-    galaxy: str,
-    *,
-    tree: DecisionTree = GZ2_KAGGLE,
-    kind: Kind = "debiased",
-    id_column: str | None = None,
-) -> None:
-    """Print one galaxy's tree, as `gz2tree.science.explaining.explain` says it.
-
-    Parameters
-    ----------
-    catalogue : Path
-    galaxy : str
-        Its id.
-    tree, kind, id_column
-        As of `gz2tree.read_labels`.
-
-    Raises
-    ------
-    InputError
-        The galaxy is not in the catalogue, and as `gz2tree.read_labels` raises.
-    """
-    labels = read_labels(catalogue, tree, kind, id_column, allow_bad_rows=True, predicted=True)
-    row = pd.Index(labels.ids).get_indexer(pd.Index([galaxy]))[0]
-    if row < 0:
-        raise InputError(
-            f"{catalogue}: expected galaxy {galaxy!r}, found {len(labels):,} other whole rows: "
-            f"{first_few(labels.ids.tolist())}"
-        )
-    print(f"{galaxy}: shares of all who look at it, under {tree.name}")
-    print(*explain(labels.cumulative[row], tree), sep="\n")
-    if (labels.cumulative[row] == 0).any():
-        said = {key.lower(): text for key, text in read_whole(catalogue).metadata.items()}
-        gate = said.get("gate", "0")  # in FITS files keys are in capitals
-        if gate != "0":
-            print(f"predicted with --gate {gate}: less than that is 0, and so is what follows")
-
-
 def _against(
     fractions: Fractions,
     chosen: NDArray[np.bool_],
@@ -234,7 +264,7 @@ def _against(
     chosen, truly = chosen[both], truly[place[both]]
     right = int((chosen & truly).sum())
     shares = {"purity": int(chosen.sum()), "completeness": int(truly.sum())}
-    said = [f"of {both.sum():,} galaxies with votes {truly.sum():,} are in it by these"]
+    said = [f"{truly.sum():,} of {both.sum():,} galaxies are in the sample by the votes"]
     for name, of in shares.items():
         if of:
             low, high = stats.binomtest(right, of).proportion_ci(method="wilson")

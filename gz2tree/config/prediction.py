@@ -27,8 +27,11 @@ class PredictOptions:
     views : {1, 8, 16}
         Orientations of each image to average over.
     gate : float, in [0, 1]
-        Answers below this cumulative probability become exactly 0, with all that follows; of
-        several networks together, those of which it is the mean.
+        Answers below this cumulative probability become exactly 0, with all that follows from them;
+        but a question that is still reached keeps its most probable answer, even one below the gate
+        (whose conditional probability becomes 1). 0 is no gate, 0.01 is a good one; above 0.1 it
+        removes answers that people give. Of
+        several networks together it is the mean that is gated.
     batch_size : int
     workers : int, optional
         Processes that decode images; as many as there are cores by default.

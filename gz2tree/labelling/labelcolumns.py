@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gz2tree.config.choices import Kind, check_choice
 from gz2tree.errors import InputError
 from gz2tree.labelling.layout import known_columns, layout_of
+from gz2tree.probabilities import cumulative_of
 from gz2tree.tables.files import read_table
 from gz2tree.tables.idcolumns import choose_id_column, names_of_files
 from gz2tree.tables.opened import TableSource, table_source
@@ -92,7 +93,9 @@ def read_columns(
     numbers_of_votes = layout.written_in is None and kind in NUMBERS_OF_VOTES
     highest = np.inf if numbers_of_votes else 1.0
     values, bad = _numbers(table, layout.answers, highest, _read_as(layout.written_in, predicted))
-    if layout.written_in is not None:
+    if layout.rebuilt:  # NaN is what was not asked there, and no gap
+        values = cumulative_of(tree, values)
+    elif layout.written_in is not None:
         _warn_of_gaps(source, np.isnan(values[:, there]), bad)
     counts: NDArray[np.float64] | None = None
     miscounted: dict[int, str] = {}
@@ -105,9 +108,10 @@ def _warn_of_gaps(source: TableSource, gaps: NDArray[np.bool_], bad: Collection[
     """Count the rows that lack values, where every row of such a table is expected to have them."""
     rows = [row for row in np.flatnonzero(gaps.any(-1)) if row not in bad]
     if rows:
+        lacking = "lacks values, which is" if len(rows) == 1 else "lack values, the first of them"
         _log.warning(
-            "%s: %d of %d rows lack values, as row %d does; these count as not measured",
-            source, len(rows), len(gaps), rows[0] + 1,
+            "%s: %d of %d rows %s row %d; what is lacking counts as not measured",
+            source, len(rows), len(gaps), lacking, rows[0] + 1,
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gz2tree.config.choices import Kind
 from gz2tree.config.labels import DEFAULT_KIND
 from gz2tree.errors import InputError
-from gz2tree.labelling.labelcolumns import NUMBERS_OF_VOTES, read_columns
+from gz2tree.labelling.labelcolumns import NUMBERS_OF_VOTES, TabulatedLabels, read_columns
 from gz2tree.labels import CUMULATIVE, Labels
 from gz2tree.probabilities import (
     by_answer,
@@ -94,10 +94,7 @@ def read_labels(
         looked at, as they are divided by them.
     """
     given = read_columns(path, tree, kind, id_column, image_ids, predicted=predicted)
-    if given.written_in is not None:
-        cumulative, broken = _from_cumulative(given.values, given.written_in, tree)
-    else:
-        cumulative, broken = cumulative_of(tree, share_of_question(tree, given.values)), {}
+    cumulative, broken = checked_cumulative(given, tree)
     if given.counts is not None:
         log_disagreement(str(given.source), tree, given.counts)
     bad = given.miscounted | broken | given.bad
@@ -122,12 +119,15 @@ class Fractions:
         Which answers the table has a column of.
     votes : array of float64, shape (n, n_questions), optional
         Votes that each question got, where the table has counts; predictions have none.
+    kind : str
+        What they were made from: a kind of the GZ2 catalogue, or ``"cumulative"``.
     """
 
     ids: NDArray[np.object_]
     conditional: NDArray[np.float64]
     tabulated: NDArray[np.bool_]
     votes: NDArray[np.float64] | None = None
+    kind: str = CUMULATIVE
 
 
 def read_fractions(
@@ -165,9 +165,34 @@ def read_fractions(
         return Fractions(given.ids, conditional, given.there)
     votes = None if given.counts is None else sum_by_question(tree, given.counts)
     if kind in NUMBERS_OF_VOTES:
-        return Fractions(given.ids, share_of_question(tree, given.values), given.there, votes)
+        shares = share_of_question(tree, given.values)
+        return Fractions(given.ids, shares, given.there, votes, kind)
     known = by_answer(tree, sum_by_question(tree, given.values) > 0)  # (n, n_answers)
-    return Fractions(given.ids, np.where(known, given.values, np.nan), given.there, votes)
+    fractions = np.where(known, given.values, np.nan)
+    return Fractions(given.ids, fractions, given.there, votes, kind or DEFAULT_KIND)
+
+
+def checked_cumulative(
+    given: TabulatedLabels, tree: DecisionTree
+) -> tuple[NDArray[np.float64], dict[int, str]]:
+    """Cumulative probabilities of what a table holds, and the rows whose sums break the tree.
+
+    Parameters
+    ----------
+    given : TabulatedLabels
+        As `gz2tree.labelling.labelcolumns.read_columns` gives it, of n rows.
+    tree : DecisionTree
+
+    Returns
+    -------
+    cumulative : array of float64, shape (n, n_answers)
+        NaN where not measured.
+    broken : dict of int to str
+        By row, what is wrong where sums break the tree by more than 0.01.
+    """
+    if given.written_in is not None:
+        return _from_cumulative(given.values, given.written_in, tree)
+    return cumulative_of(tree, share_of_question(tree, given.values)), {}
 
 
 def _from_cumulative(

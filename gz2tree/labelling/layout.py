@@ -13,6 +13,7 @@ from gz2tree.config.choices import Kind
 from gz2tree.config.labels import DEFAULT_KIND
 from gz2tree.errors import InputError, did_you_mean, first_few
 from gz2tree.labelling import galaxydatasets
+from gz2tree.labelling.whichtree import conditional_columns, likeness
 from gz2tree.tables.columnnotes import recognised
 from gz2tree.tables.idcolumns import id_candidates
 from gz2tree.tables.opened import TableSource
@@ -39,12 +40,16 @@ class Layout:
     written_in : DecisionTree, optional
         The tree of which the answers are cumulative probabilities; None where they are a kind of
         label of a survey's catalogue.
+    rebuilt : bool
+        Whether the answers are conditional probabilities, as ``gz2tree predict --columns
+        conditional`` writes them, of which the cumulative ones are to be rebuilt.
     """
 
     id_columns: tuple[str, ...]
     answers: tuple[str | None, ...]
     votes: tuple[str | None, ...]
     written_in: DecisionTree | None
+    rebuilt: bool = False
 
 
 def layout_of(
@@ -70,7 +75,8 @@ def layout_of(
        columns without any ending. Whoever says a kind means it; and should these be cumulative
        probabilities after all, the same labels are made of them, since whatever is read as a kind
        is divided by what its question sums to and multiplied down the tree.
-    5. cumulative probabilities, as in 1.
+    5. cumulative probabilities, as in 1;
+    6. conditional probabilities, as ``gz2tree predict --columns conditional`` writes them.
 
     What else it has of these is said in a warning. Whole questions of a kind may be missing where
     the kind was said, or where there is nothing else: they are not measured, which is said in a
@@ -113,12 +119,14 @@ def layout_of(
         votes = _whole_questions(header, tree, "count")
         if set(votes) & set(answers) - {None}:
             votes = ()  # the same names, of cumulative probabilities
-    return Layout(tuple(id_columns), tuple(answers), tuple(votes), written_in)
+    rebuilt = list(answers) == conditional_columns(tree)
+    return Layout(tuple(id_columns), tuple(answers), tuple(votes), written_in, rebuilt)
 
 
 def known_columns(header: Sequence[str], tree: DecisionTree) -> list[str]:
     """Call columns as `tree` or galaxy-datasets call them, where TOPCAT has spelled them anew."""
     known = [*tree.columns, *tree.catalogue_columns, *tree.kaggle_columns]
+    known += conditional_columns(tree)
     for kind in get_args(Kind):
         known += tree.kind_columns(kind)
         known += galaxydatasets.possible_columns(tree, kind)
@@ -136,9 +144,10 @@ def _answers(
     kind = said or DEFAULT_KIND
     written_in = _tree_of_table(header, tree, said)
     if written_in is None:
-        return None, _complete(header, tree, kind) or _kind_columns(
-            source, header, kind, tree.kind_columns(kind), tree
-        )
+        voted = _complete(header, tree, kind)
+        if not voted and set(conditional := conditional_columns(tree)) <= set(header):
+            return tree, conditional
+        return None, voted or _kind_columns(source, header, kind, tree.kind_columns(kind), tree)
     if not predicted:
         if voted := _said_columns(source, header, tree, said, written_in):
             return None, voted
@@ -273,9 +282,11 @@ def _instead(header: Sequence[str], tree: DecisionTree) -> str:
         if there := next(filter(None, columns), None):
             kinds = ", ".join(kind for kind, columns in of_kinds.items() if any(columns))
             return f"it has the kinds {kinds}, as in {there}: add --kind {kind}"
+    hint = likeness(header, tree)
     return (
-        f"the table has {first_few(list(header))}. --tree names another tree or a tree file, in "
-        "which `column:` gives the column of an answer and `kinds:` the ending of a kind"
+        f"{hint}{'; ' if hint else ''}the table has {first_few(list(header))}. --tree names "
+        "another tree or a tree file, in which `column:` gives the column of an answer and "
+        "`kinds:` the ending of a kind"
     )
 
 

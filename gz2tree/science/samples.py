@@ -7,45 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gz2tree.config.samples import SAMPLES as SAMPLES
+from gz2tree.config.samples import WELL_SAMPLED as WELL_SAMPLED
 from gz2tree.errors import InputError
 from gz2tree.tree import DecisionTree
-
-WELL_SAMPLED: Mapping[str, float] = MappingProxyType(
-    {
-        "a02_features_or_disk": 0.430,
-        "a05_no": 0.715,
-        "a04_yes": 0.602,
-        "a08_spiral": 0.619,
-        "a01_smooth": 0.469,
-        "a14_yes": 0.420,
-    }
-)
-"""Least fraction of each answer that leads to a question, for 20 votes or more: Willett et al.
-2013, Table 3."""
-
-SAMPLES: Mapping[str, str] = MappingProxyType(
-    {
-        "smooth": "a01_smooth",
-        "featured": "a02_features_or_disk",
-        "star": "a03_star_or_artifact",
-        "edge-on": "a04_yes",
-        "face-on": "a05_no",
-        "barred": "a06_bar",
-        "unbarred": "a07_no_bar",
-        "spiral": "a08_spiral",
-        "odd": "a14_yes",
-        "round": "a16_completely_round",
-        "cigar": "a18_cigar_shaped",
-        "ring": "a19_ring",
-        "merger": "a24_merger",
-    }
-)
-"""Names of samples of Galaxy Zoo 2, and the answer that each is of."""
+from gz2tree.treetext import answer_name
 
 
 @dataclass(frozen=True)
@@ -76,6 +46,28 @@ class Cuts:
         for name, least in self.preceding.items():
             if not 0 <= least <= 1:
                 raise InputError(f"preceding: {name}: expected 0 to 1, found {least}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One cut of a clean sample, and what it leaves.
+
+    Parameters
+    ----------
+    cut : str
+        In words, such as ``"bar >= 0.8"``.
+    n : int
+        Galaxies that pass this cut and all cuts before it.
+    largest : float
+        Largest value among the galaxies that the cuts before had left; NaN if there was none.
+    option : str
+        The option of ``gz2tree select`` that changes the cut.
+    """
+
+    cut: str
+    n: int
+    largest: float
+    option: str
 
 
 def select(
@@ -117,6 +109,63 @@ def select(
     ----------
     Willett et al. 2013, MNRAS 435, 2835, section 3.3 and Table 3.
     """
+    selected = np.ones(len(np.asarray(fractions)), dtype=bool)
+    with np.errstate(invalid="ignore"):  # NaN is in no sample
+        for _, values, least, _ in _cuts(fractions, tree, sample, cuts, votes, preceding_fractions):
+            selected &= values >= least
+    return selected
+
+
+def funnel(
+    fractions: ArrayLike,
+    tree: DecisionTree,
+    sample: str,
+    cuts: Cuts = Cuts(),
+    *,
+    votes: ArrayLike | None = None,
+    preceding_fractions: ArrayLike | None = None,
+) -> list[Step]:
+    """Count how many galaxies each cut of a sample leaves; parameters and refusals as `select`.
+
+    Returns
+    -------
+    steps : list of Step
+        From the first question down to the sample's own answer, and last the votes, if they are
+        known. What the last step leaves is the sample.
+
+    Examples
+    --------
+    >>> from gz2tree import DecisionTree, Question
+    >>> tree = DecisionTree("bars", [
+    ...     Question("disc", ["yes", "no"]), Question("bar", ["bar", "none"], asked_after=["yes"])])
+    >>> for step in funnel([[0.9, 0.1, 0.7, 0.3]], tree, "bar", Cuts(preceding={"yes": 0.5})):
+    ...     print(step.cut, step.n, step.largest)
+    yes >= 0.5 1 0.9
+    bar >= 0.8 0 0.7
+    """
+    left = np.ones(len(np.asarray(fractions)), dtype=bool)
+    steps = []
+    for cut, values, least, option in _cuts(
+        fractions, tree, sample, cuts, votes, preceding_fractions
+    ):
+        known = values[left & ~np.isnan(values)]
+        with np.errstate(invalid="ignore"):
+            left = left & (values >= least)
+        steps.append(
+            Step(cut, int(left.sum()), float(known.max()) if len(known) else np.nan, option)
+        )
+    return steps
+
+
+def _cuts(
+    fractions: ArrayLike,
+    tree: DecisionTree,
+    sample: str,
+    cuts: Cuts,
+    votes: ArrayLike | None,
+    preceding_fractions: ArrayLike | None,
+) -> Iterator[tuple[str, NDArray[np.float64], float, str]]:
+    """Each cut of a sample: in words, the galaxies' values, the least of them, and its option."""
     given = np.asarray(fractions, dtype=np.float64)
     before = given if preceding_fractions is None else np.asarray(preceding_fractions, np.float64)
     answer = tree.find_answer(SAMPLES.get(sample, sample))
@@ -125,13 +174,24 @@ def select(
             f"sample {sample!r}: expected fractions of {tree.columns[answer]}, found none measured"
         )
     question = tree.question_of[answer]
-    with np.errstate(invalid="ignore"):  # NaN is in no sample
-        selected = given[:, answer] >= cuts.threshold
-        for position in answers_before(tree, question):
-            selected &= before[:, position] >= cuts.preceding.get(tree.answers[position].name, 0.0)
+    for position in reversed(list(answers_before(tree, question))):
+        least = cuts.preceding.get(tree.answers[position].name, 0.0)
+        yield (
+            f"{answer_name(tree, position)} >= {least:g}", before[:, position], least,
+            "--preceding",
+        )  # fmt: skip
+    yield (
+        f"{answer_name(tree, answer)} >= {cuts.threshold:g}", given[:, answer], cuts.threshold,
+        "--threshold",
+    )  # fmt: skip
     if votes is not None:
-        selected &= np.asarray(votes)[:, question] >= cuts.votes
-    return selected
+        got = np.asarray(votes, dtype=np.float64)[:, question]
+        yield (
+            f"votes on {tree.questions[question].label} >= {cuts.votes}",
+            got,
+            cuts.votes,
+            "--votes",
+        )
 
 
 def answers_before(tree: DecisionTree, question: int) -> Iterator[int]:

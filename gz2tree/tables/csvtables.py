@@ -41,9 +41,10 @@ def read_csv(
     Raises
     ------
     ValueError
-        Some rows have more values than the header has names. Where all have, those beyond are left
-        out, with a warning. And what pandas raises.
+        The columns are not separated by commas, or some rows have more values than the header has
+        names. Where all have, those beyond are left out, with a warning. And what pandas raises.
     """
+    _check_commas(path)
     if not header_only:
         _check_lengths(path)
     rows = 0 if header_only else None
@@ -69,6 +70,7 @@ def read_csv_whole(path: Path) -> pd.DataFrame:
     ValueError
         As of `read_csv`.
     """
+    _check_commas(path)
     _check_lengths(path)
     table = _read(path, dtype_backend="pyarrow")
     kinds = pd.api.types
@@ -103,6 +105,17 @@ def _read(path: Path, **options: Any) -> pd.DataFrame:
             **_EXACTLY,
             **options,
         )
+
+
+def _check_commas(path: Path) -> None:
+    """Refuse a table that a program has separated otherwise, as spreadsheets do in many countries.
+
+    All of it would be one column.
+    """
+    names = list(_read(path, nrows=0).columns)
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and mark in names[0]:
+            raise ValueError(f"expected columns separated by commas, found them by {called}")
 
 
 def _check_lengths(path: Path) -> None:

@@ -60,10 +60,7 @@ def read_parquet_whole(path: Path) -> tuple[pd.DataFrame, dict[str, ColumnNote],
         if kinds.is_dictionary(field.type):
             plain = table.column(at).cast(field.type.value_type)
             table = table.set_column(at, field.name, plain)
-    held = table.schema.metadata or {}
-    said = {
-        key.decode(errors="replace"): text.decode(errors="replace") for key, text in held.items()
-    }
+    said = _said(table.schema)
     notes = {}
     if _OF_ASTROPY in said:
         for column in get_header_from_yaml(said[_OF_ASTROPY].split("\n"))["datatype"]:
@@ -73,3 +70,18 @@ def read_parquet_whole(path: Path) -> tuple[pd.DataFrame, dict[str, ColumnNote],
                 notes[column["name"]] = note
     frame = table.replace_schema_metadata(None).to_pandas(types_mapper=pd.ArrowDtype)
     return frame, notes, {key: text for key, text in said.items() if key not in _OF_LIBRARIES}
+
+
+def parquet_metadata(path: Path) -> dict[str, str]:
+    """Read what is said of a file, or of the first file of a folder, and none of its rows."""
+    import pyarrow.parquet as pq
+
+    said = _said(pq.read_schema(min(path.glob("*.parquet")) if path.is_dir() else path))
+    return {key: text for key, text in said.items() if key not in _OF_LIBRARIES}
+
+
+def _said(schema: pa.Schema) -> dict[str, str]:
+    held = schema.metadata or {}
+    return {
+        key.decode(errors="replace"): text.decode(errors="replace") for key, text in held.items()
+    }

@@ -13,7 +13,7 @@ from gz2tree.tables.columnnotes import ColumnNote
 from gz2tree.tables.csvtables import read_csv_whole
 from gz2tree.tables.files import write_table
 from gz2tree.tables.opened import TableFile
-from gz2tree.tables.parquet import read_parquet_whole
+from gz2tree.tables.parquet import parquet_metadata, read_parquet_whole
 from gz2tree.tables.tableformat import unreadable
 
 
@@ -75,3 +75,34 @@ def read_whole(table: Path | TableFile) -> WholeTable:
     if len(twice):
         raise InputError(f"{path}: expected each column once, found {twice[0]} repeated")
     return whole
+
+
+def read_metadata(table: Path | TableFile) -> dict[str, str]:
+    """Read what a table says of itself, such as the gate that it was predicted with.
+
+    Parameters
+    ----------
+    table : Path or TableFile
+        As of `read_whole`.
+
+    Returns
+    -------
+    metadata : dict of str to str
+        Its keys in small letters, as FITS has them in capitals. Empty for CSV files, which cannot
+        say anything of themselves.
+
+    Raises
+    ------
+    InputError
+        No such file, an unknown or damaged format.
+    """
+    file = TableFile(table) if isinstance(table, Path) else table
+    path, kind = file.path, file.format
+    if kind == "csv":
+        return {}
+    try:
+        said = parquet_metadata(path) if kind == "parquet" else file.of_astropy.metadata
+    # Each reader has its own errors for a damaged file, down to those of C libraries.
+    except Exception as error:
+        raise unreadable(path, kind, error) from error
+    return {key.lower(): text for key, text in said.items()}

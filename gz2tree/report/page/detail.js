@@ -79,6 +79,11 @@ class Detail {
     if (this.galaxies.hasVotes) {
       legend.append(make("span", "key voted", "voted"));
     }
-    legend.append(make("span", "", "bold: the most probable path"));
+    legend.append(
+      make("span", "", "bold: the most probable path"),
+      make("span", "", "0: exactly 0"),
+      make("span", "", "never: the question is never asked, as what leads to it is 0"),
+      make("span", "", "–: not measured"),
+    );
   }
 }

@@ -100,9 +100,15 @@ class Galaxies {
   }
 }
 
-/** Three digits; a dash where nothing is measured. */
+/** Three digits; 0 only for what is exactly 0, a dash where nothing is measured. */
 function digits(value) {
-  return Number.isNaN(value) ? "–" : value.toFixed(3);
+  if (Number.isNaN(value)) {
+    return "–";
+  }
+  if (value === 0) {
+    return "0";
+  }
+  return Math.abs(value) < 0.001 ? "<0.001" : value.toFixed(3);
 }
 
 /** An element with a class and, as text whatever it contains, its content. */

@@ -35,7 +35,7 @@ class TreeView {
     const title = make("h3", "", label);
     if (parents.length > 0) {
       const asked = ["predicted", ...(this.galaxies.hasVotes ? ["voted"] : [])].map(
-        (whose) => `${whose} ${digits(this.galaxies.reach(this.galaxy, question, whose))}`,
+        (whose) => `${whose} ${this.#asked(question, whose)}`,
       );
       title.append(" ", make("small", "", `asked: ${asked.join(", ")}`));
     }
@@ -43,6 +43,11 @@ class TreeView {
     list.append(...this.galaxies.positions(question).map((answer) => this.#answer(answer)));
     section.append(title, list);
     return section;
+  }
+
+  #asked(question, whose) {
+    const reach = this.galaxies.reach(this.galaxy, question, whose);
+    return reach === 0 ? "never" : digits(reach);
   }
 
   #answer(answer) {
@@ -68,11 +73,15 @@ class TreeView {
     for (const whose of ["predicted", "voted"]) {
       if (whose === "predicted" || this.galaxies.hasVotes) {
         const value = this.#probability(answer, whose);
-        const bar = make("span", whose);
-        bar.style.setProperty("--share", Number.isNaN(value) ? 0 : Math.min(value, 1));
-        bars.append(bar);
-        const number = make("span", whose);
-        number.append(make("span", "spoken", `${whose} `), digits(value), " ");
+        const { question } = this.galaxies.answers[answer];
+        const never = this.galaxies.reach(this.galaxy, question, whose) === 0;
+        if (!Number.isNaN(value) && !never) {
+          const bar = make("span", whose);
+          bar.style.setProperty("--share", Math.min(value, 1));
+          bars.append(bar);
+        }
+        const number = make("span", never ? `${whose} never` : whose);
+        number.append(make("span", "spoken", `${whose} `), never ? "never" : digits(value), " ");
         numbers.append(number);
       }
     }
