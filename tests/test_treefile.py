@@ -76,7 +76,7 @@ def test_words_that_yaml_takes_for_values_are_answers(tmp_path: Path) -> None:
         (OWN.replace("- name: ring", "- nme: ring"), "question 2: unknown field nme; did you mean"),
         (OWN.replace("[smooth, disk, none]", "smooth"), "'shape': answers: expected a list, found"),
         (OWN.replace("[smooth, disk, none]", "[a-b]"), "answer name: expected letters.*'a-b'"),
-        (OWN.replace("[smooth, disk, none]", "[1, 4+]"), "question 'shape': answer name.*'1'; give"),
+        (OWN.replace("[smooth, disk, none]", "[1, 4+]"), "question 'shape': answer name.*'1'; giv"),
         (OWN.replace("name: own", "nam: own"), "the file: unknown field nam; did you mean name"),
         ("name: own", "the file: expected the field 'questions', found none"),
         ("- smooth", "the file: expected the fields name, .*found \\['smooth'\\]"),
