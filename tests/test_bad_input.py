@@ -201,7 +201,7 @@ class TestTables:
         ("spoil", "expected"),
         [
             (lambda t: t.drop(columns="GalaxyID"), ["expected an id column", "--id-column"]),
-            (lambda t: t[["GalaxyID"]], ["of GZ2_KAGGLE, Class1.1", "neither; --tree"]),
+            (lambda t: t[["GalaxyID"]], ["of GZ2_KAGGLE, Class1.1", "neither; the table has"]),
             (lambda t: t.rename(columns={FIRST: "Class1.9"}), ["Class1.9", "no such answer"]),
             (lambda t: pd.concat([t, t.iloc[[2]]]), ["expected each id once", "1 repeated"]),
             (with_cell(FIRST, np.inf), ["row 4", FIRST, "0 to 1", "inf"]),

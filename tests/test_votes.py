@@ -80,7 +80,7 @@ def test_table_in_which_votes_disagree_is_accepted_and_counted(
     caplog.set_level(logging.INFO, "gz2tree")
     labels = read_labels(tmp_path / "t.csv", GZ2, "count")
     np.testing.assert_array_equal(labels.counts, counts)
-    assert "in 20 of 20 rows a question has other votes" in caplog.text
+    assert "in 20 of 20 rows a question got more or fewer votes" in caplog.text
 
 
 def test_counts_are_recovered_where_fractions_give_whole_votes() -> None:
