@@ -16,7 +16,6 @@ from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 
 Array = NDArray[np.float64]
-CELLS = ("rmse", "null", "structural", "voteless", "nonnull")
 RECALLS = (0.25, 0.5, 0.75, 0.9)
 
 
