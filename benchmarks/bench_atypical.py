@@ -22,22 +22,18 @@ from failures import FAILURES, Failure
 from numpy.typing import NDArray
 from PIL import Image
 from record import markdown, provenance
+from samples import SAMPLES, held_out_parts, labelled_cutouts
 from scipy import stats
 
-from gz2tree import CutoutStore, Labels, PredictOptions, load_model, prepare, read_labels
+from gz2tree import CutoutStore, Labels, PredictOptions, load_model
 from gz2tree.cutouts import ImageFiles
 from gz2tree.images.decoding import read_cutout
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Embedder
 from gz2tree.networks.typicality import fit_typicality
 from gz2tree.simulate import simulate
-from gz2tree.splits import split_parts
 
 RESULTS = Path(__file__).resolve().parent / "results"
-SAMPLES = {
-    "kaggle": ("kaggle_gz2", "solutions_17_columns.csv"),
-    "hart": ("gz2_hart16", "gz2_hart16_sample.csv"),
-}
 STAR = "star or artifact"
 VOTED = (0.1, 0.2, 0.5)  # of star or artifact
 TEXT = """# Which failures `atypical` finds
@@ -108,23 +104,14 @@ def simulated(sky: Path, n: int, model: GalaxyNet) -> NDArray[np.uint8]:
 
 
 def split(run: Path, data: Path, model: GalaxyNet) -> tuple[CutoutStore, Labels, NDArray[np.bool_]]:
-    """Cutouts and labels of Kaggle's galaxies, and which did not train the network.
-
-    As `benchmarks/train_default_model.py` splits the images of both samples.
-    """
-    size = model.cutouts.size
-    stores = {
-        name: prepare(data / folder / "images", run / f"{name}-{size}", model.cutouts)
-        for name, (folder, _) in SAMPLES.items()
+    """Cutouts and labels of Kaggle's galaxies, and which did not train the network."""
+    galaxies = {
+        name: labelled_cutouts(sample, data, run / f"{name}-{model.cutouts.size}", model.cutouts)
+        for name, sample in SAMPLES.items()
     }
-    labels = {
-        name: read_labels(data / folder / table, image_ids=stores[name].ids)
-        for name, (folder, table) in SAMPLES.items()
-    }
-    hashes = [stores[name].hashes[stores[name].rows(labels[name].ids)] for name in SAMPLES]
-    seed = model.training_record["train"]["seed"]
-    parts = split_parts(np.concatenate(hashes), 0.0, 0.2, seed)
-    return stores["kaggle"], labels["kaggle"], parts[: len(labels["kaggle"])] == "test"
+    parts = held_out_parts(galaxies, model.training_record["train"]["seed"])
+    kaggle = galaxies["kaggle"]
+    return kaggle.stores[0], kaggle.labels, parts["kaggle"] == "test"
 
 
 def auc(of_failures: Floats, of_others: Floats) -> float:
@@ -199,7 +186,7 @@ def main() -> None:
     train_features = features.of("train", lambda: store.array[rows[~test]])
     fitted = fit_typicality([train_features])
     usual = fitted.score(features.of("test", lambda: store.array[rows[test]])).numpy()
-    images, ids = args.data / SAMPLES["kaggle"][0] / "images", labels.ids[test][: args.n]
+    images, ids = SAMPLES["kaggle"].images(args.data), labels.ids[test][: args.n]
     table = {"test galaxies, as they are": failure_row(usual, usual, fitted.median)}
     for name, failure in FAILURES.items():
         made = features.of(name, lambda f=failure: failed(f, images, ids, model))

@@ -34,43 +34,31 @@ from typing import Any
 
 import numpy as np
 import torch
-from head_arms import ARMS, FOR_HEADS_ONLY, FOR_WHOLE_NETWORKS_ONLY, Arm, LinearHead
-from head_measures import Predicted, pooled
-from head_report import (
-    collect,
-    compare,
-    markdown_table,
-    plot_curves,
-    plot_intervals,
-    with_read_outs,
+from heads.arms import ARMS, FOR_HEADS_ONLY, FOR_WHOLE_NETWORKS_ONLY, Arm
+from heads.figures import plot_curves, plot_intervals
+from heads.galaxies import (
+    FOLDS,
+    features_of,
+    folds,
+    hart_galaxies,
+    kaggle,
+    parts_of,
+    simulated,
+    truth,
+    without_featured,
 )
+from heads.hart import HART_ARMS, HartArm
+from heads.measures import Predicted
+from heads.read_outs import collect, with_read_outs
+from heads.report import compare, markdown_table
+from heads.training import best_head, of_separate, train_networks
 from record import provenance
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from samples import DEEP
 from tqdm import tqdm
 
-from gz2tree import (
-    CutoutOptions,
-    CutoutStore,
-    FlatNet,
-    GalaxyTreeNet,
-    LabelledCutouts,
-    Labels,
-    PredictOptions,
-    TrainConfig,
-    fit,
-    predict,
-    read_labels,
-)
-from gz2tree.augment import orientations
-from gz2tree.config.choices import Head, Pooling
-from gz2tree.graph import DecisionGraph
-from gz2tree.networks.precision import autocast, choose_precision, memory_format
-from gz2tree.store import prepare
+from gz2tree import CutoutOptions, Labels, PredictOptions, predict
 
 RESULTS = Path(__file__).parent / "results" / "heads"
-DEEP = ("Class3", "Class4", "Class5", "Class9", "Class10", "Class11")
-LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-FOLDS = 5
 
 
 def main() -> None:
@@ -111,7 +99,7 @@ def parse() -> argparse.Namespace:
     return args
 
 
-def arms_of(stage: str) -> Mapping[str, Any]:
+def arms_of(stage: str) -> Mapping[str, Arm | HartArm]:
     """Arms that a stage knows how to train."""
     if stage == "hart":
         return HART_ARMS
@@ -123,87 +111,10 @@ def arms_of(stage: str) -> Mapping[str, Any]:
     }
 
 
-def folds(hashes: list[str]) -> np.ndarray:
-    """Fold of every galaxy; byte-identical images share one."""
-    image = np.unique(np.asarray(hashes), return_inverse=True)[1]
-    order = np.random.default_rng(0).permutation(image.max() + 1)
-    return order[image] % (2 * FOLDS)  # half folds
-
-
-def parts_of(half_fold: np.ndarray, seed: int, args: argparse.Namespace) -> np.ndarray:
-    """Part of every galaxy for one seed; as many train as are asked for."""
-    fold = half_fold // 2
-    parts = np.full(len(fold), "train", dtype=object)
-    parts[half_fold == 2 * ((seed + 1) % FOLDS)] = "valid"
-    parts[fold == seed % FOLDS] = "test"
-    train = np.random.default_rng(seed).permutation(np.flatnonzero(parts == "train"))
-    parts[train[args.train_size or len(train) :]] = "unused"
-    return parts
-
-
 def with_size(stage: str, args: argparse.Namespace) -> str:
     """Name of the stage, with the number of training galaxies if it was asked for."""
     name = f"{stage}-{args.train_size}" if args.train_size else stage
     return f"{name}-smooth" if args.mostly_smooth else name
-
-
-def without_featured(labels: Labels, parts: np.ndarray, seed: int) -> np.ndarray:
-    """Leave out nine in ten of the training galaxies that most volunteers saw features in.
-
-    The test galaxies stay as they are: another mix than that of the training.
-    """
-    featured = labels.cumulative[:, labels.tree.columns.index("Class1.2")] > 0.5
-    left_out = np.random.default_rng(seed).random(len(parts)) < 0.9
-    seen = (parts == "train") | (parts == "valid")
-    return np.where(seen & featured & left_out, "unused", parts)
-
-
-def kaggle(args: argparse.Namespace) -> LabelledCutouts:
-    options = CutoutOptions(args.crop, args.size)
-    folder = args.data / "kaggle_gz2"
-    store = prepare(folder / "images", args.work / f"kaggle-{args.crop}-{args.size}", options)
-    labels = read_labels(folder / "solutions_17_columns.csv", image_ids=store.ids)
-    return LabelledCutouts(store, labels)
-
-
-def simulated(args: argparse.Namespace) -> LabelledCutouts:
-    options = CutoutOptions(args.crop, args.size)
-    store = prepare(args.sky / "images", args.work / f"sky-{args.crop}-{args.size}", options)
-    return LabelledCutouts(store, read_labels(args.sky / "labels.csv", image_ids=store.ids))
-
-
-def hart_galaxies(args: argparse.Namespace) -> LabelledCutouts:
-    options = CutoutOptions(args.crop, args.size)
-    folder = args.data / "gz2_hart16"
-    store = prepare(folder / "images", args.work / f"hart-{args.crop}-{args.size}", options)
-    labels = read_labels(folder / "gz2_hart16_sample.csv", image_ids=store.ids)
-    return LabelledCutouts(store, labels)
-
-
-def features_of(args: argparse.Namespace, galaxies: LabelledCutouts, name: str) -> np.ndarray:
-    """Feature maps of 8 views of every galaxy: float16, (n, 8, n_features, h, w), kept on disk."""
-    file = args.work / f"features-{name}-{args.backbone}-{args.crop}-{args.size}.npy"
-    if not file.exists():
-        model = GalaxyTreeNet(args.backbone, pretrained=args.weights, cutouts=galaxies.options)
-        device = torch.device(args.device)
-        layout = memory_format(model, device)
-        model = model.eval().to(device).to(memory_format=layout)
-        pieces = []
-        with torch.inference_mode(), autocast(device, choose_precision(model, device, "auto")):
-            for start in tqdm(range(0, len(galaxies), 64), unit="batch"):
-                rows = range(start, min(start + 64, len(galaxies)))
-                images = galaxies[list(rows)][0].to(device).float() / 255
-                views = [
-                    model.forward_features(view.contiguous(memory_format=layout))
-                    for view in orientations(images, 8)
-                ]
-                pieces.append(torch.stack(views, 1).half().cpu().numpy())
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        with partial.open("wb") as stream:
-            np.save(stream, np.concatenate(pieces))
-        os.replace(partial, file)
-    return np.load(file, mmap_mode="r")
 
 
 def keep(file: Path, tested: dict[str, Predicted], record: dict[str, Any]) -> None:
@@ -223,105 +134,11 @@ def result_file(args: argparse.Namespace, stage: str, arm: str, seed: int) -> Pa
     return args.work / stage / arm.replace("/", "-").replace(" ", "_") / f"seed{seed}.json"
 
 
-def train_head(
-    arm: Arm,
-    data: dict[str, tuple[torch.Tensor, Labels]],
-    epochs: int,
-    learning_rate: float,
-    seed: int,
-    device: str,
-) -> dict[str, Predicted]:
-    """Train a head on features; return what it says of the validation and the test galaxies."""
-    torch.manual_seed(seed)
-    features, labels = data["train"]  # (n, views, n_features)
-    labels = used(arm, labels)
-    head = LinearHead(arm, labels.tree, features.shape[-1]).to(device)
-    if arm.start_at_mean:
-        head.start_at_mean(labels)
-    target = torch.from_numpy(labels.cumulative).float().to(device)
-    given = labels.given_reach
-    reach = torch.full((len(labels), len(labels.tree.questions)), torch.nan)
-    if given is not None:
-        reach = torch.from_numpy(given).float()
-    reach = reach.to(device)
-    batch = min(128, len(labels))
-    steps_of_epoch = len(labels) // batch
-    # A few galaxies would be through with 30 epochs before anything is learnt.
-    steps = max(epochs * steps_of_epoch, 300)
-    average = AveragedModel(head, multi_avg_fn=get_ema_multi_avg_fn(0.99))
-    optimizer = torch.optim.AdamW(head.parameters(), lr=learning_rate, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    generator = torch.Generator().manual_seed(seed)
-    for step in range(steps):
-        if step % steps_of_epoch == 0:
-            order = torch.randperm(len(labels), generator=generator)
-        start = step % steps_of_epoch * batch
-        rows = order[start : start + batch]
-        view = torch.randint(features.shape[1], (batch,), generator=generator)
-        images = features[rows, view].to(device).float()
-        loss = head.loss(images, target[rows], reach[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        average.update_parameters(head)
-    read_out = average if arm.weight_average else head
-    tested = {}
-    with torch.inference_mode():
-        for part in ("valid", "test"):
-            views, labels = data[part]
-            cumulative = read_out(views.to(device).float()).mean(1)
-            tested[part] = Predicted(labels, cumulative.cpu().double().numpy())
-    return tested
-
-
-def used(arm: Arm, labels: Labels) -> Labels:
-    """Return the labels as the arm takes them."""
-    if not arm.votes_reach or labels.given_reach is not None:
-        return labels
-    return labels.only_conditional(measured_questions(labels))
-
-
-def measured_questions(labels: Labels) -> list[str]:
-    tree = labels.tree
-    return [
-        name
-        for name, answers in zip(tree.question_columns, tree.slices, strict=True)
-        if labels.measured[:, answers].any()
-    ]
-
-
-def best_head(
-    args: argparse.Namespace,
-    name: str,
-    arm: Arm,
-    data: dict[str, tuple[torch.Tensor, Labels]],
-    seed: int,
-) -> tuple[dict[str, Predicted], dict[str, Any]]:
-    """Train at several learning rates; the validation galaxies choose."""
-    epochs = args.epochs or 30
-    tries = {
-        rate: train_head(arm, data, epochs, rate, seed, args.device) for rate in LEARNING_RATES
-    }
-    valid_rmse = {rate: pooled([tested["valid"]])["rmse"] for rate, tested in tries.items()}
-    rate = min(valid_rmse, key=valid_rmse.__getitem__)
-    record = {
-        "name": name,
-        "arm": asdict(arm),
-        "seed": seed,
-        "n_train": len(data["train"][1]),
-        "epochs": epochs,
-        "learning_rate": rate,
-        "valid_rmse": {str(rate): value for rate, value in valid_rmse.items()},
-    }
-    return tries[rate], record
-
-
 def screen(args: argparse.Namespace) -> None:
     galaxies = kaggle(args)
     maps = features_of(args, galaxies, "kaggle")
     flat = torch.from_numpy(np.asarray(maps)).flatten(3).float()  # (n, 8, n_features, h * w)
-    pooled, flat = flat.mean(-1), flat.flatten(2).half()
+    averaged, flat = flat.mean(-1), flat.flatten(2).half()
     half_fold = folds(galaxies.hashes)
     names = args.arms or list(arms_of("screen"))
     jobs = [(name, seed) for seed in args.seeds for name in names]
@@ -332,7 +149,7 @@ def screen(args: argparse.Namespace) -> None:
         parts = parts_of(half_fold, seed, args)
         if args.mostly_smooth:
             parts = without_featured(galaxies.labels, parts, seed)
-        features = flat if ARMS[name].flattened else pooled
+        features = flat if ARMS[name].flattened else averaged
         data = {
             part: (features[parts == part], galaxies.labels.take(parts == part))
             for part in ("train", "valid", "test")
@@ -379,86 +196,6 @@ def finetune(args: argparse.Namespace) -> None:
         keep(result_file(args, stage, name, seed), tested, record)
 
 
-def train_networks(
-    args: argparse.Namespace,
-    name: str,
-    galaxies: LabelledCutouts,
-    store: CutoutStore,
-    parts: np.ndarray,
-    seed: int,
-) -> tuple[list[GalaxyTreeNet | FlatNet], dict[str, Any]]:
-    """Train the network of an arm, or one for each question."""
-    arm = ARMS[name]
-    train, valid = galaxies.labels.take(parts == "train"), galaxies.labels.take(parts == "valid")
-    samples = [(used(arm, train), valid)]
-    if arm.separate:
-        samples = [
-            (train.only_conditional({question}), valid.only_conditional({question}))
-            for question in measured_questions(train)
-        ]
-    config = TrainConfig(
-        epochs=args.epochs or 8,
-        loss=arm.loss,
-        own_sigmoids=arm.own_sigmoids,  # never by default
-        start_at_mean=arm.start_at_mean,
-        seed=seed,
-    )
-    networks: list[GalaxyTreeNet | FlatNet] = []
-    valid_rmse = []
-    for number, (train, valid) in enumerate(samples):
-        torch.manual_seed(seed)
-        which = f"{store.path.name}-{len(train)}-{name}-{number}-seed{seed}".replace(" ", "_")
-        run = args.work / "runs" / which
-        network = build(args, arm, galaxies.options)
-        history = fit(
-            network,
-            LabelledCutouts(store, train),
-            LabelledCutouts(store, valid),
-            config,
-            out=run,
-            resume=run.exists(),
-        )
-        networks.append(network)
-        valid_rmse.append(history["valid_rmse"].tolist())
-    record = {
-        "train": asdict(config),
-        "backbone": args.backbone,
-        "pretrained": bool(args.weights),
-        "n_train": len(train),
-        "cutouts": asdict(galaxies.options),
-        "valid_rmse": valid_rmse,
-    }
-    return networks, record
-
-
-def build(args: argparse.Namespace, arm: Arm, cutouts: CutoutOptions) -> GalaxyTreeNet | FlatNet:
-    weights = args.weights or False
-    if arm.output == "tree":
-        pooling: Pooling = "attention" if arm.attention else "average"
-        return GalaxyTreeNet(
-            args.backbone,
-            pretrained=weights,
-            activation=arm.activation,
-            pooling=pooling,
-            cutouts=cutouts,
-        )
-    head: Head = "attention" if arm.attention else "pooled"
-    return FlatNet(args.backbone, pretrained=weights, head=head, cutouts=cutouts)
-
-
-def of_separate(labels: Labels, cumulative: list[np.ndarray]) -> np.ndarray:
-    """Multiply down the conditional answers of networks that know one question each."""
-    if len(cumulative) == 1:
-        return cumulative[0]
-    graph = DecisionGraph(labels.tree)
-    conditional = np.full_like(cumulative[0], 0.5)
-    for question, of_network in zip(measured_questions(labels), cumulative, strict=True):
-        answers = labels.tree.slices[labels.tree.question_columns.index(question)]
-        all_conditional = graph.condition(torch.from_numpy(of_network)).nan_to_num(0.0)
-        conditional[:, answers] = all_conditional[:, answers]
-    return graph.cumulative(torch.from_numpy(conditional)).numpy()
-
-
 def hart(args: argparse.Namespace) -> None:
     """Five folds of the galaxies with all 37 answers, with and without the Kaggle galaxies."""
     few, many = hart_galaxies(args), kaggle(args)
@@ -475,7 +212,7 @@ def hart(args: argparse.Namespace) -> None:
         parts = parts_of(half_fold, seed, args)
         # Some images are in both samples.
         elsewhere = ~np.isin(many.hashes, np.array(few.hashes)[parts != "train"])
-        arm, how = HART_ARMS[name]
+        arm, how = HART_ARMS[name].arm, HART_ARMS[name].labels
         train = few.labels.take(parts == "train")
         x = features["hart"][parts == "train"]
         if how != "alone":
@@ -498,55 +235,35 @@ def deep_only(labels: Labels) -> Labels:
     return replace(labels.only_conditional(DEEP), given_reach=None)
 
 
-HART_ARMS: dict[str, tuple[Arm, str]] = {
-    f"{kind}, {how}": (arm, how)
-    for kind, arm in (
-        ("flat", ARMS["flat sigmoid, BCE"]),
-        ("tree softmax", ARMS["tree softmax, BCE"]),
-        ("tree normalised sigmoids", ARMS["tree normalised sigmoids, BCE"]),
-        ("tree own sigmoids too", ARMS["tree normalised sigmoids, BCE, own sigmoids too"]),
-    )
-    for how in ("alone", "deep answers" if kind == "flat" else "deep conditional answers", "all")
-}
-"""Arms on the Hart galaxies: alone; with the Kaggle galaxies, of which they add only the deep
-questions; with the Kaggle galaxies, adding all their labels, although debiased otherwise."""
-
-
 def report(args: argparse.Namespace) -> None:
     """Compare all results at hand, and write tables and figures into the repository."""
     samples = {"screen": kaggle, "finetune": kaggle, "hart": hart_galaxies, "sky": simulated}
     RESULTS.mkdir(parents=True, exist_ok=True)
     curves: dict[str, dict[int, Any]] = {}
     for folder in sorted(args.work.iterdir()):
-        stage, kind = folder.name, folder.name.split("-")[0]
-        if kind not in samples or not any(folder.glob("*/seed*.json")):
+        stage, sample = folder.name, folder.name.split("-")[0]
+        if sample not in samples or not any(folder.glob("*/seed*.json")):
             continue
-        tests, records = collect(folder, samples[kind](args).labels)
-        on_tree = {
-            name
-            for name, arm in (HART_ARMS if kind == "hart" else ARMS).items()
-            if (arm[0] if kind == "hart" else arm).output in ("tree", "dirichlet")
-        }
-        tests, on_tree = with_read_outs(tests, on_tree, truth(args) if kind == "sky" else None)
-        figures = compare(tests, on_tree)
-        text = json.dumps(
-            {"stage": stage, "arms": rounded(figures), "runs": records} | provenance()
-        )
+        arms = HART_ARMS if sample == "hart" else ARMS
+        trained, records = collect(folder, samples[sample](args).labels, arms)
+        read_outs = with_read_outs(trained, arms, truth(args) if sample == "sky" else None)
+        scores = compare(read_outs)
+        text = json.dumps({"stage": stage, "arms": rounded(scores), "runs": records} | provenance())
         (RESULTS / f"{stage}.json").write_text(text + "\n")
-        table = markdown_table(figures)
+        table = markdown_table(scores)
         (RESULTS / f"{stage}.md").write_text(table + "\n")
         print(f"{stage}\n{table}\n")
-        plot_intervals(figures, RESULTS / f"{stage}.png")
+        plot_intervals(scores, RESULTS / f"{stage}.png")
         if not stage.endswith(("smooth", "views")):
             n_train = round(np.mean([record["n_train"] for record in records]))
-            curves.setdefault(kind, {})[n_train] = figures
-    for kind, of_kind in curves.items():
-        if len(of_kind) > 1:
-            plot_curves(of_kind, FINALISTS, RESULTS / f"{kind}-curve.png")
+            curves.setdefault(sample, {})[n_train] = scores
+    for sample, of_sample in curves.items():
+        if len(of_sample) > 1:
+            plot_curves(of_sample, FINALISTS, RESULTS / f"{sample}-curve.png")
 
 
 def rounded(value: Any) -> Any:
-    """Round all numbers of nested figures: the intervals are good for three digits."""
+    """Round all numbers of nested scores: the intervals are good for three digits."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -554,11 +271,6 @@ def rounded(value: Any) -> Any:
     if isinstance(value, float):
         return None if np.isnan(value) else float(f"{value:.4g}")
     return value
-
-
-def truth(args: argparse.Namespace) -> Labels:
-    """Read what infinitely many simulated volunteers would say."""
-    return read_labels(args.sky / "truth.csv")
 
 
 if __name__ == "__main__":

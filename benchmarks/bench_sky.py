@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 from record import markdown, provenance
+from samples import CHECKOUT, DATA
 
 from gz2tree.config import CutoutOptions, SkyOptions
 from gz2tree.probabilities import cumulative_of
@@ -33,7 +33,6 @@ from gz2tree.sky.volunteers import true_conditionals
 from gz2tree.trees import GZ2, GZ2_KAGGLE
 from gz2tree.votes.counts import vote
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 RESULTS = CHECKOUT / "benchmarks" / "results" / "sky.json"
 PAGE = CHECKOUT / "docs" / "simulated_sky.md"
 FIGURE = CHECKOUT / "docs" / "figures" / "simulated_sky.png"
@@ -61,10 +60,9 @@ SIDE = 6  # the figure shows SIDE x SIDE galaxies of either sky
 
 
 def real_data() -> Path:
-    folder = Path(os.environ.get("GZ2TREE_DATA", CHECKOUT.parent / "shared")) / "data"
-    if not folder.is_dir():
-        sys.exit(f"no real data in {folder}: set GZ2TREE_DATA to the folder that holds data/")
-    return folder
+    if not DATA.is_dir():
+        sys.exit(f"no real data in {DATA}: set GZ2TREE_DATA to the folder that holds data/")
+    return DATA
 
 
 def compare(

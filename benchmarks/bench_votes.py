@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 from record import markdown, provenance
+from samples import CHECKOUT, DATA, SAMPLES, TABLE5
 from torch import Tensor
 
 from gz2tree.catalogues.uncertainty import mixture_of
@@ -45,11 +44,8 @@ from gz2tree.votes.likelihoods import (
 )
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 RESULTS = CHECKOUT / "benchmarks" / "results"
-DATA = Path(os.environ.get("GZ2TREE_DATA", CHECKOUT.parent / "shared")) / "data"
-TABLE5 = DATA / "gz2_willett13_stripe82" / "table5.csv.gz"
-HART = DATA / "gz2_hart16" / "gz2_hart16_sample.csv"
+HART = SAMPLES["hart"].labels(DATA)
 TEXT = """# Real votes under constant predictions
 
 Written by `python benchmarks/bench_votes.py`. For each question the mean log-likelihood, per galaxy
@@ -221,7 +217,7 @@ def first_question_of_hart() -> tuple[DecisionTree, NDArray[np.float64]]:
 
 
 def main() -> None:
-    labels = read_labels(TABLE5, GZ2, "count")
+    labels = read_labels(DATA / TABLE5, GZ2, "count")
     assert labels.counts is not None
     table5 = compare(GZ2, labels.counts)
     tree, counts = first_question_of_hart()

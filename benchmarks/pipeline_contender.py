@@ -35,6 +35,7 @@ from gz2tree import (
 from gz2tree.networks.precision import autocast, choose_precision, memory_format
 from gz2tree.prediction import predict_to_file
 from gz2tree.probabilities import cumulative_of
+from gz2tree.storeformat import HEADER
 
 CPU = torch.device("cpu")
 
@@ -89,7 +90,7 @@ def train(args: argparse.Namespace) -> Callable[[], object]:
     def job() -> None:
         with tempfile.TemporaryDirectory(dir=args.work) as folder:
             images = args.images
-            if not (images / "store.json").exists():
+            if not (images / HEADER).exists():
                 images = prepare(images, Path(folder) / "store", progress=False).path
             cutouts = CutoutStore(images)
             galaxies = LabelledCutouts(cutouts, random_labels(cutouts))

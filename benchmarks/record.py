@@ -22,10 +22,10 @@ def provenance() -> dict[str, Any]:
 
 
 def markdown(table: pd.DataFrame, digits: int) -> str:
-    """Lay out a table of numbers for a page; columns of integers stay integers."""
+    """Lay out a table for a page: numbers to some digits, integers and text as they are."""
     header = [str(table.index.name or ""), *map(str, table.columns)]
     rows = [
-        [str(name), *(str(v) if isinstance(v, int) else f"{v:.{digits}f}" for v in row)]
+        [str(name), *(str(v) if isinstance(v, int | str) else f"{v:.{digits}f}" for v in row)]
         for name, *row in table.itertuples()
     ]
     lines = [header, ["---"] * len(header), *rows]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
+from samples import DATA, SAMPLES
 from speed_timing import Skipped
 
 from gz2tree import CutoutOptions, CutoutStore, Labels, prepare, read_labels
 from gz2tree.cutouts import ImageFiles
 from gz2tree.simulate import simulate
-
-CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,7 @@ class Galaxies:
 
 def real_data() -> Path | None:
     """Return the folder of the Kaggle galaxies, if they are here; see CONTRIBUTING.md."""
-    shared = Path(os.environ.get("GZ2TREE_DATA", CHECKOUT.parent / "shared"))
-    folder = shared / "data" / "kaggle_gz2"
+    folder = DATA / SAMPLES["kaggle"].folder
     return folder if folder.is_dir() else None
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from samples import DEEP, SAMPLES, held_out_parts, labelled_cutouts
 
 from gz2tree import (
     CutoutOptions,
@@ -34,9 +35,6 @@ from gz2tree import (
     fit,
     load_model,
     predict,
-    prepare,
-    read_labels,
-    split_parts,
 )
 from gz2tree.images.given import GZ2_RADII_PER_PIXEL
 from gz2tree.networks.network import GalaxyNet
@@ -47,15 +45,10 @@ from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.typical import fit_to_galaxies
 from gz2tree.splits import write_split
 
-DEEP = ("Class3", "Class4", "Class5", "Class9", "Class10", "Class11")
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "default_model"
 TEMPLATE = Path(__file__).parent / "default_model_card.md"
 FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "default_model.png"
 CARD = Path(__file__).parents[1] / "docs" / "default_model.md"
-SAMPLES = {
-    "kaggle": ("kaggle_gz2", "solutions_17_columns.csv"),
-    "hart": ("gz2_hart16", "gz2_hart16_sample.csv"),
-}
 
 
 def main() -> None:
@@ -84,12 +77,7 @@ def main() -> None:
 
 def train_both(args: argparse.Namespace) -> None:
     samples = {name: sample(args, name) for name in SAMPLES}
-    images = np.concatenate([galaxies.hashes for galaxies in samples.values()])
-    part_of = dict(zip(images, split_parts(images, 0.0, 0.2, args.seed), strict=True))
-    parts = {
-        name: np.array([part_of[image] for image in galaxies.hashes])
-        for name, galaxies in samples.items()
-    }
+    parts = held_out_parts(samples, args.seed)
     if args.only != "everything":
         rows = {name: parts[name] == "train" for name in samples}
         rows["hart"] &= of_hart_alone(samples)
@@ -124,10 +112,8 @@ def cutouts(args: argparse.Namespace) -> CutoutOptions:
 
 
 def sample(args: argparse.Namespace, name: str) -> LabelledCutouts:
-    folder, table = SAMPLES[name]
-    options = cutouts(args)
-    store = prepare(args.data / folder / "images", args.out / f"{name}-{args.size}", options)
-    return LabelledCutouts(store, read_labels(args.data / folder / table, image_ids=store.ids))
+    store = args.out / f"{name}-{args.size}"
+    return labelled_cutouts(SAMPLES[name], args.data, store, cutouts(args))
 
 
 def joined(samples: dict[str, LabelledCutouts], rows: dict[str, np.ndarray]) -> LabelledCutouts:

@@ -28,6 +28,18 @@ def script(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
+def test_the_index_names_every_script() -> None:
+    """The contenders are started by another."""
+    scripts = {
+        path.name
+        for path in BENCHMARKS.glob("*.py")
+        if "\ndef main(" in path.read_text() and not path.stem.endswith("_contender")
+    }
+    index = (BENCHMARKS / "README.md").read_text()
+    listed = {line.split("`")[1] for line in index.splitlines() if line.startswith("| `")}
+    assert listed == scripts
+
+
 def test_paper_observations_looks_for_each_where_it_is_measured(sky: Path, tmp_path: Path) -> None:
     """The sky's tables, laid out as the real ones are."""
     kaggle = tmp_path / "data" / "kaggle_gz2" / "solutions_17_columns.csv"

@@ -90,8 +90,8 @@ def predict_parser() -> Parser:
         help="a column that says which galaxies have at least this cumulative probability of an "
         "answer, as in merger=0.4; may be repeated",
     )
-    for kind in (TableOptions, ImageOptions, PredictOptions, ShardOptions):
-        add_options(predict, kind)
+    for group in (TableOptions, ImageOptions, PredictOptions, ShardOptions):
+        add_options(predict, group)
     return predict
 
 

@@ -52,8 +52,8 @@ def plot_parser() -> Parser:
     plot.add_argument("--runs", type=Path, nargs="+", default=[], help="run directories")
     add_part(plot)
     add_tree(plot, f"{a_tree()}; that of model or catalogue, Kaggle's for labels alone, by default")
-    for kind in (FigureOptions, LabelOptions, PredictOptions):
-        add_options(plot, kind)
+    for group in (FigureOptions, LabelOptions, PredictOptions):
+        add_options(plot, group)
     return plot
 
 
@@ -83,8 +83,8 @@ def report_parser() -> Parser:
         help="show only galaxies of at least this predicted cumulative probability of an answer, "
         "as in merger=0.4",
     )
-    for kind in (LabelOptions, PredictOptions):
-        add_options(report, kind)
+    for group in (LabelOptions, PredictOptions):
+        add_options(report, group)
     return report
 
 

@@ -14,6 +14,7 @@ from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 from gz2tree.losses import LOSSES
 from gz2tree.tree import DecisionTree
+from gz2tree.votes.likelihoods import dirichlet_multinomial_log_likelihood
 
 Output = Literal["flat", "flat-renormalised", "tree", "dirichlet"]
 # Median number of volunteers of a Galaxy Zoo 2 galaxy (Willett et al. 2013, section 2.2): labels
@@ -70,6 +71,22 @@ class Arm:
     weight_average: bool = False
     attention: bool = False
     separate: bool = False
+
+    @property
+    def on_tree(self) -> bool:
+        """Whether its answers obey the tree."""
+        return self.output in ("tree", "dirichlet")
+
+    @property
+    def read_out_otherwise(self) -> bool:
+        """Whether a gate, a threshold or temperatures are tried on it once it is trained."""
+        usual = self.output == "flat" or self.activation in ("softmax", "normalised_sigmoid")
+        return (
+            self.loss == "binary_cross_entropy"
+            and self.output in ("flat", "tree")
+            and usual
+            and not self.separate
+        )
 
 
 FOR_HEADS_ONLY = ("flattened", "balanced", "hidden", "vote_noise", "weight_average")
@@ -192,7 +209,13 @@ class LinearHead(nn.Module):
     def loss(self, features: Tensor, target: Tensor, given_reach: Tensor) -> Tensor:
         """Loss of a batch."""
         if self.arm.loss == "dirichlet_multinomial":
-            return self._dirichlet_multinomial(features, target)
+            concentration = self.concentration(features)
+            total = self.per_question(concentration)  # (N, n_answers)
+            strength = total[:, [answers.start for answers in self.graph.tree.slices]]
+            likelihood = dirichlet_multinomial_log_likelihood(
+                self.graph, concentration / total, strength, VOLUNTEERS * target
+            )
+            return -likelihood.sum(-1).mean()
         if self.arm.vote_noise:
             votes = torch.binomial(torch.full_like(target, VOLUNTEERS), target.nan_to_num(0.0))
             target = torch.where(target.isnan(), target, votes / VOLUNTEERS)
@@ -209,20 +232,6 @@ class LinearHead(nn.Module):
             loss(cumulative[:, answers], target[:, answers]) for answers in self.graph.tree.slices
         ]
         return torch.stack(by_question).mean()
-
-    def _dirichlet_multinomial(self, features: Tensor, target: Tensor) -> Tensor:
-        """Negative log-likelihood of the votes, a question at a time, constants left out.
-
-        Walmsley et al. 2022, MNRAS 509, 3966, equation 4. Unmeasured questions have no votes.
-        """
-        votes = VOLUNTEERS * target.nan_to_num(0.0)  # (N, n_answers)
-        concentration = self.concentration(features)
-        asked = self.per_question(votes)
-        total = self.per_question(concentration)
-        answers = torch.lgamma(votes + concentration) - torch.lgamma(concentration)
-        sizes = self.per_question(torch.ones_like(votes))
-        question = (torch.lgamma(total) - torch.lgamma(asked + total)) / sizes
-        return -(answers + question).sum(-1).mean()
 
     def start_at_mean(self, labels: Labels) -> None:
         """Set the biases so that zero features give the mean answers."""

@@ -18,7 +18,6 @@ from gz2tree.labels import Labels
 from gz2tree.probabilities import reach_of
 
 Array = NDArray[np.float64]
-CELLS = ("rmse", "null", "structural", "voteless", "nonnull")
 RECALLS = (0.25, 0.5, 0.75, 0.9)
 
 
