@@ -28,6 +28,13 @@ class QuestionPooling(nn.Module):
         self.radial = nn.Parameter(torch.zeros(n_questions, 2))
         nn.init.zeros_(self.query.weight)
 
+    def no_weight_decay(self) -> set[str]:
+        """Names of the parameters that weight decay must leave alone, as timm's networks say it.
+
+        Coefficients of the distance: decay would pull every question back to a plain average.
+        """
+        return {"radial"}
+
     def forward(self, feature_map: Tensor) -> Tensor:
         """Features for each question.
 
