@@ -56,7 +56,8 @@ LADDER = {
         "sky.tables simulate"
     ),
     "network": (
-        "networks.weights networks.backbones networks.pooling networks.strength networks.heads "
+        "networks.hub networks.weights networks.backbones networks.entrance networks.pooling "
+        "networks.strength networks.heads "
         "networks.saved networks.typicality networks.network flat model networks.finetuning "
         "networks.learning_rates networks.export"
     ),

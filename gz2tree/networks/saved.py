@@ -7,7 +7,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +18,7 @@ from torch import nn
 
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError, first_few, shown
+from gz2tree.networks.hub import asking_the_hub
 from gz2tree.networks.typicality import Typicality
 from gz2tree.networks.weights import load_strictly, read_safetensors
 from gz2tree.tree import DecisionTree
@@ -110,7 +111,8 @@ class SavedNetwork(nn.Module, PyTorchModelHubMixin, ABC):
             No such model, a network of another class, or weights that do not fit.
         """
         name = known_name(pretrained_model_name_or_path)
-        with loading_errors_named(name):
+        here = Path(name).is_dir()
+        with loading_errors_named(name), nullcontext() if here else asking_the_hub():
             return super().from_pretrained(name, **kwargs)
 
     @classmethod
