@@ -64,7 +64,8 @@ LADDER = {
     "processes": "processes",
     "predictor": "networks.precision networks.predictor networks.batches",
     "training": (
-        "runs.faults runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
+        "runs.faults runs.run runs.typical runs.callbacks runs.interrupts runs.progress "
+        "runs.trainable runs.steps training"
     ),
     "prediction": (
         "catalogues.flags catalogues.uncertainty catalogues.catalogue prediction embedding"

@@ -221,8 +221,13 @@ def rows_of_part(labels: Labels, run: RunDirectory | None, part: str | None) -> 
     """
     if part in ("all", None) and (run is None or not run.split.is_file()):
         return np.ones(len(labels), dtype=bool)
-    if run is None or not run.split.is_file():
+    if run is None:
         raise InputError(f"part {part!r}: expected a model within its run directory, with a split")
+    if not run.split.is_file():
+        raise InputError(
+            f"part {part!r}: {run.path} was trained from Python, which recorded no split of its "
+            f"galaxies; gz2tree.splits.write_split writes it to {run.split}"
+        )
     split = read_split(run.split)
     part_of = np.array([split.get(galaxy, "") for galaxy in labels.ids])
     if part is None:

@@ -241,8 +241,8 @@ def name_without_hub(name: str, backbone: nn.Module, size: int) -> str:
         As it was where it is not on the hub, or where the architecture alone has other weights:
         the hub knows more of it than timm.
     """
-    architecture = getattr(backbone, "pretrained_cfg", {}).get("architecture")
-    if not name.startswith(HUB_PREFIXES) or not timm.is_model(architecture or ""):
+    architecture = str(getattr(backbone, "pretrained_cfg", {}).get("architecture"))
+    if not name.startswith(HUB_PREFIXES) or not timm.is_model(architecture):
         return name
     with torch.device("meta"):
         plain = _of_timm(architecture, False, size)
