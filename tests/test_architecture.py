@@ -58,8 +58,8 @@ LADDER = {
     "network": (
         "networks.hub networks.weights networks.backbones networks.entrance networks.pooling "
         "networks.strength networks.heads "
-        "networks.saved networks.typicality networks.network flat model networks.finetuning "
-        "networks.learning_rates networks.export"
+        "networks.card networks.saved networks.typicality networks.network flat model "
+        "networks.finetuning networks.learning_rates networks.export"
     ),
     "processes": "processes",
     "predictor": "networks.precision networks.predictor networks.batches",

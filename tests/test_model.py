@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 import math
@@ -487,6 +488,24 @@ class TestSaving:
             assert type(loaded) is type(model)
             assert not loaded.training
             assert torch.equal(loaded(images), model(images))
+
+    def test_folder_says_what_the_model_is_and_may_be_read(
+        self, tree_net: GalaxyTreeNet, tmp_path: Path
+    ) -> None:
+        tree_net.save_pretrained(tmp_path)
+        card = (tmp_path / "README.md").read_text()
+        assert "decision tree GZ2_KAGGLE" in card
+        assert f"GalaxyTreeNet, backbone {TINY}" in card
+        assert "Trained: not yet" in card
+        assert "More Information Needed" not in card
+        modes = {file.stat().st_mode for file in tmp_path.iterdir()}
+        assert len(modes) == 1
+
+    @pytest.mark.parametrize("kind", [GalaxyTreeNet, FlatNet])
+    def test_signature_is_that_of_the_network(self, kind: type[GalaxyNet]) -> None:
+        parameters = inspect.signature(kind).parameters
+        assert next(iter(parameters)) == "backbone"
+        assert parameters["tree"].default is GZ2_KAGGLE
 
     def test_model_carries_what_it_was_made_with(self, tmp_path: Path) -> None:
         made = GalaxyTreeNet(
