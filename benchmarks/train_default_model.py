@@ -181,7 +181,7 @@ def ship(network: GalaxyTreeNet) -> None:
     for parameter in network.parameters():  # not the statistics of BatchNorm: they would overflow
         parameter.data = parameter.data.half()
     network.save_pretrained(DEFAULT_MODEL)
-    (DEFAULT_MODEL / "README.md").unlink()  # the hub's empty template; the card is in docs
+    (DEFAULT_MODEL / "README.md").unlink()  # the card is in docs
     print(f"{sum(file.stat().st_size for file in DEFAULT_MODEL.iterdir()):,} bytes")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +24,17 @@ from gz2tree.networks.precision import choose_precision, memory_format
 from gz2tree.processes import choose_accelerator, launch_errors_named
 from gz2tree.quiet import quiet
 from gz2tree.records import differences
-from gz2tree.runs.callbacks import ProgressBar, RunKeeper, TypicalityFitter
+from gz2tree.runs.callbacks import RunKeeper, TypicalityFitter
 from gz2tree.runs.faults import NotFiniteError, check_checkpoint
+from gz2tree.runs.interrupts import StopAfterStep
 from gz2tree.runs.loaders import GalaxyData
+from gz2tree.runs.progress import EpochLines, ProgressBar, shows_bars
 from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.steps import GalaxyModule
 from gz2tree.runs.trainable import architecture_of, check_training
 from gz2tree.tables.files import read_table, table_columns
+
+_log = logging.getLogger("gz2tree")
 
 _LIGHTNING_PRECISION: Mapping[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
@@ -69,7 +74,7 @@ def fit(
     resume : bool
         Go on from the last checkpoint in `out`, if there is one.
     progress : bool
-        Show a progress bar.
+        Show a progress bar; where the output is no terminal, a line after each epoch.
 
     Returns
     -------
@@ -87,7 +92,8 @@ def fit(
     -----
     Everything random is a function of ``config.seed`` and the optimiser step. A run resumed from a
     checkpoint, also from within an epoch, is therefore the run that was not interrupted; on a CPU
-    with ``precision="32"`` and ``deterministic=True`` to the last bit.
+    with ``precision="32"`` and ``deterministic=True`` to the last bit. Ctrl-C ends it after the
+    step, with a checkpoint; a second Ctrl-C ends it at once.
     """
     check_training(model, train, valid, config)
     if out is None:
@@ -107,9 +113,11 @@ def fit(
             "data": [data.labels.digest() for data in (train, valid) if data is not None],
         }
         run = RunDirectory.open(run, options, resume=resume)
-    if not run.is_finished:
+    if run.is_finished:
+        _log.info("%s is already finished: nothing is trained", run.path)
+    else:
         _train(model, train, valid, config, run, resume, progress)
-        run.finish()
+        run.mark("finished")
     best = type(model).from_pretrained(run.model)
     _take_over(model, best)
     model.eval().cpu()
@@ -134,26 +142,42 @@ def _train(
     if config.start_at_mean and not trained_before:
         model.start_at_mean(train.labels)
     data = GalaxyData(train, valid, config)
+    _log.info("%s", data.describe_epoch())
+    go_on = resume and run.checkpoint.is_file()
+    if go_on:
+        epoch, step = divmod(check_checkpoint(run.checkpoint), data.batches_per_epoch)
+        place = f"after step {step} of {data.batches_per_epoch}"
+        _log.info("resuming in epoch %d of %d, %s", epoch + 1, config.epochs, place)
+    keeper = RunKeeper(run, config.checkpoint_minutes)
     with quiet(["lightning.pytorch"], logging.ERROR, _NO_ADVICE):
         precision = choose_precision(model, device, config.precision)
-        callbacks = _callbacks(run, train, valid, config, progress)
+        callbacks = _callbacks(keeper, train, valid, config, progress)
         trainer = _trainer(config, run, accelerator, precision, callbacks, valid is not None)
-        go_on = resume and run.checkpoint.is_file()
-        if go_on:
-            check_checkpoint(run.checkpoint)
-        try:
-            trainer.fit(
-                GalaxyModule(model, config, config.epochs * data.batches_per_epoch),
-                datamodule=data,
-                ckpt_path=str(run.checkpoint) if go_on else None,
-                weights_only=True,
-            )
-        except NotFiniteError as error:
-            raise InputError(f"{error}; {run.kept()}. A lower learning rate may help") from error
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            raise KeyboardInterrupt from None
-        finally:
-            vars(model.backbone).pop("forward_features", None)  # the compiled one
+        module = GalaxyModule(model, config, config.epochs * data.batches_per_epoch)
+        run.mark("running")
+        with _ends_named(run):
+            try:
+                trainer.fit(
+                    module,
+                    datamodule=data,
+                    ckpt_path=str(run.checkpoint) if go_on else None,
+                    weights_only=True,
+                )
+            finally:
+                vars(model.backbone).pop("forward_features", None)  # the compiled one
+
+
+@contextmanager
+def _ends_named(run: RunDirectory) -> Iterator[None]:
+    """Say what is kept of a training that ends before its time."""
+    try:
+        yield
+    except NotFiniteError as error:
+        raise InputError(f"{error}; {run.kept()}. A lower learning rate may help") from error
+    except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to Ctrl-C
+        run.mark("interrupted")
+        _log.info("%s", run.kept())
+        raise KeyboardInterrupt from None
 
 
 def _take_over(model: GalaxyNet, best: GalaxyNet) -> None:
@@ -197,18 +221,18 @@ def _describe(
 
 
 def _callbacks(
-    run: RunDirectory,
+    keeper: RunKeeper,
     train: LabelledCutouts,
     valid: LabelledCutouts | None,
     config: TrainConfig,
     progress: bool,
 ) -> list[L.Callback]:
-    callbacks: list[L.Callback] = [
-        RunKeeper(run, config.checkpoint_minutes),
-        TypicalityFitter(run, train),
-    ]
+    callbacks: list[L.Callback] = [keeper, TypicalityFitter(keeper.run, train)]
+    # Several processes would each stop after a step of its own, and wait for the others for ever.
+    if config.n_processes == 1:
+        callbacks.append(StopAfterStep(keeper))
     if progress:
-        callbacks.append(ProgressBar())
+        callbacks.append(ProgressBar() if shows_bars() else EpochLines(keeper))
     if valid is not None and config.early_stopping is not None:
         callbacks.append(EarlyStopping("valid_rmse", patience=config.early_stopping))
     return callbacks

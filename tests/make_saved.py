@@ -54,7 +54,7 @@ def main() -> None:
             ["calibrate", *votes, "--model", run, "--part", "valid", "--out", str(out / "model")],
         ):  # fmt: skip
             assert gz2tree(command) == 0
-    (out / "model" / "README.md").unlink()  # the hub's empty template
+    (out / "model" / "README.md").unlink()  # what it says stands in the config
     expected = answers(load_model(out / "model"))
     (out / "expected.json").write_text(json.dumps(expected) + "\n")
     printed = io.StringIO()

@@ -56,14 +56,16 @@ LADDER = {
         "sky.tables simulate"
     ),
     "network": (
-        "networks.weights networks.backbones networks.pooling networks.strength networks.heads "
-        "networks.saved networks.typicality networks.network flat model networks.finetuning "
-        "networks.learning_rates networks.export networks.seenimages"
+        "networks.hub networks.weights networks.backbones networks.entrance networks.pooling "
+        "networks.strength networks.heads "
+        "networks.card networks.saved networks.typicality networks.network flat model "
+        "networks.finetuning networks.learning_rates networks.export networks.seenimages"
     ),
     "processes": "processes",
     "predictor": "networks.precision networks.predictor networks.batches",
     "training": (
-        "runs.faults runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
+        "runs.faults runs.run runs.typical runs.callbacks runs.interrupts runs.progress "
+        "runs.trainable runs.steps training"
     ),
     "prediction": (
         "catalogues.flags catalogues.uncertainty catalogues.catalogue prediction embedding"

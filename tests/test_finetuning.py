@@ -14,6 +14,7 @@ from conftest import SMALL, SmallSky, random_labels
 from gz2tree import (
     GZ2,
     GZ2_KAGGLE,
+    CutoutOptions,
     CutoutStore,
     DecisionTree,
     FlatNet,
@@ -26,6 +27,7 @@ from gz2tree import (
     load_model,
 )
 from gz2tree.cli import main
+from gz2tree.config.choices import Pooling
 from gz2tree.networks.finetuning import adapt
 from gz2tree.networks.learning_rates import backbone_blocks, freeze, parameter_groups
 from gz2tree.networks.network import GalaxyNet
@@ -120,6 +122,33 @@ def test_learning_rates_decay_from_the_heads_to_the_stem(model: GalaxyTreeNet) -
     np.testing.assert_allclose(np.divide(rates[1:], rates[:-1]), 2)
     assert all(rate[id(p)] == 1 for p in model.heads.parameters())
     assert len(rate) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("layer_decay", [1.0, 0.75])
+@pytest.mark.parametrize(
+    ("backbone", "free"),
+    [
+        ("vit_tiny_patch16_224", {"backbone.cls_token", "backbone.pos_embed"}),
+        ("swinv2_tiny_window8_256", {"logit_scale", "cpb_mlp"}),
+        ("resnet10t", {"attention.radial"}),
+    ],
+)
+def test_what_a_network_exempts_is_not_decayed(
+    backbone: str, free: set[str], layer_decay: float
+) -> None:
+    """All else of more than one dimension is, and every parameter is in one group."""
+    pooling: Pooling = "attention" if backbone == "resnet10t" else "average"
+    cutouts = CutoutOptions(256, 256)
+    model = GalaxyTreeNet(backbone, pretrained=False, pooling=pooling, cutouts=cutouts)
+    decay = {
+        id(parameter): group["weight_decay"]
+        for group in parameter_groups(model, TrainConfig(layer_decay=layer_decay))
+        for parameter in group["params"]
+    }
+    assert len(decay) == len(list(model.parameters()))
+    for name, parameter in model.named_parameters():
+        exempt = parameter.ndim <= 1 or any(part in name for part in free)
+        assert decay[id(parameter)] == (0.0 if exempt else 0.05), name
 
 
 @pytest.mark.parametrize("blocks", [0, 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 import math
@@ -55,6 +56,22 @@ def flat_nets() -> list[FlatNet]:
     return [FlatNet(TINY, pretrained=False, cutouts=SMALL, **more).eval() for more in options]
 
 
+def hub_cache(folder: Path) -> None:
+    """Write what huggingface_hub keeps of a network that was fetched before."""
+    revision = "0" * 40
+    snapshot = folder / "models--someone--encoder" / "snapshots" / revision
+    snapshot.mkdir(parents=True)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text(revision)
+    network = timm.create_model(TINY, num_classes=0)
+    torch.nn.init.constant_(network.conv1[0].weight, 0.25)
+    save_file(network.state_dict(), snapshot / "model.safetensors")
+    entrance = {"mean": [0.5] * 3, "std": [0.25] * 3, "input_size": [3, 176, 176]}
+    names = {"first_conv": "conv1.0", "classifier": "fc", "num_classes": 0}
+    config = {"architecture": TINY, "num_features": 512, "pretrained_cfg": entrance | names}
+    (snapshot / "config.json").write_text(json.dumps(config | {"num_classes": 0}))
+
+
 class TestGalaxyTreeNet:
     def test_parts_agree_with_the_whole(
         self, tree_net: GalaxyTreeNet, images: torch.Tensor
@@ -96,7 +113,14 @@ class TestGalaxyTreeNet:
 
 @pytest.mark.parametrize(
     "backbone",
-    ["mobilenetv3_small_050", "ghostnet_050", "vit_tiny_patch16_224", "convnext_atto", "vgg11"],
+    [
+        "mobilenetv3_small_050",
+        "ghostnet_050",
+        "vit_tiny_patch16_224",
+        "convnext_atto",
+        "vgg11",
+        "swin_tiny_patch4_window7_224",
+    ],
 )
 def test_any_timm_backbone_works(backbone: str, images: torch.Tensor) -> None:
     """Also those with a layer before the classifier, or made for one image size."""
@@ -251,6 +275,37 @@ class TestPretrained:
         )
         assert "InputError" in done.stderr
         assert "Offline? Give the path" in done.stderr
+        assert 'pretrained="FILE"; --pretrained FILE' in done.stderr
+        assert done.stderr.count("Traceback") == 1
+
+    def test_hub_out_of_reach_is_given_up_at_once(self, tmp_path: Path) -> None:
+        """Without the minute of tries that huggingface_hub tells of, one by one."""
+        code = f"from gz2tree import GalaxyTreeNet; GalaxyTreeNet({TINY!r})"
+        nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "PATH": ""}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=nowhere, capture_output=True, text=True, timeout=40
+        )
+        assert "Offline? Give the path" in done.stderr
+        assert "Retrying" not in done.stderr
+
+    def test_backbone_of_the_hub_is_loaded_without_it(self, tmp_path: Path) -> None:
+        """A saved network needs the hub no more: timm's architecture is enough to build it."""
+        hub_cache(tmp_path / "hub")
+        code = (
+            "import sys; from gz2tree import GalaxyTreeNet as Net\n"
+            "net = Net('hf_hub:someone/encoder'); net.save_pretrained(sys.argv[1])\n"
+            "print(net.backbone.conv1[0].weight.flatten()[0].item())"
+        )
+        hub = {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1", "PATH": ""}
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "saved")],
+            env=hub, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        (tmp_path / "hub").rename(tmp_path / "elsewhere")
+        loaded = load_model(tmp_path / "saved")
+        assert loaded.backbone_name == TINY
+        assert loaded.mean.flatten().tolist() == [0.5, 0.5, 0.5]
+        assert float(done.stdout) == 0.25 == loaded.backbone.conv1[0].weight.flatten()[0]
 
 
 class TestResNet50V1:
@@ -267,7 +322,7 @@ class TestResNet50V1:
         weights = timm.create_model("resnet50", num_classes=0).state_dict()
         said = {"stride": "He et al. v1: stride 2 in conv1 of the first block of layer2-4"}
         save_file(weights, tmp_path / "v1.safetensors", metadata=said)
-        with pytest.raises(InputError, match=r"expected backbone 'resnet50_v1', found 'resnet50'"):
+        with pytest.raises(InputError, match=r"found 'resnet50'; give --backbone resnet50_v1"):
             GalaxyTreeNet("resnet50", pretrained=tmp_path / "v1.safetensors")
         GalaxyTreeNet("resnet50_v1", pretrained=tmp_path / "v1.safetensors")
 
@@ -401,8 +456,21 @@ class TestAttention:
             "vit_tiny_patch16_224", pretrained=False, pooling="attention",
             cutouts=CutoutOptions(224, 224),
         )  # fmt: skip
-        with pytest.raises(InputError, match=r"expected a feature map .* found \(1, 197, 192\)"):
+        with pytest.raises(
+            InputError,
+            match=r"expected a feature map .* found \(1, 197, 192\): .*--pooling average",
+        ):
             net(torch.rand(1, 3, 224, 224))
+
+    def test_takes_maps_with_their_features_last(self) -> None:
+        """As a Swin transformer gives them; equal weights begin as its average."""
+        options = {"pretrained": False, "cutouts": CutoutOptions(224, 224)}
+        torch.manual_seed(0)
+        net = GalaxyTreeNet("swin_tiny_patch4_window7_224", pooling="attention", **options).eval()
+        feature_map = net.forward_features(torch.rand(1, 3, 224, 224))  # (1, 7, 7, 768)
+        pooled = net.attention(feature_map)  # type: ignore[misc]
+        expected = net.pooled(feature_map)[:, None].expand(-1, len(GZ2_KAGGLE.questions), -1)
+        torch.testing.assert_close(pooled, expected)
 
     def test_unknown_pooling_is_refused(self) -> None:
         with pytest.raises(InputError, match="one of average, attention, found 'max'"):
@@ -420,6 +488,24 @@ class TestSaving:
             assert type(loaded) is type(model)
             assert not loaded.training
             assert torch.equal(loaded(images), model(images))
+
+    def test_folder_says_what_the_model_is_and_may_be_read(
+        self, tree_net: GalaxyTreeNet, tmp_path: Path
+    ) -> None:
+        tree_net.save_pretrained(tmp_path)
+        card = (tmp_path / "README.md").read_text()
+        assert "decision tree GZ2_KAGGLE" in card
+        assert f"GalaxyTreeNet, backbone {TINY}" in card
+        assert "Trained: not yet" in card
+        assert "More Information Needed" not in card
+        modes = {file.stat().st_mode for file in tmp_path.iterdir()}
+        assert len(modes) == 1
+
+    @pytest.mark.parametrize("kind", [GalaxyTreeNet, FlatNet])
+    def test_signature_is_that_of_the_network(self, kind: type[GalaxyNet]) -> None:
+        parameters = inspect.signature(kind).parameters
+        assert next(iter(parameters)) == "backbone"
+        assert parameters["tree"].default is GZ2_KAGGLE
 
     def test_model_carries_what_it_was_made_with(self, tmp_path: Path) -> None:
         made = GalaxyTreeNet(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gz2tree import InputError
+from gz2tree import InputError, LabelledCutouts
+from gz2tree.commands.inputs import rows_of_part
 from gz2tree.records import versions
 from gz2tree.runs.run import RunDirectory
 
@@ -31,7 +32,7 @@ def test_begun_run_records_all_that_decides(tmp_path: Path, monkeypatch: Any) ->
     assert record["versions"] == versions()
     assert record["status"] == "running"
     assert run.checkpoint.parent.is_dir()
-    run.finish()
+    run.mark("finished")
     again = RunDirectory(run.path)
     assert again.is_finished
     assert again.record() == record | {"status": "finished"}
@@ -76,6 +77,24 @@ def test_other_options_are_refused(tmp_path: Path, changed: dict[str, Any], mess
     RunDirectory.open(tmp_path, OPTIONS, resume=False)
     with pytest.raises(InputError, match=message):
         RunDirectory.open(tmp_path, OPTIONS | changed, resume=True)
+
+
+def test_longer_training_of_a_finished_run_is_finetuning(tmp_path: Path) -> None:
+    run = RunDirectory.open(tmp_path, OPTIONS, resume=False)
+    longer = OPTIONS | {"train": {"epochs": 4, "augment": {"zoom": 0.1, "flip": True}}}
+    with pytest.raises(InputError, match=r"epochs: begun with 3, found 4$"):
+        RunDirectory.open(tmp_path, longer, resume=True)
+    run.mark("finished")
+    with pytest.raises(InputError, match=r"found 4; .* trained further by gz2tree finetune"):
+        RunDirectory.open(tmp_path, longer, resume=True)
+
+
+def test_directory_of_python_without_a_split_says_what_to_do(
+    tmp_path: Path, small_galaxies: LabelledCutouts
+) -> None:
+    run = RunDirectory.open(tmp_path, OPTIONS, resume=False)
+    with pytest.raises(InputError, match=r"trained from Python, .*write_split writes it to"):
+        rows_of_part(small_galaxies.labels, run, "test")
 
 
 @pytest.mark.parametrize("harmless", ["workers", "checkpoint_minutes"])

@@ -406,6 +406,66 @@ class TestResume:
         run("interrupted")
         assert_same_run(tmp_path / "alone", tmp_path / "interrupted")
 
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("step", [2, 4])
+    def test_first_signal_ends_after_a_step_with_a_checkpoint(
+        self,
+        step: int,
+        number: int,
+        small_galaxies: LabelledCutouts,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """In the first epoch as well, long before one is due; after its last step, one later."""
+        config = replace(EXACT, checkpoint_minutes=1e9)
+        whole = GalaxyModule.training_step
+
+        def run(out: str) -> None:
+            fit(
+                tiny_net(), small_galaxies, None, config,
+                out=tmp_path / out, resume=True, progress=False,
+            )  # fmt: skip
+
+        def step_with_signal(self: GalaxyModule, *arguments: Any) -> torch.Tensor:
+            if self.global_step == step:
+                signal.raise_signal(number)
+            return whole(self, *arguments)
+
+        run("alone")
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(GalaxyModule, "training_step", step_with_signal)
+                with pytest.raises(KeyboardInterrupt):
+                    run("stopped")
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        assert RunDirectory(tmp_path / "stopped").record()["status"] == "interrupted"
+        with caplog.at_level("INFO", "gz2tree"):
+            run("stopped")
+            assert_same_run(tmp_path / "alone", tmp_path / "stopped")
+            run("stopped")
+        place = {2: "epoch 1 of 3, after step 3 of 5", 4: "epoch 2 of 3, after step 1 of 5"}[step]
+        assert f"resuming in {place}" in caplog.text
+        assert "5 batches of 8: 40 of 40 galaxies an epoch" in caplog.text
+        assert "stopped is already finished" in caplog.text
+
+    def test_second_signal_ends_at_once(
+        self, small_galaxies: LabelledCutouts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def step_with_signals(self: GalaxyModule, *arguments: Any) -> torch.Tensor:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("the step goes on")
+
+        monkeypatch.setattr(GalaxyModule, "training_step", step_with_signals)
+        with pytest.raises(KeyboardInterrupt):
+            fit(tiny_net(), small_galaxies, None, EXACT, out=tmp_path / "r", progress=False)
+        assert not list((tmp_path / "r").glob("checkpoints/*"))
+
     def test_killed_run_resumes_to_the_same_weights(
         self, small_sky: SmallSky, tmp_path: Path
     ) -> None:
@@ -428,6 +488,46 @@ class TestResume:
             with start(out) as running:
                 assert running.wait(timeout=300) == 0
         assert_same_run(tmp_path / "alone", tmp_path / "killed")
+
+
+class TestProgress:
+    def test_output_that_is_kept_has_a_line_an_epoch(
+        self, small_galaxies: LabelledCutouts, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        fit(tiny_net(), small_galaxies, small_galaxies, replace(EXACT, epochs=2))
+        out, err = capfd.readouterr()
+        assert out == ""
+        lines = err.splitlines()
+        assert [line.split(":")[0] for line in lines] == ["epoch 1 of 2", "epoch 2 of 2"]
+        assert all("validation RMSE 0." in line for line in lines)
+
+    def test_bar_counts_from_1_also_where_a_run_is_resumed(
+        self,
+        small_galaxies: LabelledCutouts,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr("gz2tree.training.shows_bars", lambda: True)
+        config, out = replace(EXACT, epochs=2), tmp_path / "r"
+        keep = RunKeeper.on_train_batch_end
+
+        def keep_then_stop(self: RunKeeper, trainer: Any, *arguments: Any) -> None:
+            keep(self, trainer, *arguments)
+            if trainer.global_step == 3:
+                raise InterruptionError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RunKeeper, "on_train_batch_end", keep_then_stop)
+            with pytest.raises(InterruptionError):
+                fit(tiny_net(), small_galaxies, None, config, out=out)
+        capfd.readouterr()
+        fit(tiny_net(), small_galaxies, None, config, out=out, resume=True)
+        shown = capfd.readouterr().out
+        assert "epoch 1 of 2:  80%" in shown
+        assert "epoch 2 of 2: 100%" in shown
+        assert "Epoch" not in shown
+        assert "/?" not in shown.replace(" 0/?", "", 1)  # empty, as it is made
 
 
 class TestStart:

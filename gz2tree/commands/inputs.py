@@ -299,6 +299,11 @@ def rows_of_part(
         part_of = np.array([split.get(galaxy, "") for galaxy in labels.ids])
     elif trained is not None:
         part_of, known_by = np.where(trained, "train", "test"), "known by their images"
+    elif run is not None:
+        raise InputError(
+            f"part {part!r}: {run.path} was trained from Python, which recorded no split of its "
+            f"galaxies; gz2tree.splits.write_split writes it to {run.split}"
+        )
     else:
         raise InputError(f"part {part!r}: expected a model within its run directory, with a split")
     if part is None:

@@ -6,7 +6,7 @@ image recognition".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from timm.models.resnet import Bottleneck, ResNet
 from torch import Tensor, nn
 
 from gz2tree.errors import InputError, did_you_mean, shown
+from gz2tree.networks.hub import HUB_PREFIXES, asking_the_hub
 from gz2tree.networks.weights import check_weights_file, load_strictly, read_weights
 
 # How a weights file says that its network has the stride of He et al. 2016.
@@ -160,7 +161,7 @@ def check_backbone(name: str, pretrained: bool | str | Path = False) -> None:
     if not isinstance(name, str):
         raise InputError(f"backbone: expected the name of a timm model, found {shown(name)}")
     base = name.split(".")[0]
-    if not name.startswith(("hf_hub:", "hf-hub:")) and not timm.is_model(base):
+    if not name.startswith(HUB_PREFIXES) and not timm.is_model(base):
         hint = did_you_mean(base, timm.list_models())
         raise InputError(f"backbone: expected the name of a timm model, found {name!r}{hint}")
 
@@ -190,58 +191,63 @@ def create_backbone(name: str, pretrained: bool | str | Path, size: int) -> nn.M
     """
     check_backbone(name)
     from_hub = pretrained is True
-    known = timm.get_pretrained_cfg(name)
-    fixed: dict[str, Any] = (
-        {"img_size": size} if known is not None and known.fixed_input_size else {}
-    )
+    asks = from_hub or name.startswith(HUB_PREFIXES)
     try:
-        backbone: nn.Module = timm.create_model(name, pretrained=from_hub, num_classes=0, **fixed)
+        with asking_the_hub() if asks else nullcontext():
+            backbone = _of_timm(name, from_hub, size)
     except InputError:
         raise
     # timm and the hub raise many kinds of error, down to those of the HTTP library.
     except Exception as error:
-        if not from_hub:
+        if not asks:
             raise InputError(f"backbone {name!r} cannot be built: {error}") from error
+        what = "ImageNet weights" if from_hub else "config"
         raise InputError(
-            f"the ImageNet weights of {name!r} could not be fetched from timm's hub "
-            f"({type(error).__name__}). Offline? Give the path of a downloaded .safetensors or "
-            ".pth file (--pretrained PATH), or start from random weights (--pretrained false)"
-        ) from error
+            f"the {what} of {name!r} could not be fetched from timm's hub "
+            f"({type(error).__name__}). "
+            'Offline? Give the path of a downloaded .safetensors or .pth file (pretrained="FILE"; '
+            "--pretrained FILE), or start from random weights (pretrained=False; --pretrained "
+            "false)"
+        ) from None
     if not isinstance(pretrained, bool):
         load_backbone_weights(backbone, Path(pretrained), name)
     return backbone
 
 
-def channel_values(name: str, given: Sequence[float]) -> Tensor:
-    """Mean or standard deviation of red, green and blue, as a tensor of shape (3, 1, 1).
+def _of_timm(name: str, pretrained: bool, size: int) -> nn.Module:
+    known = timm.get_pretrained_cfg(name)
+    fixed: dict[str, Any] = (
+        {"img_size": size} if known is not None and known.fixed_input_size else {}
+    )
+    backbone: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0, **fixed)
+    return backbone
+
+
+def name_without_hub(name: str, backbone: nn.Module, size: int) -> str:
+    """Name a network by which it is built anew without asking the hub, if there is such a name.
 
     Parameters
     ----------
-    name : {"mean", "std"}
-    given : sequence of 3 floats
+    name : str
+        Of ``hf_hub:someone/encoder`` timm's name of its architecture is meant.
+    backbone : nn.Module
+        As `create_backbone` built it by this name.
+    size : int, pixels
+        Side of the images, as of `create_backbone`.
 
-    Raises
-    ------
-    InputError
-        Not three finite numbers, or a standard deviation that is not above 0.
+    Returns
+    -------
+    name : str
+        As it was where it is not on the hub, or where the architecture alone has other weights:
+        the hub knows more of it than timm.
     """
-    try:
-        values = torch.tensor(given, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError):
-        values = torch.empty(0)
-    if values.shape != (3,) or not values.isfinite().all() or (name == "std" and values.min() <= 0):
-        above = " above 0" if name == "std" else ""
-        raise InputError(f"{name}: expected three numbers{above}, found {shown(given)}")
-    return values.view(3, 1, 1)
-
-
-def check_images(images: Tensor) -> None:
-    """Refuse, with an InputError, what is no batch of images that a network may look at."""
-    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-        raise InputError(
-            "images: expected floating-point RGB in [0, 1] of shape (N, 3, H, W), found "
-            f"{str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}"
-        )
+    architecture = str(getattr(backbone, "pretrained_cfg", {}).get("architecture"))
+    if not name.startswith(HUB_PREFIXES) or not timm.is_model(architecture):
+        return name
+    with torch.device("meta"):
+        plain = _of_timm(architecture, False, size)
+    shapes = [{n: w.shape for n, w in net.state_dict().items()} for net in (backbone, plain)]
+    return architecture if shapes[0] == shapes[1] else name
 
 
 def load_backbone_weights(backbone: nn.Module, path: Path, name: str) -> None:
@@ -256,7 +262,8 @@ def load_backbone_weights(backbone: nn.Module, path: Path, name: str) -> None:
     if _STRIDE_V1 in metadata.get(_STRIDE_KEY, "") and not name.startswith("resnet50_v1"):
         raise InputError(
             f"{path}: these weights belong to a network with {metadata[_STRIDE_KEY]!r}; "
-            f"expected backbone 'resnet50_v1', found {name!r}"
+            f"expected backbone 'resnet50_v1', found {name!r}; give --backbone resnet50_v1 "
+            '(Python: GalaxyTreeNet("resnet50_v1"))'
         )
     absent = _classifier_prefixes(backbone) + getattr(backbone, "left_out", ())
     weights = {key: value for key, value in weights.items() if not key.startswith(absent)}

@@ -6,6 +6,7 @@ Learning rates that decay from the last layer to the first are those of Clark et
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from timm.models import group_parameters
@@ -74,21 +75,26 @@ def parameter_groups(model: GalaxyNet, config: TrainConfig) -> list[dict[str, An
     ----------
     model : GalaxyNet
     config : TrainConfig
-        Biases and normalisation layers have no weight decay.
+        Biases and normalisation layers have no weight decay, nor has what a part of the network
+        names itself, as timm does: the position embeddings of a vision transformer, for one.
 
     Returns
     -------
     groups : list of dict
         For a torch optimiser; the heads come first, at the full learning rate.
     """
-    free = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    free = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    exempt = _exempt_from_decay(model)
     if config.layer_decay == 1:
-        return _by_weight_decay([p for _, p in free], config)
-    heads = _by_weight_decay([p for name, p in free if not name.startswith("backbone.")], config)
+        return _by_weight_decay(free, exempt, config)
+    heads = {name: p for name, p in free.items() if not name.startswith("backbone.")}
     by_depth = param_groups_layer_decay(
-        model.backbone, weight_decay=config.weight_decay, layer_decay=config.layer_decay
+        model.backbone,
+        weight_decay=config.weight_decay,
+        no_weight_decay_list=[name.removeprefix("backbone.") for name in exempt],
+        layer_decay=config.layer_decay,
     )
-    return heads + [
+    return _by_weight_decay(heads, exempt, config) + [
         {
             "params": group["params"],
             "weight_decay": group["weight_decay"],
@@ -98,8 +104,25 @@ def parameter_groups(model: GalaxyNet, config: TrainConfig) -> list[dict[str, An
     ]
 
 
-def _by_weight_decay(parameters: list[nn.Parameter], config: TrainConfig) -> list[dict[str, Any]]:
+def _exempt_from_decay(model: GalaxyNet) -> list[str]:
+    """Names of the parameters that backbone and pooling themselves say must not decay."""
+    parts = {"backbone": model.backbone, "attention": model.attention}
+    patterns = [
+        f"{part}.{pattern}"
+        for part, module in parts.items()
+        if hasattr(module, "no_weight_decay")
+        for pattern in module.no_weight_decay()
+    ]
+    names = [name for name, _ in model.named_parameters()]
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _by_weight_decay(
+    parameters: dict[str, nn.Parameter], exempt: list[str], config: TrainConfig
+) -> list[dict[str, Any]]:
+    free = {name for name, p in parameters.items() if p.ndim <= 1} | set(exempt)
+    decayed = [p for name, p in parameters.items() if name not in free]
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": [p for name, p in parameters.items() if name in free], "weight_decay": 0.0},
     ]

@@ -14,7 +14,8 @@ from gz2tree.config import CutoutOptions
 from gz2tree.config.choices import Activation, Pooling, check
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
-from gz2tree.networks.backbones import channel_values, check_images, create_backbone
+from gz2tree.networks.backbones import create_backbone, name_without_hub
+from gz2tree.networks.entrance import channel_values, check_images
 from gz2tree.networks.heads import QuestionHeads
 from gz2tree.networks.pooling import QuestionPooling
 from gz2tree.networks.saved import SavedNetwork
@@ -83,15 +84,13 @@ class GalaxyNet(SavedNetwork):
         self.training_record = dict(training or {})
         self.typicality: Typicality | None = None
         self.calibration: Calibration | None = None
-        self.backbone_name = backbone
         self.backbone = create_backbone(backbone, pretrained, cutouts.size)
-        self.head_hidden_size = getattr(
-            self.backbone, "head_hidden_size", self.backbone.num_features
-        )
-        normalisation = self.backbone.pretrained_cfg
+        self.backbone_name = name_without_hub(backbone, self.backbone, cutouts.size)
+        pooled = getattr(self.backbone, "head_hidden_size", self.backbone.num_features)
+        self.head_hidden_size = pooled
         for name, given in (("mean", mean), ("std", std)):
-            values = channel_values(name, given if given is not None else normalisation[name])
-            self.register_buffer(name, values, persistent=False)
+            values = self.backbone.pretrained_cfg[name] if given is None else given
+            self.register_buffer(name, channel_values(name, values), persistent=False)
 
     @property
     def num_features(self) -> int:
@@ -150,7 +149,8 @@ class GalaxyNet(SavedNetwork):
         self.attention = self.strengths = None
         if pooling == "attention":
             width = self.num_features
-            self.attention = QuestionPooling(width, len(self.tree.questions))
+            channels_last = getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
+            self.attention = QuestionPooling(width, len(self.tree.questions), channels_last)
         self.heads = QuestionHeads(self.tree, width)
 
     def _features_by_question(self, feature_map: Tensor) -> list[Tensor]:

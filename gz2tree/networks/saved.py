@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import os
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from torch import nn
 
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError, first_few, shown
+from gz2tree.networks.card import model_card
+from gz2tree.networks.hub import asking_the_hub
 from gz2tree.networks.typicality import Typicality
 from gz2tree.networks.weights import load_strictly, read_safetensors
 from gz2tree.tree import DecisionTree
@@ -40,6 +44,7 @@ class SavedNetwork(nn.Module, PyTorchModelHubMixin, ABC):
     What of `GalaxyNet` has to do with the folder, here or on the hub, of weights and config.
     """
 
+    __signature__: ClassVar[inspect.Signature]
     tree: DecisionTree
     training_record: dict[str, Any]
     typicality: Typicality | None
@@ -72,12 +77,22 @@ class SavedNetwork(nn.Module, PyTorchModelHubMixin, ABC):
         augment = self.training_record.get("train", {}).get("augment", {})
         return math.pi / 8 if augment.get("rotate") else 0.0
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Show the parameters of ``__init__``, where the hub's ``__new__`` takes anything."""
+        super().__init_subclass__(**options)
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        cls.__signature__ = inspect.Signature(parameters)
+
+    def generate_model_card(self, *arguments: Any, **options: Any) -> ModelCard:
+        """Describe the network for the ``README.md`` beside its weights; options are ignored."""
+        return ModelCard(model_card(cast("GalaxyNet", self)))
+
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """Return all that is needed to build the network again, as JSON values."""
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> str | None:
-        """Write ``model.safetensors`` and ``config.json`` into a folder.
+        """Write ``model.safetensors``, ``config.json`` and a ``README.md`` into a folder.
 
         Parameters
         ----------
@@ -86,7 +101,11 @@ class SavedNetwork(nn.Module, PyTorchModelHubMixin, ABC):
             As in huggingface_hub's ``ModelHubMixin.save_pretrained``.
         """
         kwargs["config"] = kwargs.get("config") or self.config()
-        return super().save_pretrained(save_directory, **kwargs)
+        url = super().save_pretrained(save_directory, **kwargs)
+        # safetensors lets nobody else read what it writes, whatever the umask.
+        weights = Path(save_directory) / SAFETENSORS_SINGLE_FILE
+        shutil.copymode(weights.with_name(CONFIG_NAME), weights)
+        return url
 
     def save_config(self, folder: Path) -> None:
         """Write the config of a saved network anew; a kill leaves the old one or the new."""
@@ -110,7 +129,8 @@ class SavedNetwork(nn.Module, PyTorchModelHubMixin, ABC):
             No such model, a network of another class, or weights that do not fit.
         """
         name = known_name(pretrained_model_name_or_path)
-        with loading_errors_named(name):
+        here = Path(name).is_dir()
+        with loading_errors_named(name), nullcontext() if here else asking_the_hub():
             return super().from_pretrained(name, **kwargs)
 
     @classmethod

@@ -9,7 +9,6 @@ from typing import Any
 
 import lightning as L
 import pandas as pd
-from lightning.pytorch.callbacks import TQDMProgressBar
 
 from gz2tree.dataset import LabelledCutouts
 from gz2tree.networks.network import GalaxyNet
@@ -18,16 +17,6 @@ from gz2tree.runs.faults import check_weights, saving
 from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.typical import fit_after_training
 from gz2tree.wholefiles import appearing
-
-
-class ProgressBar(TQDMProgressBar):
-    """Lightning's progress bar without the logger's version, which means nothing here."""
-
-    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
-        """Return what the bar shows."""
-        metrics = super().get_metrics(trainer, pl_module)
-        metrics.pop("v_num", None)
-        return dict(metrics)
 
 
 class TypicalityFitter(L.Callback):
@@ -57,6 +46,12 @@ class RunKeeper(L.Callback):
     ----------
     run : RunDirectory
     checkpoint_minutes : float
+
+    Attributes
+    ----------
+    stop_asked : bool
+        Set from outside: a checkpoint is written as soon as one may be, and then a
+        KeyboardInterrupt raised. For one process only.
     """
 
     def __init__(self, run: RunDirectory, checkpoint_minutes: float) -> None:
@@ -66,6 +61,7 @@ class RunKeeper(L.Callback):
         self.best = math.inf
         self._saved = self._began = time.monotonic()
         self._due = False
+        self.stop_asked = False
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run must know."""
@@ -87,10 +83,16 @@ class RunKeeper(L.Callback):
 
         Never after an epoch's last batch: validation and the plateau schedule are yet to come, and
         Lightning would skip them when resuming. The first batch of the next epoch makes up for it.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The training is to stop, and there is its checkpoint; none of epochs of a single batch.
         """
         # Processes that trained together would have to agree on the time: they save after epochs.
         late = trainer.world_size == 1 and time.monotonic() - self._saved > self.interval
-        if batch_idx + 1 < trainer.num_training_batches and (self._due or late):
+        within = batch_idx + 1 < trainer.num_training_batches
+        if within and (self._due or late or self.stop_asked):
             check_weights(pl_module, trainer.global_step)
             partial = self.run.checkpoint.with_suffix(".partial")
             with saving(self.run.checkpoint):
@@ -98,6 +100,8 @@ class RunKeeper(L.Callback):
             if trainer.is_global_zero:
                 os.replace(partial, self.run.checkpoint)
             self._saved, self._due = time.monotonic(), False
+        if self.stop_asked and (within or trainer.num_training_batches == 1):
+            raise KeyboardInterrupt
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Add a row to the history and save the model if it is the best so far."""

@@ -56,8 +56,13 @@ def check_weights(model: nn.Module, step: int) -> None:
             raise NotFiniteError(f"the weights {name} are not finite after step {step}")
 
 
-def check_checkpoint(path: Path) -> None:
+def check_checkpoint(path: Path) -> int:
     """Refuse a checkpoint that cannot be resumed from; nothing in it is executed.
+
+    Returns
+    -------
+    steps : int
+        Optimiser steps that were taken before it.
 
     Raises
     ------
@@ -65,8 +70,10 @@ def check_checkpoint(path: Path) -> None:
         The file is torn, or holds anything but tensors and plain values.
     """
     try:
-        load_safely(path)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        return int(load_safely(path)["global_step"])
+    except (
+        pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError, TypeError,
+    ) as error:  # fmt: skip
         raise InputError(
             f"{path}: expected the checkpoint of a training, found a damaged file "
             f"({type(error).__name__}); without it --resume begins the training anew"

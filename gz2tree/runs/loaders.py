@@ -143,6 +143,14 @@ class GalaxyData(L.LightningDataModule):
         """Optimiser steps of an epoch."""
         return len(self._order(rank=0, world_size=self.config.n_processes))
 
+    def describe_epoch(self) -> str:
+        """Say how many galaxies an epoch shows, in one line."""
+        order = self._order(rank=0, world_size=self.config.n_processes)
+        batches, size = order.batches_per_epoch, order.galaxies_per_step
+        seen, n = batches * size, order.n
+        share = f"{seen} of {n} galaxies" if seen <= n else f"{n} galaxies {seen / n:.1f} times"
+        return f"{batches} batches of {size}: {share} an epoch"
+
     def train_dataloader(self) -> ResumableLoader:
         """Batches in an order that is a function of seed and step."""
         trainer = self._trainer

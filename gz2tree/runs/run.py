@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gz2tree.errors import InputError, first_few, shown
 from gz2tree.records import differences, versions
 from gz2tree.wholefiles import appearing, write_errors_named
 
+Status = Literal["running", "interrupted", "finished"]
 _RECORD = "run.json"
 _PATIENCE = 60.0  # seconds
 
@@ -113,9 +114,11 @@ class RunDirectory:
             kept.append(f"the last good checkpoint is {self.checkpoint}")
         return ", ".join(kept) or f"{self.path} holds no checkpoint yet"
 
-    def finish(self) -> None:
-        """Mark the training as finished."""
-        self._write(json.loads((self.path / _RECORD).read_text()) | {"status": "finished"})
+    def mark(self, status: Status) -> None:
+        """Write down whether the training is running, was interrupted, or is finished."""
+        record = json.loads((self.path / _RECORD).read_text())
+        if record["status"] != status:
+            self._write(record | {"status": status})
 
     def _wait_for_beginning(self) -> None:
         """Give the first of several processes the time to begin the run."""
@@ -126,8 +129,8 @@ class RunDirectory:
     def _check_resumable(self, given: dict[str, Any], resume: bool) -> None:
         if not resume:
             raise InputError(
-                f"{self.path}: holds a run already; --resume goes on with it, another "
-                "--out begins anew"
+                f"{self.path}: holds a run already; --resume goes on with it, another --out "
+                "begins anew (Python: resume=True, out=)"
             )
         begun = self.record()["options"]
         different = [
@@ -136,9 +139,14 @@ class RunDirectory:
             if key not in _HARMLESS
         ]
         if different:
+            further = (
+                "; a run that is finished is trained further by gz2tree finetune"
+                if self.is_finished
+                else ""
+            )
             raise InputError(
                 f"{self.path}: to resume, expected the options the run was begun with; "
-                f"{first_few(different)}"
+                f"{first_few(different)}{further}"
             )
 
     def _write(self, record: Mapping[str, Any]) -> None:
