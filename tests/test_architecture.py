@@ -61,7 +61,7 @@ LADDER = {
         "networks.learning_rates networks.export"
     ),
     "processes": "processes",
-    "predictor": "networks.precision networks.predictor networks.batches",
+    "predictor": "networks.untrained networks.precision networks.predictor networks.batches",
     "training": (
         "runs.faults runs.run runs.typical runs.callbacks runs.trainable runs.steps training"
     ),

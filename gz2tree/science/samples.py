@@ -120,11 +120,11 @@ def select(
     given = np.asarray(fractions, dtype=np.float64)
     before = given if preceding_fractions is None else np.asarray(preceding_fractions, np.float64)
     answer = tree.find_answer(SAMPLES.get(sample, sample))
-    if np.isnan(given[:, answer]).all():
-        raise InputError(
-            f"sample {sample!r}: expected fractions of {tree.columns[answer]}, found none measured"
-        )
     question = tree.question_of[answer]
+    _refuse_unmeasured(given, tree, sample, answer)
+    for position in answers_before(tree, question):
+        if cuts.preceding.get(tree.answers[position].name, 0.0) > 0:
+            _refuse_unmeasured(before, tree, sample, position)
     with np.errstate(invalid="ignore"):  # NaN is in no sample
         selected = given[:, answer] >= cuts.threshold
         for position in answers_before(tree, question):
@@ -132,6 +132,15 @@ def select(
     if votes is not None:
         selected &= np.asarray(votes)[:, question] >= cuts.votes
     return selected
+
+
+def _refuse_unmeasured(
+    fractions: NDArray[np.float64], tree: DecisionTree, sample: str, answer: int
+) -> None:
+    if np.isnan(fractions[:, answer]).all():
+        raise InputError(
+            f"sample {sample!r}: expected fractions of {tree.columns[answer]}, found none measured"
+        )
 
 
 def answers_before(tree: DecisionTree, question: int) -> Iterator[int]:
