@@ -19,6 +19,7 @@ from gz2tree.images.given import GivenImages
 from gz2tree.networks.batches import look_at, opened
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Models, Prediction, Predictor, find_device, together
+from gz2tree.networks.untrained import untrained_answers, untrained_text
 from gz2tree.tables.columnnotes import topcat_names
 from gz2tree.tables.files import TableWriter
 from gz2tree.tables.tableformat import OF_ASTROPY, format_to_write
@@ -55,7 +56,7 @@ def predict(
     -------
     catalogue : DataFrame, one row for each readable image
         The id column of the model's tree, then a column of cumulative probabilities (float32) for
-        each answer.
+        each answer; NaN in answers that a model was trained without, unless they are kept.
 
     Raises
     ------
@@ -176,18 +177,21 @@ def predict_batches(
     InputError
         As in `predict`; `atypical` of a network that holds nothing of its training galaxies.
     """
-    for model in models:
-        warn_of_untrained(model)
+    warn_of_untrained(models, options)
     device = find_device(options.device)
     networks = [Predictor(model, device, options, atypical=atypical) for model in models]
     yield from look_at(networks, images, models[0].cutouts, options, positions, progress)
 
 
-def warn_of_untrained(model: GalaxyNet) -> None:
-    """Warn of answers that the model was trained without."""
-    if model.untrained:
+def warn_of_untrained(models: Sequence[GalaxyNet], options: PredictOptions) -> None:
+    """Warn of answers that any of the models was trained without, and say what becomes of them."""
+    untrained = untrained_answers(models)
+    if untrained.any():
         _log.warning(
-            "this model was trained without %d of its %d answers; what it says of them means "
-            "nothing: %s",
-            len(model.untrained), len(model.tree), ", ".join(model.untrained),
-        )  # fmt: skip
+            "no galaxy that trained %s had %s measured; what it says of them %s",
+            "this model" if len(models) == 1 else "one of these models",
+            untrained_text(models[0].tree, untrained),
+            "means nothing, and is kept"
+            if options.keep_untrained
+            else "would mean nothing, and is left empty",
+        )

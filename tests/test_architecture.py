@@ -62,7 +62,7 @@ LADDER = {
         "networks.finetuning networks.learning_rates networks.export networks.seenimages"
     ),
     "processes": "processes",
-    "predictor": "networks.precision networks.predictor networks.batches",
+    "predictor": "networks.untrained networks.precision networks.predictor networks.batches",
     "training": (
         "runs.faults runs.run runs.typical runs.callbacks runs.interrupts runs.progress "
         "runs.trainable runs.steps training"

@@ -934,6 +934,22 @@ def test_digest_is_of_tree_and_kind_as_well() -> None:
     assert len({labels.digest(), *(other.digest() for other in others)}) == 6
 
 
+@pytest.mark.parametrize("kind", ["debiased", "count"])
+def test_question_whose_columns_are_empty_is_not_measured(
+    kind: Kind, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a parent is 0 an empty cell would be a label of 0, and the only label there is."""
+    table = pd.DataFrame(1.0, index=range(4), columns=list(GZ2.kind_columns(kind)))
+    table.insert(0, "id", list("abcd"))
+    table.loc[0, GZ2.kind_columns(kind)[1]] = 0.0  # no features or disk: never asked
+    for number in (2, 3):  # bar? spiral?
+        table[list(GZ2.kind_columns(kind)[GZ2.slices[number]])] = np.nan
+    labels = read_labels(table, GZ2, kind)
+    measured = {GZ2.question_of[n] + 1 for n in np.flatnonzero(labels.measured.any(0))}
+    assert measured == {1, 2, 5, 6, 7, 8, 9}  # arms are asked after spiral
+    assert "4 of 37 answers are not measured, as their columns are empty" in caplog.text
+
+
 # a tree of one's own, whose answers have columns of their own names
 
 OWN_TREE = DecisionTree(

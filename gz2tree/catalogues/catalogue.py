@@ -27,6 +27,7 @@ from gz2tree.graph import DecisionGraph
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Prediction, mean_answers
 from gz2tree.networks.typicality import TAIL
+from gz2tree.networks.untrained import unknown_questions, untrained_answers, untrained_text
 from gz2tree.tables.columnnotes import ColumnNote, topcat_names
 from gz2tree.tables.usertable import UserTable
 from gz2tree.tree import DecisionTree
@@ -58,6 +59,8 @@ class CatalogueColumns:
     tree : DecisionTree
     wanted : CatalogueOptions
     flags : list of Flag
+    unknown : array of bool, shape (n_questions,)
+        Questions of which nothing is said, as the networks were trained without them.
     provenance : dict of str to str
         What the catalogue is predicted with: networks, tree, kind of label, version, views.
     predicted : list of str
@@ -72,7 +75,8 @@ class CatalogueColumns:
     InputError
         ``conditional`` or ``reach`` of a flat network; ``uncertainty`` of one network that gives no
         strengths; ``atypical`` of a network that holds nothing of its training galaxies; flags
-        that cannot be read, see `gz2tree.catalogues.flags.read_flags`.
+        that cannot be read, see `gz2tree.catalogues.flags.read_flags`, or are of an answer that a
+        network was trained without.
     """
 
     def __init__(
@@ -95,7 +99,7 @@ class CatalogueColumns:
         self.flags = read_flags(catalogue.flags, self.tree)
         self.median = np.mean([each.median for each in known]) if known else np.nan
         self.graph = DecisionGraph(self.tree)  # on the CPU, as the predictions are
-        self.models, self.gate = list(models), options.gate
+        self.models, self.options = list(models), options
         self.provenance = {
             "model": ", ".join(f"{type(m).__name__} {m.backbone_name}" for m in models),
             "tree": self.tree.name,
@@ -105,6 +109,16 @@ class CatalogueColumns:
             "views": str(options.views),
             "gate": f"{options.gate:g}",
         }
+        untrained = untrained_answers(models)
+        if untrained.any():
+            became = "kept" if options.keep_untrained else "empty"
+            self.provenance["untrained"] = f"{untrained_text(self.tree, untrained)}: {became}"
+        if options.keep_untrained:
+            untrained[:] = False
+        _refuse_flags(self.flags, untrained, self.tree)
+        self.unknown = np.zeros(len(self.tree.questions), bool)
+        if untrained.any():
+            self.unknown = unknown_questions(models)
         if catalogue.model_names:
             self.provenance["weights"] = catalogue.model_names
         if columns == "uncertainty":
@@ -151,14 +165,16 @@ class CatalogueColumns:
         -------
         rows : DataFrame, of N rows
         """
-        cumulative = mean_answers(self.models, predictions, self.gate)  # (N, n_answers)
+        cumulative = mean_answers(self.models, predictions, self.options)  # (N, n_answers)
         values = cumulative
         if self.wanted.columns == "conditional":
             values = self.graph.condition(cumulative)
         elif self.wanted.columns == "reach":
             values = self.graph.reach(cumulative)
         if self.wanted.columns == "uncertainty":
-            rows = uncertainty_columns(mixture_of(self.graph, predictions), self.wanted.level)
+            rows = uncertainty_columns(
+                mixture_of(self.graph, predictions), self.wanted.level, self.unknown
+            )
             rows[list(self.tree.columns)] = cumulative.numpy()
         else:
             rows = pd.DataFrame(
@@ -209,6 +225,15 @@ class CatalogueColumns:
                 "those are (atypical > %.2f): another scale, other colours, off the centre?",
                 f"{above:,}", f"{n:,}", self.median,
             )  # fmt: skip
+
+
+def _refuse_flags(flags: Sequence[Flag], untrained: NDArray[np.bool_], tree: DecisionTree) -> None:
+    for flag in flags:
+        if untrained[flag.answer]:
+            raise InputError(
+                f"{flag.column}: no galaxy that trained the model had {tree.columns[flag.answer]} "
+                "measured; a flag of it means nothing"
+            )
 
 
 def column_names(tree: DecisionTree, columns: Columns) -> list[str]:

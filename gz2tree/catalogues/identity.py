@@ -52,6 +52,7 @@ def catalogue_identity(
             **{name: getattr(options, name) for name in ("views", "gate", "precision")},
             **models[0].cutouts.to_dict(),
             **({"given": given.describe()} if given else {}),
+            **({"keep_untrained": True} if options.keep_untrained else {}),
             "columns": wanted.columns,
             **({"level": wanted.level} if wanted.columns == "uncertainty" else {}),
             **({"atypical": True} if wanted.atypical else {}),

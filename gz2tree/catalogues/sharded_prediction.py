@@ -109,8 +109,7 @@ def predict_to_folder(
         totals = read_totals(out) if first else None
     else:
         if first:
-            for each in models:
-                warn_of_untrained(each)
+            warn_of_untrained(models, options)
         networks = [
             Predictor(each, processes.device, options, atypical=columns.wanted.atypical)
             for each in models

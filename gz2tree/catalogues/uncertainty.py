@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Prediction
+from gz2tree.probabilities import by_answer
 from gz2tree.tables.columnnotes import ColumnNote
 from gz2tree.votes.information import expected_information
 from gz2tree.votes.uncertainty import Mixture, TreeDirichlet
@@ -85,13 +87,15 @@ def mixture_of(graph: DecisionGraph, predictions: Sequence[Prediction]) -> Mixtu
     return Mixture(members)
 
 
-def uncertainty_columns(mixture: Mixture, level: float) -> pd.DataFrame:
+def uncertainty_columns(mixture: Mixture, level: float, unknown: NDArray[np.bool_]) -> pd.DataFrame:
     """Make the columns in which a catalogue says how uncertain it is.
 
     Parameters
     ----------
     mixture : Mixture, of n galaxies
     level : float, in (0, 1)
+    unknown : array of bool, shape (n_questions,)
+        Questions of which nothing is said: NaN, and left out of the sums.
 
     Returns
     -------
@@ -108,8 +112,9 @@ def uncertainty_columns(mixture: Mixture, level: float) -> pd.DataFrame:
     between = np.sqrt(mixture.variance_between)
     parts = (np.sqrt(mixture.variance), low, high, between)  # of shape (n, n_answers)
     of_answers = {"": mixture.mean} | dict(zip(OF_ANSWERS, parts, strict=True))
+    hidden = by_answer(tree, unknown)  # (n_answers,)
     columns = {
-        f"{column}{ending}": values[:, answer]
+        f"{column}{ending}": np.where(hidden[answer], np.nan, values[:, answer])
         for answer, column in enumerate(tree.columns)
         for ending, values in of_answers.items()
         if several or ending not in OF_SEVERAL
@@ -118,8 +123,8 @@ def uncertainty_columns(mixture: Mixture, level: float) -> pd.DataFrame:
     of_questions = dict(zip(OF_QUESTIONS, (told.total,), strict=True))
     for number, column in enumerate(tree.question_columns):
         for ending, values in of_questions.items():
-            columns[f"{column}{ending}"] = values[:, number]
-    sums = (told.total.sum(-1), told.of_models.sum(-1))  # of shape (n,)
+            columns[f"{column}{ending}"] = np.where(unknown[number], np.nan, values[:, number])
+    sums = (told.total[:, ~unknown].sum(-1), told.of_models[:, ~unknown].sum(-1))  # of shape (n,)
     of_galaxy = dict(zip(OF_GALAXY, sums, strict=True))
     columns |= {n: values for n, values in of_galaxy.items() if several or n not in OF_SEVERAL}
     return pd.DataFrame(columns).astype(np.float32)

@@ -74,7 +74,8 @@ def predict_parser() -> Parser:
         type=MoreColumns,
         nargs="+",
         default=["cumulative"],
-        help="probabilities to write; and atypical: how unlike the training galaxies an image is",
+        help="what to write: one of cumulative, conditional, reach and uncertainty; and "
+        "atypical, if wanted: how unlike the training galaxies an image is",
     )
     predict.add_argument(
         "--level",

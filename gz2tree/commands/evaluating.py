@@ -9,7 +9,12 @@ from typing import Any
 
 from gz2tree.catalogues.uncertainty import mixture_of
 from gz2tree.commands.inputs import check_tree, find_model, labelled_for
-from gz2tree.commands.labelled import catalogue_of, coverage_text, predict_labelled
+from gz2tree.commands.labelled import (
+    catalogue_of,
+    coverage_text,
+    known_votes,
+    predict_labelled,
+)
 from gz2tree.config import ByOptions, LabelOptions, PredictOptions
 from gz2tree.evaluation import evaluate
 from gz2tree.graph import DecisionGraph
@@ -19,7 +24,6 @@ from gz2tree.science.binned import binned_text, evaluate_by
 from gz2tree.science.coverage import vote_coverage
 from gz2tree.science.quantities import read_quantity
 from gz2tree.tree import DecisionTree
-from gz2tree.votes.counts import KINDS_OF_VOTES
 from gz2tree.wholefiles import appearing, check_place
 
 
@@ -75,11 +79,11 @@ def evaluate_model(
     if by.by:
         quantity = read_quantity(by.by, labels_table, labels, source, label_options.id_column)
     said, predicted = predict_labelled([model], source, labels, options)
-    predictions = catalogue_of(predicted, mean_answers([model], said, options.gate))
+    predictions = catalogue_of(predicted, mean_answers([model], said, options))
     report = evaluate(predictions, labels)
     print(report)
     more: dict[str, Any] = {}
-    voted = predicted.counts if set(labels.kinds) <= set(KINDS_OF_VOTES) else None
+    voted = known_votes(model, predicted, options)
     if model.is_tree and voted is not None:
         votes = vote_coverage(mixture_of(DecisionGraph(model.tree), said), voted)
         print("", "votes within predictive intervals", coverage_text(votes), sep="\n")

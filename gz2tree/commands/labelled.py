@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gz2tree.config import PredictOptions
@@ -14,8 +15,11 @@ from gz2tree.cutouts import CutoutSource
 from gz2tree.labels import Labels
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.predictor import Prediction
+from gz2tree.networks.untrained import unknown_questions
 from gz2tree.positions import positions_of
 from gz2tree.prediction import predict_batches
+from gz2tree.probabilities import by_answer
+from gz2tree.votes.counts import KINDS_OF_VOTES
 
 
 def predict_labelled(
@@ -75,6 +79,29 @@ def catalogue_of(labels: Labels, cumulative: Tensor) -> pd.DataFrame:
     catalogue = pd.DataFrame(cumulative.numpy(), columns=list(labels.tree.columns))
     catalogue.insert(0, labels.tree.id_column, labels.ids)
     return catalogue
+
+
+def known_votes(
+    model: GalaxyNet, labels: Labels, options: PredictOptions
+) -> NDArray[np.float64] | None:
+    """Votes with which predictions are compared.
+
+    Parameters
+    ----------
+    model : GalaxyNet
+    labels : Labels, of n galaxies
+    options : PredictOptions
+
+    Returns
+    -------
+    counts : array of float64, shape (n, n_answers), optional
+        NaN in questions that the model was trained without, unless these are kept. None if the
+        labels are no votes as they were given.
+    """
+    if labels.counts is None or not set(labels.kinds) <= set(KINDS_OF_VOTES):
+        return None
+    unknown = by_answer(model.tree, unknown_questions([model]))  # (n_answers,)
+    return np.where(unknown & (not options.keep_untrained), np.nan, labels.counts)
 
 
 def coverage_text(table: pd.DataFrame) -> str:

@@ -74,7 +74,7 @@ def predict_catalogue(
     catalogue = replace(catalogue, model_names=names)
     if not is_folder(out):
         n = predict_to_file(models, images[0], out, options, catalogue, given=given)
-        print(f"{n:,} galaxies in {out}")
+        print(f"{n:,} {'galaxy' if n == 1 else 'galaxies'} in {out}")
         return
     totals = predict_to_folder(models, images, out, options, shards, catalogue, given=given)
     if totals is not None:

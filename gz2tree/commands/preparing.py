@@ -58,7 +58,8 @@ def prepare_store(
     else:
         raise InputError("crop and size: expected none with --model, which has its own")
     prepared = prepare(images, store, cutouts, given, workers=workers)
-    print(f"{len(prepared):,} cutouts in {store}")
+    n = len(prepared)
+    print(f"{n:,} cutout{'s' * (n != 1)} in {store}")
 
 
 def wanted_cutouts(

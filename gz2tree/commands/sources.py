@@ -173,7 +173,7 @@ def compare(sources: Sources) -> dict[str, tuple[pd.DataFrame, Labels]]:
         assert opened.labels is not None
         _, labels = align(predictions, opened.labels)
         for first, (_, before) in list(compared.items())[:1]:
-            if before.digest() != labels.digest():
+            if before.ids.tolist() != labels.ids.tolist() or before.tree != labels.tree:
                 raise InputError(
                     f"{name}: expected the same galaxies as of {first}, found {len(labels):,} "
                     f"others than those {len(before):,}"

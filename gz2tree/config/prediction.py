@@ -39,6 +39,9 @@ class PredictOptions:
         Of the backbone; probabilities are always float32.
     device : str, optional
         A GPU if there is one, by default.
+    keep_untrained : bool
+        Write what a model says of answers that none of its training galaxies had measured, though
+        it means nothing; by default these are left empty (NaN).
 
     Raises
     ------
@@ -52,6 +55,7 @@ class PredictOptions:
     workers: int | None = None
     precision: Precision = "auto"
     device: str | None = None
+    keep_untrained: bool = False
 
     def __post_init__(self) -> None:
         check("views", self.views, self.views in (1, 8, 16), "1, 8 or 16")

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gz2tree.config.choices import Kind, check_choice
-from gz2tree.errors import InputError
+from gz2tree.errors import InputError, first_few
 from gz2tree.labelling.layout import known_columns, layout_of
 from gz2tree.probabilities import cumulative_of
 from gz2tree.tables.files import read_table
@@ -44,7 +44,7 @@ class TabulatedLabels:
         Cumulative probabilities of the tree `written_in`, or values of one kind where that is None.
         NaN where there is none, or one out of range.
     there : array of bool, shape (n_answers,)
-        Which answers have a column.
+        Which answers have a column; not where all columns of the question are empty throughout.
     written_in : DecisionTree, optional
     bad : dict of int to str
         What is wrong with the values, by row.
@@ -93,6 +93,7 @@ def read_columns(
     numbers_of_votes = layout.written_in is None and kind in NUMBERS_OF_VOTES
     highest = np.inf if numbers_of_votes else 1.0
     values, bad = _numbers(table, layout.answers, highest, _read_as(layout.written_in, predicted))
+    there &= ~_empty_questions(source, tree, values, there)
     if layout.rebuilt:  # NaN is what was not asked there, and no gap
         values = cumulative_of(tree, values)
     elif layout.written_in is not None:
@@ -102,6 +103,21 @@ def read_columns(
     if layout.votes:
         counts, miscounted = _numbers(table, layout.votes, np.inf)
     return TabulatedLabels(source, ids, values, there, layout.written_in, bad, counts, miscounted)
+
+
+def _empty_questions(
+    source: TableSource, tree: DecisionTree, values: NDArray[np.float64], there: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which answers are of a question without a value in any row, (n_answers,); said in the log."""
+    empty = np.zeros(len(tree), dtype=bool)
+    for answers in tree.slices:
+        empty[answers] = there[answers].any() and np.isnan(values[:, answers]).all()
+    if empty.any():
+        _log.warning(
+            "%s: %d of %d answers are not measured, as their columns are empty: %s",
+            source, empty.sum(), len(tree), first_few(np.array(tree.columns)[empty].tolist()),
+        )  # fmt: skip
+    return empty
 
 
 def _warn_of_gaps(source: TableSource, gaps: NDArray[np.bool_], bad: Collection[int]) -> None:

@@ -95,6 +95,8 @@ def read_labels(
     """
     given = read_columns(path, tree, kind, id_column, image_ids, predicted=predicted)
     cumulative, broken = checked_cumulative(given, tree)
+    if given.written_in is None:
+        cumulative = _without_unmeasured(tree, cumulative, given.values)
     if given.counts is not None:
         log_disagreement(str(given.source), tree, given.counts)
     bad = given.miscounted | broken | given.bad
@@ -212,6 +214,20 @@ def _from_cumulative(
         return cumulative, broken
     of_tree = cumulative_of(tree, _conditional_of_rough(written_in, cumulative))
     return np.where(np.isnan(cumulative), np.nan, of_tree), broken
+
+
+def _without_unmeasured(
+    tree: DecisionTree, cumulative: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Make NaN what is 0 as nobody was asked, of questions that nobody was ever asked.
+
+    Those are the questions without a value in any row, and those asked after one of them: the few
+    rows in which they could be told to be 0 would say that they are never anything else.
+    """
+    measured = np.asarray(~np.isnan(values).all(0))  # (n_answers,)
+    for answers, parents in zip(tree.slices, tree.parents, strict=True):
+        measured[answers] = measured[answers].any() and measured[list(parents)].all()
+    return np.where(measured, cumulative, np.nan)
 
 
 def _conditional_of_rough(

@@ -6,6 +6,7 @@ Those that are not are counted, named and left out.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,9 @@ def align(predictions: pd.DataFrame, labels: Labels) -> tuple[Array, Labels]:
     Returns
     -------
     predicted : array of float64, shape (n, n_answers), in [0, 1]
+        NaN where nothing is predicted, of answers that a network was trained without.
     labels : Labels, of n galaxies
+        There not measured either: it is nothing to compare with.
 
     Raises
     ------
@@ -82,7 +85,12 @@ def align(predictions: pd.DataFrame, labels: Labels) -> tuple[Array, Labels]:
     ids, predicted = read_catalogue(predictions, labels.tree)
     have = which_have(labels.ids, ids, galaxies="labelled", what="prediction")
     rows = positions_of(ids, labels.ids[have], "predictions")
-    return predicted[rows], labels.take(have)
+    labels, predicted = labels.take(have), predicted[rows]
+    unknown = np.isnan(predicted)
+    if unknown.any():
+        compared = np.where(unknown, np.nan, labels.cumulative)
+        labels = replace(labels, cumulative=compared)
+    return predicted, labels
 
 
 def read_catalogue(predictions: pd.DataFrame, tree: DecisionTree) -> tuple[pd.Index, Array]:
@@ -98,6 +106,8 @@ def read_catalogue(predictions: pd.DataFrame, tree: DecisionTree) -> tuple[pd.In
     -------
     ids : Index of str, length n
     predicted : array of float64, shape (n, n_answers), in [0, 1]
+        NaN in answers that are empty throughout but for zeros, as those are that a network was
+        trained without.
 
     Raises
     ------
@@ -110,7 +120,8 @@ def read_catalogue(predictions: pd.DataFrame, tree: DecisionTree) -> tuple[pd.In
     ids = pd.Index(predictions[tree.id_column].astype(str))
     refuse_duplicates("predictions", ids)
     predicted = predictions[list(tree.columns)].to_numpy(dtype=np.float64, copy=True)
-    wrong = np.argwhere(~((predicted >= 0) & (predicted <= 1)))
+    empty = np.isnan(predicted) & ~(predicted > 0).any(0)
+    wrong = np.argwhere(~((predicted >= 0) & (predicted <= 1)) & ~empty)
     if len(wrong):
         row, column = wrong[0]
         raise InputError(

@@ -14,6 +14,7 @@ from gz2tree.errors import InputError
 from gz2tree.flat import FlatNet
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.precision import autocast, choose_precision, for_inference, memory_format
+from gz2tree.networks.untrained import without_untrained
 
 Models = GalaxyNet | Sequence[GalaxyNet]
 """One network, or several that predict together."""
@@ -83,9 +84,9 @@ def together(model: Models) -> list[GalaxyNet]:
 
 
 def mean_answers(
-    models: Sequence[GalaxyNet], predictions: Sequence[Prediction], gate: float
+    models: Sequence[GalaxyNet], predictions: Sequence[Prediction], options: PredictOptions
 ) -> Tensor:
-    """Mean of what networks predict together, gated once.
+    """Mean of what networks predict together, gated once, without what they do not know.
 
     The gate comes last: of several networks that were gated each, the mean would be below the gate
     wherever not all of them call an answer improbable.
@@ -95,10 +96,11 @@ def mean_answers(
     models : sequence of GalaxyNet
     predictions : sequence of Prediction, one for each of them
         Of the same N galaxies.
-    gate : float, in [0, 1]
-        Answers below it become exactly 0. The sums of the tree hold afterwards, see
+    options : PredictOptions
+        Answers below its gate become exactly 0. The sums of the tree hold afterwards, see
         `gz2tree.graph.DecisionGraph.gate`; not if one of the networks is flat, whose answers are
-        not held to them: then each answer is gated on its own.
+        not held to them: then each answer is gated on its own. Unless it keeps untrained answers,
+        these become NaN, see `gz2tree.networks.untrained.without_untrained`.
 
     Returns
     -------
@@ -106,10 +108,10 @@ def mean_answers(
     """
     # The tree's sums are linear, so the mean of consistent answers is consistent.
     mean = torch.stack([each.cumulative for each in predictions]).mean(0)  # (N, n_answers)
-    if gate == 0:
-        return mean
-    gating = next((model for model in models if isinstance(model, FlatNet)), models[0])
-    return gating.gate(mean.to(gating.mean.device), gate).cpu()
+    if options.gate > 0:
+        gating = next((model for model in models if isinstance(model, FlatNet)), models[0])
+        mean = gating.gate(mean.to(gating.mean.device), options.gate).cpu()
+    return mean if options.keep_untrained else without_untrained(models, mean)
 
 
 class _Ready:

@@ -53,7 +53,7 @@ class Galaxies:
     ----------
     ids : array of str, shape (n,)
     predicted : array of float64, shape (n, n_answers), in [0, 1]
-        Cumulative probabilities.
+        Cumulative probabilities; NaN of answers that the network was trained without.
     tree : DecisionTree
     labels : Labels, optional
         Of the same galaxies in the same order.
@@ -103,10 +103,12 @@ class Galaxies:
             None is.
         """
         chosen = flag.of(self.predicted)
+        if np.isnan(self.predicted[:, flag.answer]).all():
+            raise InputError(f"{flag.column}: expected predictions of this answer, found none")
         if not chosen.any():
             raise InputError(
                 f"{flag.column}: expected a galaxy of at least {flag.threshold:g}, found at most "
-                f"{self.predicted[:, flag.answer].max():.3f}"
+                f"{np.nanmax(self.predicted[:, flag.answer]):.3f}"
             )
         counted = Flagged(flag.answer, flag.threshold, int(chosen.sum()), len(self))
         if self.labels is not None and self.labels.measured[:, flag.answer].any():
@@ -145,7 +147,8 @@ class Galaxies:
     @cached_property
     def max_parent_violation(self) -> float:
         """Largest difference between a question's predicted answers and its predicted reach."""
-        return float(parent_violation(self.tree, self.predicted).max())
+        violation = parent_violation(self.tree, self.predicted)  # NaN where nothing is predicted
+        return float(np.fmax.reduce(violation, axis=None))
 
 
 def _root_mean_square(values: Array, cells: NDArray[np.bool_]) -> Array:

@@ -169,11 +169,11 @@ def _cuts(
     given = np.asarray(fractions, dtype=np.float64)
     before = given if preceding_fractions is None else np.asarray(preceding_fractions, np.float64)
     answer = tree.find_answer(SAMPLES.get(sample, sample))
-    if np.isnan(given[:, answer]).all():
-        raise InputError(
-            f"sample {sample!r}: expected fractions of {tree.columns[answer]}, found none measured"
-        )
     question = tree.question_of[answer]
+    _refuse_unmeasured(given, tree, sample, answer)
+    for position in answers_before(tree, question):
+        if cuts.preceding.get(tree.answers[position].name, 0.0) > 0:
+            _refuse_unmeasured(before, tree, sample, position)
     for position in reversed(list(answers_before(tree, question))):
         least = cuts.preceding.get(tree.answers[position].name, 0.0)
         yield (
@@ -191,6 +191,15 @@ def _cuts(
             got,
             cuts.votes,
             "--votes",
+        )
+
+
+def _refuse_unmeasured(
+    fractions: NDArray[np.float64], tree: DecisionTree, sample: str, answer: int
+) -> None:
+    if np.isnan(fractions[:, answer]).all():
+        raise InputError(
+            f"sample {sample!r}: expected fractions of {tree.columns[answer]}, found none measured"
         )
 
 
