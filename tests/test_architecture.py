@@ -82,7 +82,7 @@ LADDER = {
         "plots plots.style plots.layout plots.correlations plots.galaxies plots.history "
         "plots.predictions plots.curves plots.trees"
     ),
-    "what commands are given": "commands.inputs commands.labelled commands.sources",
+    "what commands are given": "commands.models commands.inputs commands.labelled commands.sources",
     "report": ("report report.figures report.galaxies report.page report.pictures report.writing"),
     "commands": (
         "commands.preparing commands.training commands.typifying commands.calibrating "

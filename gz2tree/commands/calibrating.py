@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from gz2tree.catalogues.uncertainty import mixture_of
-from gz2tree.commands.inputs import check_storable, open_labelled, store_model
+from gz2tree.commands.inputs import open_labelled
 from gz2tree.commands.labelled import coverage_text, predict_labelled
+from gz2tree.commands.models import check_storable, store_model
 from gz2tree.config import LabelOptions, PredictOptions
 from gz2tree.errors import InputError
 from gz2tree.graph import DecisionGraph

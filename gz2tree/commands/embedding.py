@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gz2tree.commands.inputs import find_model
+from gz2tree.commands.models import find_model
 from gz2tree.config import PredictOptions
 from gz2tree.embedding import embed_to_file
 

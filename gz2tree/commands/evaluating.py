@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from gz2tree.catalogues.uncertainty import mixture_of
-from gz2tree.commands.inputs import check_tree, find_model, labelled_for
+from gz2tree.commands.inputs import check_tree, labelled_for
 from gz2tree.commands.labelled import (
     catalogue_of,
     coverage_text,
     known_votes,
     predict_labelled,
 )
+from gz2tree.commands.models import find_model
 from gz2tree.config import ByOptions, LabelOptions, PredictOptions
 from gz2tree.evaluation import evaluate
 from gz2tree.graph import DecisionGraph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gz2tree.commands.inputs import find_model
+from gz2tree.commands.models import find_model
 from gz2tree.networks.export import export_onnx
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -11,89 +10,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gz2tree.commands.models import find_model, folder_of
 from gz2tree.config import LabelOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
 from gz2tree.labelling.labeltable import read_labels
 from gz2tree.labelling.matching import which_have
 from gz2tree.labels import CUMULATIVE, Labels, kinds_of
-from gz2tree.model import load_model
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.saved import DEFAULT_MODEL, DEFAULT_NAME, replace_model
-from gz2tree.networks.seenimages import SEEN_IMAGES, hashes_of, read_seen_images, were_seen
+from gz2tree.networks.seenimages import hashes_of, read_seen_images, were_seen
 from gz2tree.runs.run import RunDirectory
 from gz2tree.splits import read_split
 from gz2tree.store import open_images
 from gz2tree.tables.columnnotes import recognised
 from gz2tree.tables.files import read_table, table_columns
 from gz2tree.tree import DecisionTree
-from gz2tree.wholefiles import write_errors_named
 
 _log = logging.getLogger("gz2tree")
-
-
-def find_model(name: str) -> tuple[GalaxyNet, RunDirectory | None]:
-    """Load a model, and find the run it came from, if it lies in one.
-
-    Raises
-    ------
-    InputError
-        Neither a model nor a run.
-    """
-    run = find_run(name)
-    return load_model(name if run is None else run.model), run
-
-
-def find_run(name: str) -> RunDirectory | None:
-    """Find the run that a model lies in, by the name of the run or of the model's folder."""
-    if name == DEFAULT_NAME:
-        return None
-    path = Path(name).resolve()
-    for run in (RunDirectory(name), RunDirectory(path.parent)):
-        named = path in (run.path.resolve(), run.model.resolve())
-        if named and run.is_begun and run.model.is_dir():
-            return run
-    return None
-
-
-def check_storable(name: str, out: Path | None) -> None:
-    """Refuse to write into the model in the box."""
-    if out is None and name == DEFAULT_NAME:
-        raise InputError("the model in the box stays as it is: name a folder with --out")
-
-
-def store_model(model: GalaxyNet, name: str, out: Path | None) -> Path:
-    """Save a model to whose config something was added, in a folder of its own or where it is.
-
-    Parameters
-    ----------
-    model : GalaxyNet
-    name : str
-        By which `find_model` found it.
-    out : Path, optional
-        Without it, the config alone is written anew.
-
-    Returns
-    -------
-    folder : Path
-    """
-    check_storable(name, out)
-    if out is not None:
-        with write_errors_named(out):
-            replace_model(model, out)
-            if (seen := _folder_of(name, find_run(name)) / SEEN_IMAGES).is_file():
-                shutil.copyfile(seen, out / SEEN_IMAGES)
-        return out
-    folder = _folder_of(name, find_run(name))
-    model.save_config(folder)
-    return folder
-
-
-def _folder_of(name: str, run: RunDirectory | None) -> Path:
-    """Folder of the saved model that `find_model` found by a name."""
-    if run is not None:
-        return run.model
-    return DEFAULT_MODEL if name == DEFAULT_NAME else Path(name)
 
 
 def open_labelled(
@@ -175,7 +108,7 @@ def labelled_for(
     labels = read_labels_as(table, model.tree, label_options, source.ids)
     have = which_have(labels.ids, source.ids, galaxies="labelled", what="image")
     labels = labels.take(have)
-    seen = read_seen_images(_folder_of(model_path, run))
+    seen = read_seen_images(folder_of(model_path, run))
     trained = None if seen is None else were_seen(seen, hashes_of(source, labels.ids.tolist()))
     labels = labels.take(rows_of_part(labels, run, part, trained))
     warn_of_kind(model, labels)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gz2tree.catalogues.sharded_prediction import predict_to_folder
 from gz2tree.catalogues.shardformat import is_folder
-from gz2tree.commands.inputs import find_model
+from gz2tree.commands.models import find_model
 from gz2tree.config import CatalogueOptions, ImageOptions, PredictOptions, ShardOptions
 from gz2tree.errors import InputError
 from gz2tree.images.given import given_images

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gz2tree.commands.inputs import find_model
+from gz2tree.commands.models import find_model
 from gz2tree.config import CutoutOptions
 from gz2tree.config.images import ImageOptions
 from gz2tree.errors import InputError

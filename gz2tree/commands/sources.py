@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gz2tree.commands.inputs import (
-    find_model,
     open_labelled,
     read_labels_as,
     read_predictions,
     rows_of_part,
 )
+from gz2tree.commands.models import find_model
 from gz2tree.config import LabelOptions, PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError

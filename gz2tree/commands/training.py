@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from gz2tree.commands.inputs import find_model, read_labels_as
+from gz2tree.commands.inputs import read_labels_as
+from gz2tree.commands.models import find_model
 from gz2tree.commands.preparing import further_cutouts, wanted_cutouts
 from gz2tree.config import CutoutOptions, LabelOptions, NetworkOptions, SplitOptions, TrainConfig
 from gz2tree.config.choices import Renormalised

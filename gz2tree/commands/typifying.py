@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gz2tree.commands.inputs import check_storable, find_model, store_model
+from gz2tree.commands.models import check_storable, find_model, store_model
 from gz2tree.config import PredictOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError
