@@ -39,7 +39,7 @@ from gz2tree import (
 from gz2tree.images.given import GZ2_RADII_PER_PIXEL
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.saved import DEFAULT_MODEL
-from gz2tree.networks.seenimages import write_seen_images
+from gz2tree.networks.seenimages import short_hashes, write_seen_images
 from gz2tree.plots import draw_galaxies
 from gz2tree.runs.run import RunDirectory
 from gz2tree.runs.typical import fit_to_galaxies
@@ -187,7 +187,7 @@ def ship(network: GalaxyTreeNet) -> None:
 
 def know_galaxies(galaxies: LabelledCutouts) -> None:
     """Write into the package which images trained the network, and where it sees them."""
-    write_seen_images(DEFAULT_MODEL, galaxies.hashes)
+    write_seen_images(DEFAULT_MODEL, short_hashes(galaxies.hashes))
     network = load_model(DEFAULT_MODEL)
     network.typicality = fit_to_galaxies(network, galaxies)
     network.save_config(DEFAULT_MODEL)

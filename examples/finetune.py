@@ -17,8 +17,8 @@ import torch
 
 import gz2tree
 from gz2tree.config import FINETUNE
+from gz2tree.model import seen_by
 from gz2tree.networks.finetuning import adapt
-from gz2tree.networks.seenimages import seen_by
 from gz2tree.plots import new_figure, plot_learning_curves
 from gz2tree.runs.run import RunDirectory
 

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gz2tree.config import CutoutOptions
@@ -22,7 +24,10 @@ from gz2tree.flat import FlatNet
 from gz2tree.labels import Labels
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.saved import DEFAULT_MODEL, DEFAULT_NAME
+from gz2tree.networks.seenimages import read_seen_images, were_seen
 from gz2tree.networks.strength import StrengthHeads
+from gz2tree.store import CutoutStore
+from gz2tree.storeformat import HEADER
 from gz2tree.tree import DecisionTree
 from gz2tree.treenames import check_is_tree
 from gz2tree.trees import GZ2_KAGGLE
@@ -184,3 +189,27 @@ def load_model(folder: str | Path) -> GalaxyNet:
             f"found {shown(name)}"
         )
     return classes[name].from_pretrained(folder)
+
+
+def seen_by(model: str | Path, hashes: Sequence[str]) -> NDArray[np.bool_]:
+    """Say which images a saved network or a run has seen, as far as it is known.
+
+    Parameters
+    ----------
+    model : str or Path
+        As of `load_model`: a run directory, the folder of a saved network, or ``"default"``.
+    hashes : sequence of str, length n
+        SHA-256 of the image files in hexadecimal.
+
+    Returns
+    -------
+    seen : array of bool, shape (n,)
+        Of a run, the images in the store that it prepared, of whichever part of its split.
+    """
+    folder = DEFAULT_MODEL if str(model) == DEFAULT_NAME else Path(model)
+    known = np.zeros(len(hashes), dtype=bool)
+    if (seen := read_seen_images(folder)) is not None:
+        known |= were_seen(seen, hashes)
+    if (folder / "cutouts" / HEADER).is_file():
+        known |= np.isin(hashes, CutoutStore(folder / "cutouts").hashes.astype(str))
+    return known

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
+import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
@@ -21,6 +22,7 @@ from gz2tree.dataset import LabelledCutouts
 from gz2tree.errors import InputError, first_few
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.precision import choose_precision, memory_format
+from gz2tree.networks.seenimages import short_hashes
 from gz2tree.processes import choose_accelerator, launch_errors_named
 from gz2tree.quiet import quiet
 from gz2tree.records import differences
@@ -197,6 +199,7 @@ def _take_over(model: GalaxyNet, best: GalaxyNet) -> None:
         )
     model.load_state_dict(best.state_dict())
     model.kind, model.training_record = best.kind, best.training_record
+    model.seen_images = best.seen_images
     model.typicality, model.calibration = best.typicality, best.calibration
 
 
@@ -207,6 +210,9 @@ def _describe(
     record = run.record()
     model.typicality = model.calibration = None
     model.kind = train.labels.kind
+    seen = short_hashes(train.hashes)
+    # Those of a network that was trained before, and is trained further, are seen as well.
+    model.seen_images = seen if model.seen_images is None else np.union1d(model.seen_images, seen)
     model.training_record = {
         **record["options"],
         "versions": record["versions"],

@@ -46,9 +46,9 @@ LADDER = {
     ),
     "images": (
         "images.imagenames images.radii images.given images.fitsimages images.decoding "
-        "images.workers cutouts images.photometry images.byid"
+        "images.workers cutouts images.photometry"
     ),
-    "store": "storeformat storewriter store",
+    "store": "storeformat storewriter store images.byid",
     "streams": "images.streams images.listed images.tars images.opening",
     "dataset": "augment dataset runs.loaders",
     "sky": (
@@ -58,8 +58,9 @@ LADDER = {
     "network": (
         "networks.hub networks.weights networks.backbones networks.entrance networks.pooling "
         "networks.strength networks.heads "
-        "networks.card networks.saved networks.typicality networks.network flat model "
-        "networks.finetuning networks.learning_rates networks.export networks.seenimages"
+        "networks.card networks.seenimages networks.saved networks.typicality "
+        "networks.network flat model "
+        "networks.finetuning networks.learning_rates networks.export"
     ),
     "processes": "processes",
     "predictor": "networks.untrained networks.precision networks.predictor networks.batches",

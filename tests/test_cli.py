@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from gz2tree import GZ2, GZ2_KAGGLE, CutoutStore, GalaxyTreeNet
 from gz2tree.cli import COMMANDS, main
 from gz2tree.commands.inputs import warn_of_kind
-from gz2tree.networks.seenimages import write_seen_images
+from gz2tree.networks.seenimages import short_hashes, write_seen_images
 from gz2tree.store import prepare
 from gz2tree.version import __version__
 
@@ -313,7 +313,7 @@ class TestEvaluate:
         model, file = tmp_path / "model", tmp_path / "e.json"
         shutil.copytree(trained / "model", model)
         store = CutoutStore(small_sky.store)
-        write_seen_images(model, store.hashes[:30])
+        write_seen_images(model, short_hashes(store.hashes[:30]))
         data = ("--labels", small_sky.table, "--images", getattr(small_sky, images))
         scored = ("evaluate", "--model", model, *data, "--json", file)
         assert run(*scored) == 2
@@ -324,7 +324,7 @@ class TestEvaluate:
         for part, n in (("test", 10), ("train", 30), ("all", 40)):
             assert run(*scored, "--part", part) == 0
             assert json.loads(file.read_text())["n"] == n
-        write_seen_images(model, store.hashes)
+        write_seen_images(model, short_hashes(store.hashes))
         capsys.readouterr()
         assert run(*scored) == 2
         said = capsys.readouterr().err
@@ -337,7 +337,7 @@ class TestEvaluate:
     ) -> None:
         model, out = tmp_path / "model", tmp_path / "calibrated"
         shutil.copytree(trained / "model", model)
-        write_seen_images(model, CutoutStore(small_sky.store).hashes[:30])
+        write_seen_images(model, short_hashes(CutoutStore(small_sky.store).hashes[:30]))
         data = ("--labels", small_sky.table, "--images", small_sky.store)
         assert run("calibrate", "--model", model, *data, "--part", "test", "--out", out) == 0
         assert run("evaluate", "--model", out, *data) == 2

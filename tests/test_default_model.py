@@ -25,8 +25,8 @@ from gz2tree import (
 from gz2tree.cli import main
 from gz2tree.errors import InputError
 from gz2tree.labelling.labeltable import read_labels
-from gz2tree.networks.saved import DEFAULT_MODEL
-from gz2tree.networks.seenimages import read_seen_images, seen_by, write_seen_images
+from gz2tree.networks.saved import DEFAULT_MODEL, seen_by
+from gz2tree.networks.seenimages import read_seen_images, short_hashes, write_seen_images
 from gz2tree.simulate import simulate
 
 
@@ -86,7 +86,7 @@ def test_knows_its_training_images() -> None:
 def test_what_a_model_or_a_run_has_seen(small_sky: SmallSky, tmp_path: Path) -> None:
     hashes = CutoutStore(small_sky.store).hashes.tolist()
     assert not seen_by("default", hashes).any()
-    write_seen_images(tmp_path, hashes[:3])
+    write_seen_images(tmp_path, short_hashes(hashes[:3]))
     assert np.flatnonzero(seen_by(tmp_path, hashes)).tolist() == [0, 1, 2]
     shutil.copytree(small_sky.store, tmp_path / "run" / "cutouts")
     assert seen_by(tmp_path / "run", hashes).all()

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gz2tree.commands.models import find_model, folder_of
+from gz2tree.commands.models import find_model
 from gz2tree.config import LabelOptions
 from gz2tree.cutouts import CutoutSource
 from gz2tree.errors import InputError, first_few
+from gz2tree.images.byid import hashes_of
 from gz2tree.labelling.labeltable import read_labels
 from gz2tree.labelling.matching import which_have
 from gz2tree.labels import CUMULATIVE, Labels, kinds_of
 from gz2tree.networks.network import GalaxyNet
-from gz2tree.networks.seenimages import hashes_of, read_seen_images, were_seen
+from gz2tree.networks.seenimages import were_seen
 from gz2tree.runs.run import RunDirectory
 from gz2tree.splits import read_split
 from gz2tree.store import open_images
@@ -108,8 +109,14 @@ def labelled_for(
     labels = read_labels_as(table, model.tree, label_options, source.ids)
     have = which_have(labels.ids, source.ids, galaxies="labelled", what="image")
     labels = labels.take(have)
-    seen = read_seen_images(folder_of(model_path, run))
-    trained = None if seen is None else were_seen(seen, hashes_of(source, labels.ids.tolist()))
+    seen, trained = model.seen_images, None
+    if seen is not None:
+        trained = were_seen(seen, hashes_of(source, labels.ids.tolist()))
+    elif model.training_record and (run is None or not run.split.is_file()):
+        _log.warning(
+            "%s: it is not known which galaxies trained this model; of those that did, the scores "
+            "mean nothing", model_path,
+        )  # fmt: skip
     labels = labels.take(rows_of_part(labels, run, part, trained))
     warn_of_kind(model, labels)
     return source, labels

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from gz2tree.errors import InputError
 from gz2tree.model import load_model
 from gz2tree.networks.network import GalaxyNet
 from gz2tree.networks.saved import DEFAULT_MODEL, DEFAULT_NAME, replace_model
-from gz2tree.networks.seenimages import SEEN_IMAGES
 from gz2tree.runs.run import RunDirectory
 from gz2tree.wholefiles import write_errors_named
 
@@ -63,8 +61,6 @@ def store_model(model: GalaxyNet, name: str, out: Path | None) -> Path:
     if out is not None:
         with write_errors_named(out):
             replace_model(model, out)
-            if (seen := folder_of(name, find_run(name)) / SEEN_IMAGES).is_file():
-                shutil.copyfile(seen, out / SEEN_IMAGES)
         return out
     folder = folder_of(name, find_run(name))
     model.save_config(folder)

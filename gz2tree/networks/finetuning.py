@@ -50,6 +50,7 @@ def adapt(model: GalaxyNet, tree: DecisionTree, cutouts: CutoutOptions | None = 
     # In the config its numbers go by the names of the questions' columns; here, by their order.
     arguments.pop("calibration", None)
     adapted = type(model)(**arguments)
+    adapted.seen_images = model.seen_images
     if same:
         adapted.calibration = model.calibration
     if same and adapted.cutouts == model.cutouts:

@@ -13,15 +13,21 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
+import numpy as np
 from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from numpy.typing import NDArray
 from torch import nn
 
 from gz2tree.config import CutoutOptions
 from gz2tree.errors import InputError, first_few, shown
 from gz2tree.networks.card import model_card
 from gz2tree.networks.hub import asking_the_hub
+from gz2tree.networks.seenimages import (
+    read_seen_images,
+    write_seen_images,
+)
 from gz2tree.networks.typicality import Typicality
 from gz2tree.networks.weights import load_strictly, read_safetensors
 from gz2tree.tree import DecisionTree
@@ -48,6 +54,7 @@ class SavedNetwork(nn.Module, PyTorchModelHubMixin, ABC):
     tree: DecisionTree
     training_record: dict[str, Any]
     typicality: Typicality | None
+    seen_images: NDArray[np.uint64] | None = None
     head_hidden_size: int
 
     @property
@@ -105,6 +112,8 @@ class SavedNetwork(nn.Module, PyTorchModelHubMixin, ABC):
         # safetensors lets nobody else read what it writes, whatever the umask.
         weights = Path(save_directory) / SAFETENSORS_SINGLE_FILE
         shutil.copymode(weights.with_name(CONFIG_NAME), weights)
+        if self.seen_images is not None:
+            write_seen_images(Path(save_directory), self.seen_images)
         return url
 
     def save_config(self, folder: Path) -> None:
@@ -161,6 +170,8 @@ class SavedNetwork(nn.Module, PyTorchModelHubMixin, ABC):
             refuse_unknown(config, network.config(), model_id)
         file = weights_file(model_id, **fetching)
         load_strictly(network, read_safetensors(file)[0], file)
+        if Path(model_id).is_dir():
+            network.seen_images = read_seen_images(Path(model_id))
         return network.eval().to(map_location)
 
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from gz2tree.cutouts import CutoutSource, ImageFiles
-from gz2tree.errors import InputError, UnreadableImage
-from gz2tree.networks.saved import DEFAULT_MODEL, DEFAULT_NAME
-from gz2tree.store import CutoutStore
-from gz2tree.storeformat import HEADER
+from gz2tree.errors import InputError
 from gz2tree.wholefiles import appearing
 
 SEEN_IMAGES = "training_images.npy"
@@ -22,21 +16,19 @@ SEEN_IMAGES = "training_images.npy"
 file, as uint64 in ascending order. Among millions of images, two share them by chance with a
 probability of less than one in a million."""
 
-_STORE = "cutouts"  # in a run directory
 
-
-def write_seen_images(folder: Path, hashes: Sequence[str]) -> None:
+def write_seen_images(folder: Path, seen: NDArray[np.uint64]) -> None:
     """Write down which images trained the network of a folder.
 
     Parameters
     ----------
     folder : Path
         Of the saved network.
-    hashes : sequence of str
-        SHA-256 of the image files in hexadecimal, as `LabelledCutouts.hashes` gives them.
+    seen : array of uint64
+        As `short_hashes` returns it.
     """
     with appearing(folder / SEEN_IMAGES) as partial, partial.open("wb") as file:
-        np.save(file, np.unique(_short(hashes)))
+        np.save(file, seen)
 
 
 def read_seen_images(folder: Path) -> NDArray[np.uint64] | None:
@@ -77,58 +69,15 @@ def were_seen(seen: NDArray[np.uint64], hashes: Sequence[str]) -> NDArray[np.boo
     return np.isin(_short(hashes), seen)
 
 
-def seen_by(model: str | Path, hashes: Sequence[str]) -> NDArray[np.bool_]:
-    """Say which images a saved network or a run has seen, as far as it is known.
+def short_hashes(hashes: Sequence[str]) -> NDArray[np.uint64]:
+    """Return the first 8 bytes of each hash, in ascending order and each once.
 
     Parameters
     ----------
-    model : str or Path
-        As in `load_model`: a run directory, the folder of a saved network, or ``"default"``.
-    hashes : sequence of str, length n
-        SHA-256 of the image files in hexadecimal.
-
-    Returns
-    -------
-    seen : array of bool, shape (n,)
-        Of a run, the images in the store that it prepared, of whichever part of its split.
+    hashes : sequence of str
+        SHA-256 of the image files in hexadecimal, as `LabelledCutouts.hashes` gives them.
     """
-    folder = DEFAULT_MODEL if str(model) == DEFAULT_NAME else Path(model)
-    known = np.zeros(len(hashes), dtype=bool)
-    if (seen := read_seen_images(folder)) is not None:
-        known |= were_seen(seen, hashes)
-    if (folder / _STORE / HEADER).is_file():
-        known |= np.isin(hashes, CutoutStore(folder / _STORE).hashes.astype(str))
-    return known
-
-
-def hashes_of(source: CutoutSource, ids: Sequence[str]) -> list[str]:
-    """SHA-256 of the image files of some galaxies.
-
-    Parameters
-    ----------
-    source : CutoutStore or ImageFiles
-        A store knows them; image files are read from the disk.
-    ids : sequence of str, length n
-        All of them in the source.
-
-    Returns
-    -------
-    hashes : list of str, length n
-        In hexadecimal; that of no bytes for an image that cannot be read.
-    """
-    positions = pd.Index(source.ids).get_indexer(pd.Index(ids)).tolist()
-    if isinstance(source, CutoutStore):
-        return [source.hashes[position] for position in positions]
-    assert isinstance(source, ImageFiles)
-    return [_hash(source, position) for position in positions]
-
-
-def _hash(images: ImageFiles, position: int) -> str:
-    try:
-        content = images.read_files(position)
-    except UnreadableImage:  # is left out, and named, when it is predicted
-        content = []
-    return hashlib.sha256(b"".join(content)).hexdigest()
+    return np.unique(_short(hashes))
 
 
 def _short(hashes: Sequence[str]) -> NDArray[np.uint64]:
