@@ -118,8 +118,8 @@ def headlines(galaxies: Galaxies, report: Report | None, flagged: Flagged | None
             for name, value, meaning in (
                 ("RMSE", report.rmse, f"over {report.n_cells:,} measured labels"),
                 ("of the mean", report.mean_baseline_rmse, "RMSE of predicting the mean answers"),
-                ("Structural nulls", report.structural_null_rmse, "RMSE, question not reached"),
-                ("Voteless nulls", report.voteless_null_rmse, "RMSE, reached, nobody chose it"),
+                ("Structural nulls", report.structural_null_rmse, "RMSE, question never asked"),
+                ("Voteless nulls", report.voteless_null_rmse, "RMSE, asked, nobody chose it"),
                 ("Other labels", report.nonnull_rmse, "RMSE where somebody did"),
                 ("Calibration error", report.calibration_error, "of answers, weighted by reach"),
             )
