@@ -25,7 +25,8 @@ from gz2tree import (
 from gz2tree.cli import main
 from gz2tree.errors import InputError
 from gz2tree.labelling.labeltable import read_labels
-from gz2tree.networks.saved import DEFAULT_MODEL, seen_by
+from gz2tree.model import seen_by
+from gz2tree.networks.saved import DEFAULT_MODEL
 from gz2tree.networks.seenimages import read_seen_images, short_hashes, write_seen_images
 from gz2tree.simulate import simulate
 

@@ -186,8 +186,8 @@ def test_of_votes_it_says_what_was_read_and_why_a_question_is_not_measured() -> 
 
 
 def test_cells_that_are_empty_and_columns_that_are_not_there() -> None:
-    values = random_labels(["7"]).cumulative
-    table = pd.DataFrame(values, columns=list(GZ2_KAGGLE.columns)).assign(GalaxyID="7")
+    values = random_labels(["7", "8"]).cumulative
+    table = pd.DataFrame(values, columns=list(GZ2_KAGGLE.columns)).assign(GalaxyID=["7", "8"])
     table.loc[0, ["Class3.1", "Class3.2"]] = np.nan
     said = explain_galaxies(table.drop(columns=["Class7.1", "Class7.2", "Class7.3"]), "7")
     assert "bar [Class3.1]  not measured: its cell is empty" in said

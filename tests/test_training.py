@@ -37,6 +37,8 @@ from gz2tree import (
 from gz2tree.commands.training import _print_best
 from gz2tree.config import PRESETS, PredictOptions
 from gz2tree.config.choices import Activation, Head
+from gz2tree.networks.finetuning import adapt
+from gz2tree.networks.seenimages import read_seen_images, short_hashes
 from gz2tree.runs.callbacks import RunKeeper
 from gz2tree.runs.loaders import StepOrder
 from gz2tree.runs.run import RunDirectory
@@ -144,7 +146,7 @@ class TestFit:
     @pytest.mark.parametrize(
         ("model", "message"),
         [
-            (lambda: GalaxyTreeNet(TINY, GZ2, pretrained=False, cutouts=SMALL), "tree GZ2_KAGGLE"),
+            (lambda: GalaxyTreeNet(TINY, GZ2, pretrained=False, cutouts=SMALL), "GZ2 and GZ2_KAGGLE"),
             (lambda: GalaxyTreeNet(TINY, pretrained=False), "expected the model's crop 256"),
         ],
         ids=["tree", "cutouts"],
@@ -725,3 +727,20 @@ def test_model_knows_the_answers_it_was_trained_on(
     assert model.untrained == ["Class3.1", "Class3.2"]
     predict(model, CutoutStore(small_sky.store), positions=[0], progress=False)
     assert "no galaxy that trained this model had question 3 ('Bar feature?')" in caplog.text
+
+
+def test_a_trained_model_carries_which_images_trained_it(
+    small_galaxies: LabelledCutouts, tmp_path: Path
+) -> None:
+    """Also where it is copied to, and what it is trained further to."""
+    model = GalaxyTreeNet("resnet10t", pretrained=False, cutouts=small_galaxies.stores[0].options)
+    first, second = small_galaxies.take(range(8)), small_galaxies.take(range(8, 16))
+    config = TrainConfig(epochs=1, batch_size=8)
+    fit(model, first, config=config, out=tmp_path / "run", progress=False)
+    copy = load_model(tmp_path / "run" / "model")
+    np.testing.assert_array_equal(copy.seen_images, short_hashes(first.hashes))
+    further = adapt(copy, GZ2_KAGGLE)
+    fit(further, second, config=config, progress=False)
+    further.save_pretrained(tmp_path / "copy")
+    both = [*first.hashes, *second.hashes]
+    np.testing.assert_array_equal(read_seen_images(tmp_path / "copy"), short_hashes(both))

@@ -227,5 +227,5 @@ def _told(
 
 def _why_not_known(given: TabulatedLabels, position: int) -> str:
     if not given.there[position]:
-        return "the table has no column of it"
+        return "the table has no column of it, or an empty one"
     return "its cell is refused" if given.bad else "its cell is empty"
