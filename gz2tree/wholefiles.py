@@ -24,6 +24,7 @@ def appearing(path: Path, *, synced: bool = False) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
+        A pipe or a device is written to as it is.
     synced : bool
         Wait until it is on the disk, so that it survives a power failure as well.
 
@@ -32,6 +33,10 @@ def appearing(path: Path, *, synced: bool = False) -> Iterator[Path]:
     InputError
         The disk is full, say, or nothing may be written there.
     """
+    if path.exists() and not path.is_file():  # a pipe or a device, which nothing may replace
+        with write_errors_named(path):
+            yield path
+        return
     partial = partial_path(path)
     try:
         with write_errors_named(path):

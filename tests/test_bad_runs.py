@@ -445,7 +445,10 @@ class TestCatalogues:
                 lambda t: t.assign(**{"Class7.1": 1.5}),
                 "Class7.1: expected a probability, found 1.5",
             ),
-            (lambda t: t.assign(**{"Class7.1": np.nan}), "expected a probability, found nan"),
+            (
+                lambda t: t.assign(**{"Class7.1": [np.nan, *t["Class7.1"][1:]]}),
+                "expected a probability, found nan",
+            ),
             (lambda t: pd.concat([t, t[:1]]), "expected each id once"),
             (lambda t: t.assign(GalaxyID="x" + t["GalaxyID"]), "no "),
         ],

@@ -111,3 +111,16 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_former(
         (folder / "new").touch()
     assert [path.name for path in place.iterdir()] == ["old"]
     assert list(tmp_path.iterdir()) == [place]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with appearing(pipe) as path:
+            path.write_text("whole")
+        assert os.read(reading, 100) == b"whole"
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
