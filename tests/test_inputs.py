@@ -8,7 +8,7 @@ import pytest
 from conftest import SMALL, Run, SmallSky
 
 from gz2tree import FlatNet
-from gz2tree.commands import inputs, preparing
+from gz2tree.commands import models, preparing
 from gz2tree.images.given import GivenImages
 from gz2tree.runs.run import RunDirectory
 
@@ -23,24 +23,24 @@ def trained(tmp_path: Path) -> RunDirectory:
 
 def test_a_run_is_found_by_its_name_and_by_its_models(trained: RunDirectory) -> None:
     for name in (trained.path, trained.model):
-        found = inputs.find_run(str(name))
+        found = models.find_run(str(name))
         assert found is not None
         assert found.path.resolve() == trained.path.resolve()
-        assert inputs.find_model(str(name))[1] is not None
+        assert models.find_model(str(name))[1] is not None
     FlatNet("resnet10t", pretrained=False, cutouts=SMALL).save_pretrained(trained.path / "other")
     for name in ("default", str(trained.path / "other"), str(trained.path.parent)):
-        assert inputs.find_run(name) is None
+        assert models.find_run(name) is None
 
 
 def test_a_model_is_stored_in_its_run_without_being_loaded_again(
     trained: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, _ = inputs.find_model(str(trained.path))
-    monkeypatch.setattr(inputs, "load_model", None)
+    model, _ = models.find_model(str(trained.path))
+    monkeypatch.setattr(models, "load_model", None)
     model.kind = "count"
-    assert inputs.store_model(model, str(trained.path), None) == trained.model
+    assert models.store_model(model, str(trained.path), None) == trained.model
     monkeypatch.undo()
-    assert inputs.find_model(str(trained.path))[0].kind == "count"
+    assert models.find_model(str(trained.path))[0].kind == "count"
 
 
 def test_whether_images_are_a_store_is_known_without_listing_them(

@@ -194,6 +194,7 @@ def test_nothing_measured_is_refused() -> None:
 
 def test_models_are_named_by_their_folders_and_catalogues_by_their_files(tmp_path: Path) -> None:
     (tmp_path / "tree-0.1").mkdir()
+    (tmp_path / "flat.parquet").touch()
     paths = [tmp_path / "tree-0.1", tmp_path / "flat.parquet"]
     assert short_names(list(map(str, paths))) == ["tree-0.1", "flat"]
 
