@@ -3,7 +3,7 @@
 python benchmarks/cost_model.py --speed benchmarks/results/speed/speed.json --images IMAGES \
     --catalogue CATALOGUE --store STORE
 
-prints the tables of docs/scaling.md: rates from what `benchmarks/bench_speed.py` has measured,
+prints the tables of docs/survey.md: rates from what `benchmarks/bench_speed.py` has measured,
 sizes from files that are at hand. What is not given has no row; nothing is assumed.
 """
 

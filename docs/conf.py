@@ -1,6 +1,8 @@
 """Sphinx: markdown pages, and the reference generated from the docstrings."""
 
+import inspect
 from importlib.metadata import version as version_of
+from typing import Any
 
 project = "gz2tree"
 author = "The gz2tree developers"
@@ -35,3 +37,19 @@ autodoc_typehints = "none"  # numpydoc's sections have them, with shapes and uni
 numpydoc_show_class_members = False
 programoutput_use_ansi = False
 doctest_test_doctest_blocks = ""  # pytest runs the docstrings'
+
+
+def show_parameters(
+    app: Any, what: str, name: str, shown: Any, options: Any, signature: str, returns: str
+) -> tuple[str, str]:
+    """Show a network's own parameters; autodoc would show those of the hub's ``__new__``."""
+    declared = getattr(shown, "__signature__", None)
+    if what != "class" or not isinstance(declared, inspect.Signature):
+        return signature, returns
+    plain = [each.replace(annotation=each.empty) for each in declared.parameters.values()]
+    return str(declared.replace(parameters=plain)), returns
+
+
+def setup(app: Any) -> None:
+    """Tell Sphinx."""
+    app.connect("autodoc-process-signature", show_parameters)
