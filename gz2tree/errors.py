@@ -14,7 +14,17 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 
 
 class InputError(ValueError):
-    """Input that is refused; the message says what was expected, what was found, and where."""
+    """Input that is refused; the message says what was expected, what was found, and where.
+
+    Examples
+    --------
+    >>> from gz2tree.tree import DecisionTree
+    >>> try:
+    ...     DecisionTree("toy", [])
+    ... except InputError as error:
+    ...     print(error)
+    tree 'toy' has no questions; at least one is expected
+    """
 
 
 class UnreadableImage(InputError):  # noqa: N818 - it is the image that is named

@@ -45,6 +45,19 @@ def evaluate(predictions: pd.DataFrame, labels: Labels) -> Report:
     InputError
         Columns that are missing, ids used twice, values that are not probabilities, or no galaxy
         in both.
+
+    Examples
+    --------
+    >>> from gz2tree.questions import Question
+    >>> from gz2tree.tree import DecisionTree
+    >>> tree = DecisionTree("toy", [Question("shape", ["smooth", "disk"])])
+    >>> ids = np.array(["7", "8"], dtype=object)
+    >>> labels = Labels(ids, np.array([[0.2, 0.8], [1.0, 0.0]]), tree, "cumulative")
+    >>> predictions = pd.DataFrame(
+    ...     {"id": ids, "shape_smooth": [0.3, 0.9], "shape_disk": [0.7, 0.1]})
+    >>> report = evaluate(predictions, labels)
+    >>> round(report.rmse, 3), round(report.null_rmse, 3), round(report.mean_baseline_rmse, 3)
+    (0.1, 0.1, 0.4)
     """
     predicted, labels = align(predictions, labels)
     tree = labels.tree

@@ -54,6 +54,19 @@ class Labels:
     ------
     InputError
         Ids that are no strings, or arrays of shapes that do not fit the tree and each other.
+
+    Examples
+    --------
+    >>> from gz2tree.questions import Question
+    >>> tree = DecisionTree("toy", [
+    ...     Question("shape", ["smooth", "disk"]), Question("bar", ["bar", "none"], ["disk"])])
+    >>> ids = np.array(["7", "8"], dtype=object)
+    >>> cumulative = np.array([[0.2, 0.8, 0.6, 0.2], [1.0, 0.0, 0.0, 0.0]])
+    >>> labels = Labels(ids, cumulative, tree, CUMULATIVE)
+    >>> labels.reach[:, 1].tolist(), labels.conditional[0, 2:].round(2).tolist()
+    ([0.8, 0.0], [0.75, 0.25])
+    >>> labels.structural_null[1].tolist()  # nobody said disk: a bar was never asked about
+    [False, False, True, True]
     """
 
     ids: NDArray[np.object_]

@@ -31,6 +31,11 @@ class Answer:
     column : str, optional
         What its column is called in the survey's catalogue, without the kind: any text in one
         line. The question's name and the answer's by default.
+
+    Examples
+    --------
+    >>> Answer("a01_smooth").label
+    'smooth'
     """
 
     name: str
@@ -70,6 +75,12 @@ class Question:
         everyone.
     label : str, optional
         Wording for people; derived from the name by default.
+
+    Examples
+    --------
+    >>> bar = Question("t03_bar", ["bar", "none"], asked_after=["face_on"])
+    >>> len(bar), bar.label
+    (2, 'bar?')
     """
 
     name: str

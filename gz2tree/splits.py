@@ -41,6 +41,12 @@ def split_parts(
     ------
     InputError
         Fractions outside their range, or too few groups to give every part one.
+
+    Examples
+    --------
+    >>> parts = split_parts(["a", "b", "c", "d", "e", "e"], 0.2, 0.2, seed=0)
+    >>> sorted(set(parts)), bool(parts[4] == parts[5])
+    (['test', 'train', 'valid'], True)
     """
     SplitOptions(valid_fraction, test_fraction)  # refuses shares outside their range
     group_of, sizes = np.unique(

@@ -38,6 +38,11 @@ class CutoutOptions:
     OptionError
         A side that is no whole number or below 1 pixel, a cutout larger than its crop, scales that
         are not above 0, or both.
+
+    Examples
+    --------
+    >>> CutoutOptions(crop=212, size=128).size
+    128
     """
 
     crop: int = 256

@@ -47,6 +47,11 @@ class PredictOptions:
     ------
     OptionError
         An option outside its range.
+
+    Examples
+    --------
+    >>> PredictOptions(views=16, gate=0.01).views
+    16
     """
 
     views: Literal[1, 8, 16] = 1

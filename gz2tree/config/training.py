@@ -40,6 +40,11 @@ class AugmentOptions:
     ------
     OptionError
         A zoom or shift outside its range.
+
+    Examples
+    --------
+    >>> AugmentOptions(zoom=0.0, shift=0.0)
+    AugmentOptions(rotate=True, flip=True, zoom=0.0, shift=0.0)
     """
 
     rotate: bool = True
@@ -118,6 +123,15 @@ class TrainConfig(ProcessOptions):
     ------
     OptionError
         An option outside its range.
+
+    Examples
+    --------
+    >>> TrainConfig(epochs=30, learning_rate=3e-4).schedule
+    'cosine'
+    >>> TrainConfig(epochs=0)
+    Traceback (most recent call last):
+        ...
+    gz2tree.config.choices.OptionError: epochs: expected at least 1, found 0
     """
 
     epochs: int = 12

@@ -92,6 +92,17 @@ def read_labels(
         negative ones). Of cumulative probabilities also rows in which a question's answers sum to
         more or less than its reach by over 0.01; the sums of a catalogue's fractions are not
         looked at, as they are divided by them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from gz2tree import DecisionTree, Question
+    >>> tree = DecisionTree("toy", [
+    ...     Question("shape", ["smooth", "disk"]), Question("bar", ["bar", "none"], ["disk"])])
+    >>> votes = pd.DataFrame({"id": ["7"], "shape_smooth_count": [4], "shape_disk_count": [16],
+    ...                       "bar_bar_count": [12], "bar_none_count": [4]})
+    >>> read_labels(votes, tree, "count").cumulative.round(2).tolist()
+    [[0.2, 0.8, 0.6, 0.2]]
     """
     given = read_columns(path, tree, kind, id_column, image_ids, predicted=predicted)
     cumulative, broken = checked_cumulative(given, tree)
