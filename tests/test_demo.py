@@ -30,4 +30,4 @@ def test_demo_leaves_models_catalogues_and_a_figure(
 
     demo(tmp_path, n=60, config=config)
     again = capsys.readouterr().out
-    assert again[again.index("5. ") :] == said[said.index("5. ") :]
+    assert again[again.index("5 of 5. ") :] == said[said.index("5 of 5. ") :]

@@ -58,5 +58,10 @@ def run_demo(options: Namespace) -> None:
 
 COMMANDS = {
     "simulate": Command(simulate_parser, run_simulate, "simulate a sky to try it on"),
-    "demo": Command(demo_parser, run_demo, "the whole job on a simulated sky, in minutes"),
+    "demo": Command(
+        demo_parser,
+        run_demo,
+        "the whole job on a simulated sky, in minutes",
+        after_interrupt="the same command goes on",
+    ),
 }

@@ -37,6 +37,18 @@ CUTOUTS = CutoutOptions(crop=96, size=64)
 CONFIG = TrainConfig(epochs=8, learning_rate=1e-3)
 
 
+_WHAT_TO_SEE = """
+"truth" are the probabilities by which the simulated volunteers voted: their chance is an error that
+no network can be expected to go below. Which of the two networks is closer to it changes with the seed, after so
+short a training; what the tree gives for certain is the last line, answers that add up.
+
+figure: {out}/figure.png
+catalogue: {out}/predictions.csv
+next: gz2tree report --predictions {out}/predictions.csv --labels {out}/sky/labels.csv \\
+    --images {out}/store --out {out}/report
+"""
+
+
 def demo(out: Path, seed: int = 0, n: int = N_GALAXIES, config: TrainConfig = CONFIG) -> None:
     """Run the demo and leave its results in a folder; run again, it goes on where it stopped.
 
@@ -50,9 +62,9 @@ def demo(out: Path, seed: int = 0, n: int = N_GALAXIES, config: TrainConfig = CO
         Galaxies.
     config : TrainConfig
     """
-    _say(f"1. Simulate {n:,} galaxies and their volunteers")
+    _say(f"1 of 5. Simulate {n:,} galaxies and their volunteers")
     sky = simulate(out / "sky", n, seed=seed, size=IMAGE_SIZE)
-    _say("2. Prepare their cutouts")
+    _say("2 of 5. Prepare their cutouts")
     store = prepare(sky / "images", out / "store", CUTOUTS)
     galaxies = LabelledCutouts(store, read_labels(sky / "labels.csv", image_ids=store.ids))
     truth = read_labels(sky / "truth.csv")
@@ -62,7 +74,7 @@ def demo(out: Path, seed: int = 0, n: int = N_GALAXIES, config: TrainConfig = CO
 
     reports: dict[str, Report] = {}
     for number, name in enumerate(("tree", "flat"), 3):
-        _say(f"{number}. Train the {name} network: {BACKBONE} from random weights")
+        _say(f"{number} of 5. Train the {name} network: {BACKBONE} from random weights")
         torch.manual_seed(seed)
         network: GalaxyNet
         if name == "tree":
@@ -81,11 +93,10 @@ def demo(out: Path, seed: int = 0, n: int = N_GALAXIES, config: TrainConfig = CO
 
     perfect = pd.DataFrame(truth.cumulative, columns=list(truth.tree.columns))
     perfect.insert(0, truth.tree.id_column, truth.ids)
-    _say(f"5. Compare on the {len(test):,} test galaxies, which no network saw\n")
-    # "truth": the probabilities by which they voted; no model can do better on their votes.
+    _say(f"5 of 5. Compare on the {len(test):,} test galaxies, which no network saw\n")
     print(compare_reports(reports | {"truth": evaluate(perfect, test.labels)}).to_string())
     write_figure(store, shown, reports, out / "figure.png")
-    print(f"\nfigure: {out / 'figure.png'}\ncatalogue: {out / 'predictions.csv'}")
+    print(_WHAT_TO_SEE.format(out=out))
 
 
 def write_figure(
