@@ -39,8 +39,9 @@ CONFIG = TrainConfig(epochs=8, learning_rate=1e-3)
 
 _WHAT_TO_SEE = """
 "truth" are the probabilities by which the simulated volunteers voted: their chance is an error that
-no network can be expected to go below. Which of the two networks is closer to it changes with the seed, after so
-short a training; what the tree gives for certain is the last line, answers that add up.
+no network can be expected to go below. Which of the two networks is closer to it changes with the
+seed, after so short a training; what the tree gives for certain is the last line, answers that add
+up.
 
 figure: {out}/figure.png
 catalogue: {out}/predictions.csv
