@@ -183,6 +183,14 @@ def test_samples_are_the_flags_of_the_published_table(shared: Path) -> None:
     assert wrong / cells < 1e-4
 
 
+def as_predicted(catalogue: Path) -> pd.DataFrame:
+    """A catalogue of predictions that says just what volunteers voted."""
+    labels = read_labels(catalogue, GZ2_KAGGLE)
+    predictions = pd.DataFrame(labels.cumulative, columns=list(GZ2_KAGGLE.columns))
+    predictions.insert(0, "GalaxyID", labels.ids)
+    return predictions
+
+
 class TestCommands:
     @pytest.fixture
     def catalogue(self, tmp_path: Path) -> Path:
@@ -222,10 +230,7 @@ class TestCommands:
     def test_select_says_how_pure_and_complete_predictions_are(
         self, catalogue: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        table = pd.read_csv(catalogue, dtype={"dr7objid": str})
-        labels = read_labels(catalogue, GZ2_KAGGLE)
-        predictions = pd.DataFrame(labels.cumulative, columns=list(GZ2_KAGGLE.columns))
-        predictions.insert(0, "GalaxyID", table["dr7objid"])
+        predictions = as_predicted(catalogue)
         predicted = catalogue.parent / "predictions.parquet"
         predictions.iloc[1:].to_parquet(predicted)
         # The third galaxy is predicted to be barred; too few people voted to say so.
@@ -253,9 +258,7 @@ class TestCommands:
     def test_select_says_which_options_had_no_effect(
         self, catalogue: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        labels = read_labels(catalogue, GZ2_KAGGLE)
-        predictions = pd.DataFrame(labels.cumulative, columns=list(GZ2_KAGGLE.columns))
-        predictions.insert(0, "GalaxyID", labels.ids)
+        predictions = as_predicted(catalogue)
         predictions.to_csv(catalogue.parent / "p.csv", index=False)
         command = ["select", str(catalogue.parent / "p.csv"), "--sample", "barred"]
         assert main([*command, "--votes", "50", "--preceding-kind", "fraction"]) == 0
@@ -267,9 +270,7 @@ class TestCommands:
     def test_predictions_are_not_taken_for_votes(
         self, catalogue: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        labels = read_labels(catalogue, GZ2_KAGGLE)
-        predictions = pd.DataFrame(labels.cumulative, columns=list(GZ2_KAGGLE.columns))
-        predictions.insert(0, "GalaxyID", labels.ids)
+        predictions = as_predicted(catalogue)
         told, untold = catalogue.parent / "p.parquet", catalogue.parent / "p.csv"
         write_table(predictions, told, {"gate": "0"})
         predictions.to_csv(untold, index=False)

@@ -15,7 +15,8 @@ from torch import nn
 
 from gz2tree import GZ2_KAGGLE, CutoutStore, GalaxyTreeNet, InputError, PredictOptions, predict
 from gz2tree.catalogues.catalogue import CatalogueColumns
-from gz2tree.config import CatalogueOptions
+from gz2tree.commands.sources import Sources, tree_values
+from gz2tree.config import CatalogueOptions, LabelOptions
 from gz2tree.networks.predictor import Prediction
 from gz2tree.networks.untrained import untrained_text, without_untrained
 from gz2tree.prediction import predict_to_file
@@ -202,6 +203,15 @@ class TestCommands:
         out = tmp_path / "figure.png"
         given = ("--predictions", catalogue, "--labels", small_sky.table, "--out", out)
         run("plot", figure, *given).handled()
+
+    @pytest.mark.parametrize("options", [HERE, KEPT], ids=["empty", "kept"])
+    def test_figures_show_what_is_predicted(
+        self, model: Path, small_sky: SmallSky, options: PredictOptions
+    ) -> None:
+        sources = Sources(LabelOptions(), options, images=small_sky.store, models=(str(model),))
+        tree, values, _, _ = tree_values(sources, None)
+        unknown = [c for c, value in zip(tree.columns, values, strict=True) if np.isnan(value)]
+        assert unknown == ([] if options.keep_untrained else EMPTY)
 
     @pytest.mark.parametrize("figure", ["tree", "galaxies"])
     def test_plot_of_galaxies(

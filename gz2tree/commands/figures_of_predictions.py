@@ -139,7 +139,6 @@ def galaxies_figure(sources: Sources, shown: FigureOptions) -> Figure:
     ids = [shown.galaxy] if shown.galaxy is not None else opened.ids[chosen].tolist()
     cutouts = cutouts_by_id(opened.images, ids)
     predictions = opened.take(list(cutouts)).predict(sources.options)
-    predictions[opened.untrained] = np.nan
     predictions = predictions.set_index(opened.tree.id_column).loc[list(cutouts)]
     values = predictions[list(opened.tree.columns)].to_numpy(np.float64)
     columns = min(4, len(cutouts))

@@ -62,12 +62,12 @@ def store_model(model: GalaxyNet, name: str, out: Path | None) -> Path:
         with write_errors_named(out):
             replace_model(model, out)
         return out
-    folder = folder_of(name, find_run(name))
+    folder = _folder_of(name, find_run(name))
     model.save_config(folder)
     return folder
 
 
-def folder_of(name: str, run: RunDirectory | None) -> Path:
+def _folder_of(name: str, run: RunDirectory | None) -> Path:
     """Folder of the saved model that `find_model` found by a name."""
     if run is not None:
         return run.model

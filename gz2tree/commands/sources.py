@@ -86,11 +86,6 @@ class Opened:
     labels: Labels | None
     images: CutoutSource | None
 
-    @property
-    def untrained(self) -> list[str]:
-        """Columns of answers that were not trained; a catalogue does not tell."""
-        return list(self.given.untrained) if isinstance(self.given, GalaxyNet) else []
-
     def take(self, ids: Sequence[str]) -> Opened:
         """Return some of the galaxies, by id.
 
@@ -211,7 +206,6 @@ def tree_values(
         _, labels = align(predictions, opened.labels)
         predictions = predictions.set_index(opened.tree.id_column).loc[labels.ids.tolist()]
         voted = _mean(labels.cumulative)
-    predictions[opened.untrained] = np.nan
     values = predictions[list(opened.tree.columns)].to_numpy(np.float64, copy=True)
     if opened.labels is not None:  # of answers that are measured of some, the same galaxies
         values[~labels.measured & labels.measured.any(0)] = np.nan
