@@ -139,14 +139,16 @@ class TestTrain:
         counts = np.random.default_rng(0).integers(1, 9, (40, len(GZ2)))
         columns = [f"{stem}_count" for stem in GZ2.catalogue_columns]
         table = Table(counts, names=columns)
-        table["objid"] = [str(galaxy) for galaxy in small_sky.labels.ids]
+        table["mine"] = [str(galaxy) for galaxy in small_sky.labels.ids]
         table.write(tmp_path / "labels.fits")
         data = ("--labels", tmp_path / "labels.fits", "--images", tmp_path / "images.zip")
         out = tmp_path / "r"
         crop = ("--crop", 40, "--size", 32)
-        more = ("--tree", "GZ2", "--kind", "count", "--out", out, "--test-fraction", 0.3)
+        labels = ("--tree", "GZ2", "--kind", "count", "--id-column", "mine")
+        more = (*labels, "--out", out, "--test-fraction", 0.3)
         assert run("train", *data, *more, *crop, *QUICK) == 0
-        evaluate = ("evaluate", "--model", out, *data, "--kind", "count", "--part", "test")
+        # How the table is to be read, the run knows.
+        evaluate = ("evaluate", "--model", out, *data, "--part", "test")
         assert run(*evaluate, "--views", 16, "--gate", 0.05) == 0
         predict = ("predict", "--model", out, "--images", tmp_path / "images.zip")
         assert run(*predict, "--out", tmp_path / "p.fits") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,7 @@ def labelled_for(
         As in `open_labelled`.
     """
     source = open_images(images, model.cutouts)
+    label_options = _as_trained(label_options, table, run)
     labels = read_labels_as(table, model.tree, label_options, source.ids)
     have = which_have(labels.ids, source.ids, galaxies="labelled", what="image")
     labels = labels.take(have)
@@ -120,6 +122,22 @@ def labelled_for(
     labels = labels.take(rows_of_part(labels, run, part, trained))
     warn_of_kind(model, labels)
     return source, labels
+
+
+def _as_trained(options: LabelOptions, table: Path, run: RunDirectory | None) -> LabelOptions:
+    """Read the table that a run was trained on as the run did, where nothing else is said."""
+    trained = {} if run is None else run.record()["options"].get("labels", {})
+    if trained.get("table") != table.name:
+        return options
+    known = {
+        name: trained[name]
+        for name in ("kind", "id_column")
+        if getattr(options, name) is None and trained.get(name) is not None
+    }
+    if known:
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items())
+        _log.info("%s: %s, as in the training", table, said)
+    return replace(options, **known)
 
 
 def check_tree(model: GalaxyNet, tree: DecisionTree | None) -> None:
