@@ -56,6 +56,20 @@ class LabelledCutouts(Dataset[LabelledBatch]):
     ------
     InputError
         No galaxy has both.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from gz2tree import CutoutOptions, prepare, read_labels
+    >>> from gz2tree.simulate import simulate
+    >>> with TemporaryDirectory() as folder:
+    ...     sky = simulate(Path(folder) / "sky", 3, seed=0, size=64)
+    ...     options = CutoutOptions(crop=48, size=32)
+    ...     store = prepare(sky / "images", Path(folder) / "store", options, workers=0)
+    ...     galaxies = LabelledCutouts(store, read_labels(sky / "labels.csv", image_ids=store.ids))
+    ...     len(galaxies), len(galaxies.take([0, 2]))
+    (3, 2)
     """
 
     def __init__(self, store: CutoutStore, labels: Labels) -> None:

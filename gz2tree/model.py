@@ -169,6 +169,12 @@ def load_model(folder: str | Path) -> GalaxyNet:
     ------
     InputError
         Neither, or a model of a class this version does not know.
+
+    Examples
+    --------
+    >>> model = load_model("default")
+    >>> type(model).__name__, model.tree.name
+    ('GalaxyTreeNet', 'GZ2_KAGGLE')
     """
     folder = DEFAULT_MODEL if str(folder) == DEFAULT_NAME else Path(folder)
     if not (folder / CONFIG_NAME).is_file() and (folder / "model" / CONFIG_NAME).is_file():

@@ -63,6 +63,18 @@ def predict(
     InputError
         Cutouts of another crop or size, positions that are none of the images, no images, or none
         that can be read.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from gz2tree.model import load_model
+    >>> from gz2tree.simulate import simulate
+    >>> with TemporaryDirectory() as folder:
+    ...     sky = simulate(Path(folder) / "sky", 2, seed=0)
+    ...     table = predict(load_model("default"), sky / "images", progress=False)
+    >>> table["GalaxyID"].tolist(), table.shape
+    (['100000', '100001'], (2, 38))
     """
     models = together(model)
     images = opened(images, models[0].cutouts, given)

@@ -96,6 +96,21 @@ def fit(
     checkpoint, also from within an epoch, is therefore the run that was not interrupted; on a CPU
     with ``precision="32"`` and ``deterministic=True`` to the last bit. Ctrl-C ends it after the
     step, with a checkpoint; a second Ctrl-C ends it at once.
+
+    Examples
+    --------
+    >>> from gz2tree import CutoutOptions, GalaxyTreeNet, prepare, read_labels
+    >>> from gz2tree.simulate import simulate
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sky = simulate(Path(folder) / "sky", 8, seed=0, size=64)
+    ...     cutouts = CutoutOptions(48, 32)
+    ...     store = prepare(sky / "images", Path(folder) / "store", cutouts, workers=0)
+    ...     galaxies = LabelledCutouts(store, read_labels(sky / "labels.csv", image_ids=store.ids))
+    ...     model = GalaxyTreeNet("resnet10t", pretrained=False, cutouts=cutouts)
+    ...     config = TrainConfig(epochs=1, batch_size=4)
+    ...     history = fit(model, galaxies, config=config, progress=False)
+    >>> history["epoch"].tolist()
+    [1]
     """
     check_training(model, train, valid, config)
     if out is None:

@@ -130,6 +130,25 @@ def test_every_central_name_is_on_the_page_of_the_reference() -> None:
     ] == []
 
 
+SHOWN_WITH = {
+    "CutoutStore": "LabelledCutouts",
+    "Cuts": "select",
+    "Fractions": "read_fractions",
+    "Report": "evaluate",
+    "TreeError": "InputError",
+    "prepare": "LabelledCutouts",
+}
+"""Central names whose use another one's example shows."""
+
+
+def test_every_central_name_has_an_example() -> None:
+    named = [getattr(gz2tree, name) for name in gz2tree.__all__]
+    shown = {each.__name__: each.__doc__ for each in named if callable(each)}
+    without = {name for name, text in shown.items() if ">>> " not in (text or "")}
+    assert without == set(SHOWN_WITH)
+    assert not without & set(SHOWN_WITH.values())
+
+
 def test_every_example_is_shown_as_it_stands() -> None:
     shown = set(re.findall(r"literalinclude\} \.\./examples/(\w+)\.py", _all_pages()))
     assert {path.stem for path in (ROOT / "examples").glob("*.py")} == shown

@@ -166,6 +166,16 @@ def read_fractions(
     ------
     InputError
         As of `read_labels`; but what a question's answers sum to is not looked at.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from gz2tree import DecisionTree, Question
+    >>> tree = DecisionTree("toy", [Question("shape", ["smooth", "disk"])])
+    >>> votes = pd.DataFrame({"id": ["7"], "shape_smooth_count": [4], "shape_disk_count": [16]})
+    >>> fractions = read_fractions(votes, tree, "count")
+    >>> fractions.conditional.tolist(), fractions.votes.tolist()
+    ([[0.2, 0.8]], [[20.0]])
     """
     given = read_columns(path, tree, kind, id_column, None, predicted=predicted)
     bad = given.miscounted | given.bad

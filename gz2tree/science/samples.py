@@ -108,6 +108,16 @@ def select(
     References
     ----------
     Willett et al. 2013, MNRAS 435, 2835, section 3.3 and Table 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gz2tree.questions import Question
+    >>> tree = DecisionTree("toy", [
+    ...     Question("shape", ["smooth", "disk"]), Question("bar", ["bar", "none"], ["disk"])])
+    >>> fractions = np.array([[0.2, 0.8, 0.9, 0.1], [0.9, 0.1, 0.9, 0.1]])
+    >>> select(fractions, tree, "bar", Cuts(threshold=0.8, preceding={"disk": 0.5})).tolist()
+    [True, False]
     """
     selected = np.ones(len(np.asarray(fractions)), dtype=bool)
     with np.errstate(invalid="ignore"):  # NaN is in no sample
