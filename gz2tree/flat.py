@@ -25,7 +25,7 @@ class FlatNet(GalaxyNet):
 
     Parameters
     ----------
-    backbone, tree, pretrained, cutouts, kind, training, mean, std
+    backbone, tree, pretrained
         As in `GalaxyTreeNet`. The tree only names the answers here, unless `renormalised` is
         "to_parent".
     renormalised : bool or "to_parent"
@@ -37,6 +37,8 @@ class FlatNet(GalaxyNet):
         A linear layer on the pooled features; the paper's, on the flattened feature map, for
         cutouts of ``cutouts.size``; or one for each question, on features pooled for it as in
         `GalaxyTreeNet` with ``pooling="attention"``.
+    cutouts, kind, training, mean, std
+        As in `GalaxyTreeNet`.
 
     Raises
     ------

@@ -16,6 +16,7 @@ from gz2tree.config import (
     NetworkOptions,
     OptionError,
     PredictOptions,
+    ShardOptions,
     SplitOptions,
     TrainConfig,
 )
@@ -106,3 +107,9 @@ def test_paper_preset_is_the_papers_recipe() -> None:
     assert (paper["optimizer"], paper["learning_rate"]) == ("adam", 1e-3)
     assert (paper["schedule"], paper["plateau_patience"]) == ("plateau", 2)
     assert (paper["min_learning_rate"], paper["loss"]) == (1e-6, "root_squared_error")
+
+
+def test_options_of_processes_come_after_those_of_the_job() -> None:
+    """Given by position, the first is the job's own: epochs, not devices."""
+    assert TrainConfig(3) == TrainConfig(epochs=3)
+    assert ShardOptions(500) == ShardOptions(galaxies_per_shard=500)

@@ -130,6 +130,20 @@ def test_every_central_name_is_on_the_page_of_the_reference() -> None:
     ] == []
 
 
+def test_parameters_of_the_central_names_are_documented_in_order() -> None:
+    """By numpydoc's own rules: none missing (PR01), unknown (PR02) or out of order (PR03)."""
+    validate = pytest.importorskip("numpydoc.validate", reason="numpydoc is in the extra docs")
+    named = [getattr(gz2tree, name) for name in gz2tree.__all__]
+    wrong = [
+        (each.__name__, message)
+        for each in named
+        if callable(each)
+        for code, message in validate.validate(f"{each.__module__}.{each.__qualname__}")["errors"]
+        if code in ("PR01", "PR02", "PR03")
+    ]
+    assert wrong == []
+
+
 SHOWN_WITH = {
     "CutoutStore": "LabelledCutouts",
     "Cuts": "select",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gz2tree.config.choices import Accelerator, check, check_choice
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)  # what extends it has options of its own before these
 class ProcessOptions:
     """How several processes share a job.
 

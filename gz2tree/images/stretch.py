@@ -27,6 +27,8 @@ class Stretch:
 
     Before all else, ``factor * (value - minimum)`` is taken of every band.
 
+    Lists are kept as tuples, so that equal stretches are equal and have one hash.
+
     Parameters
     ----------
     bands : tuple of 3 str, or of 1
@@ -47,8 +49,6 @@ class Stretch:
     missing : float, in [0, 1)
         Largest share of pixels without a value (NaN or infinite in a band) of those a cutout is
         made of; they become black. An image with more is left out.
-
-    Lists are kept as tuples, so that equal stretches are equal and have one hash.
 
     Raises
     ------
