@@ -56,7 +56,7 @@ LADDER = {
         "sky.tables simulate"
     ),
     "network": (
-        "networks.hub networks.weights networks.backbones networks.entrance networks.pooling "
+        "networks.hub networks.weights networks.backbones networks.imagechecks networks.pooling "
         "networks.strength networks.heads "
         "networks.card networks.seenimages networks.saved networks.typicality "
         "networks.network flat model "

@@ -15,8 +15,8 @@ from gz2tree.config.choices import Activation, Pooling, check
 from gz2tree.graph import DecisionGraph
 from gz2tree.labels import Labels
 from gz2tree.networks.backbones import create_backbone, name_without_hub
-from gz2tree.networks.entrance import channel_values, check_images
 from gz2tree.networks.heads import QuestionHeads
+from gz2tree.networks.imagechecks import channel_values, check_images
 from gz2tree.networks.pooling import QuestionPooling
 from gz2tree.networks.saved import SavedNetwork
 from gz2tree.networks.strength import StrengthHeads
