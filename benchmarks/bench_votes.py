@@ -11,8 +11,10 @@ beside the checkout. Writes ``results/votes.json`` and ``results/votes.md`` besi
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -217,6 +219,9 @@ def first_question_of_hart() -> tuple[DecisionTree, NDArray[np.float64]]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    out = parser.parse_args().out
     labels = read_labels(DATA / TABLE5, GZ2, "count")
     assert labels.counts is not None
     table5 = compare(GZ2, labels.counts)
@@ -225,7 +230,7 @@ def main() -> None:
     hart = compare(tree, counts[exact])
     images, calibration = from_images()
     intervals = interval_accuracy(GZ2)
-    RESULTS.mkdir(exist_ok=True)
+    out.mkdir(exist_ok=True)
     text = TEXT.format(
         n_table5=len(labels),
         table5=markdown(table5, 2),
@@ -242,14 +247,14 @@ def main() -> None:
         least=LEAST,
         intervals=markdown(intervals, 1),
     )
-    (RESULTS / "votes.md").write_text(text)
+    (out / "votes.md").write_text(text)
     figures = provenance() | {
         "table5": table5.to_dict("index"), "hart": hart.to_dict("index"),
         "images": images.to_dict("index"), "intervals": intervals.to_dict("index"),
         "hart_exact": int(exact.sum()),
         "hart_galaxies": len(counts),
     }  # fmt: skip
-    (RESULTS / "votes.json").write_text(json.dumps(figures, indent=2) + "\n")
+    (out / "votes.json").write_text(json.dumps(figures, indent=2) + "\n")
     print(text)
 
 

@@ -21,6 +21,12 @@ from gz2tree.simulate import simulate
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
+# What one runs: the contenders are started by another, some in an environment of their own.
+SCRIPTS = [
+    path.stem
+    for path in sorted(BENCHMARKS.glob("*.py"))
+    if "\ndef main(" in path.read_text() and not path.stem.endswith("_contender")
+]
 
 
 def script(name: str) -> ModuleType:
@@ -29,15 +35,9 @@ def script(name: str) -> ModuleType:
 
 
 def test_the_index_names_every_script() -> None:
-    """The contenders are started by another."""
-    scripts = {
-        path.name
-        for path in BENCHMARKS.glob("*.py")
-        if "\ndef main(" in path.read_text() and not path.stem.endswith("_contender")
-    }
     index = (BENCHMARKS / "README.md").read_text()
     listed = {line.split("`")[1] for line in index.splitlines() if line.startswith("| `")}
-    assert listed == scripts
+    assert listed == {f"{name}.py" for name in SCRIPTS}
 
 
 def test_paper_observations_looks_for_each_where_it_is_measured(sky: Path, tmp_path: Path) -> None:
@@ -131,3 +131,14 @@ def test_cost_model_is_arithmetic_on_what_was_measured(sky: Path, tmp_path: Path
     assert rates == ["| predict, a network, from JPEGs | 50 | 5.56 | 0.694 | 5,556 | 694 |"]
     mean = sum(file.stat().st_size for file in (sky / "images").iterdir()) / 60
     assert f"| JPEG, mean of 60 | {mean:,.0f} |" in said
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_measures_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [name, "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        script(name).main()
+    assert stopped.value.code == 0
+    assert "usage:" in capsys.readouterr().out
